@@ -1,0 +1,4 @@
+"""To be described with its first code."""
+
+
+def main() -> None: ...

@@ -1,0 +1,1 @@
+"""The frozen types that all stages share; no logic that needs a file or a clock."""

@@ -1,0 +1,90 @@
+"""What compose, Kubernetes or nothing at all declares for one container."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from deployguard.model.environment import Environment
+from deployguard.model.evidence import Location, Missing, Traced
+from deployguard.model.filesystem import Filesystem, Unread
+from deployguard.model.image import Image
+
+
+class ContainerKind(StrEnum):
+    """What sort of declaration a container comes from."""
+
+    IMAGE = "image"
+    COMPOSE_SERVICE = "compose-service"
+    KUBERNETES_CONTAINER = "kubernetes-container"
+    DOCKERFILE_STAGE = "dockerfile-stage"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The Kubernetes object a container belongs to."""
+
+    api_version: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A declared port; `published` is "ADDRESS:PORT" on the machine, None where it is not."""
+
+    container: int
+    protocol: str
+    published: str | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Something that replaces the image's files at a path and below.
+
+    `content` holds the files, with the mount's own root as "/", or says why they are not known.
+    """
+
+    path: str
+    content: Filesystem | Unread
+    location: Location
+
+
+class Network(StrEnum):
+    """The network namespace a container joins."""
+
+    DEFAULT = "default"
+    HOST = "host"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """One declared container, with its image looked up.
+
+    `entrypoint` and `cmd` are in the words of the OCI specification, translated on the way in:
+    None keeps the image's. An empty `entrypoint` clears the image's and keeps its cmd; a non-empty
+    one drops the image's cmd (SEMANTICS of compose and of Kubernetes `command`). An empty `cmd`
+    never occurs: inputs make it None. A word that cannot be seen has the value None.
+    """
+
+    target: str
+    subject: str
+    name: str
+    kind: ContainerKind
+    location: Location
+    image: Image | Unread
+    image_reference: Traced[str | None] | None = None
+    namespace: str | None = None
+    workload: Workload | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    entrypoint: Traced[tuple[Traced[str | None], ...]] | None = None
+    cmd: Traced[tuple[Traced[str | None], ...]] | None = None
+    env: Environment = field(default_factory=Environment)
+    working_dir: Traced[str | None] | None = None
+    user: Traced[str | None] | None = None
+    terminal: Traced[bool] | None = None
+    ports: tuple[Port, ...] = ()
+    network: Network = Network.DEFAULT
+    mounts: tuple[Mount, ...] = ()
+    unresolved: tuple[Missing, ...] = ()

@@ -1,0 +1,66 @@
+"""What a policy does about findings."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from deployguard.model.evidence import Location
+from deployguard.model.finding import Finding
+
+
+class Action(StrEnum):
+    """What happens to a deployment, weakest first."""
+
+    ALLOW = "allow"
+    WARN = "warn"
+    BLOCK = "block"
+
+    @property
+    def strength(self) -> int:
+        """Return the place in the order allow, warn, block."""
+        return list(Action).index(self)
+
+
+class Decision(StrEnum):
+    """The outcome of a whole scan."""
+
+    ALLOW = "allow"
+    WARN = "warn"
+    BLOCK = "block"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exemption:
+    """A named exception of a policy; `expires` is its last day, in UTC."""
+
+    rule: str
+    subject: str
+    reason: str
+    expires: date | None
+    location: Location
+    owner: str | None = None
+    source: str | None = None
+    image: str | None = None
+    namespace: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one policy does about one finding, and why: "rules.DG101", "on_unknown" ..."""
+
+    finding: Finding
+    action: Action
+    policy: str
+    reason: str
+    exemption: Exemption | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exemptions:
+    """What became of the exemptions of all policies; `expiring` end within a week."""
+
+    used: tuple[Exemption, ...] = ()
+    unused: tuple[Exemption, ...] = ()
+    expired: tuple[Exemption, ...] = ()
+    expiring: tuple[Exemption, ...] = ()

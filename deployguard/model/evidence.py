@@ -1,0 +1,161 @@
+"""What is known, from where, and what would have to be known.
+
+A value read from outside is `Traced`; an answer is a `Claim`. The report's chains of evidence are
+read off these two and built nowhere else.
+"""
+
+from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Answer(StrEnum):
+    """What analysis says: never a guess."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in an input.
+
+    `file` is the path as reached from the argument, or the absolute path inside an image, or a
+    label such as "image config". Lines and columns count from 1. `pointer` is a JSON pointer
+    (RFC 6901), `image` the reference of the image the place lies in, `layer` its diff_id.
+    """
+
+    file: str
+    _: KW_ONLY
+    line: int | None = None
+    column: int | None = None
+    pointer: str | None = None
+    image: str | None = None
+    layer: str | None = None
+
+
+class Reason(StrEnum):
+    """Why something is not known: the closed list of what can stand behind `missing`."""
+
+    IMAGE = "image"  # an image that was not read
+    FILE = "file"  # a file of an image or a mount that was not read
+    VARIABLE = "variable"  # the value of an environment variable
+    CONFIG_MAP = "config-map"  # a ConfigMap that is not in the input
+    SECRET = "secret"  # noqa: S105  (the Kubernetes kind; its content is never read)
+    FIELD = "field"  # a Kubernetes downward API field, known only in the running cluster
+    VERSION = "version"  # the version of a library
+    COMMAND = "command"  # what a command outside the known ones does or prints
+    SCRIPT = "script"  # what a shell script does
+    SOURCE = "source"  # what Python source does
+    PROGRAM = "program"  # what a binary or a library does
+    LIMIT = "limit"  # a limit of ours was reached
+    RUN = "run"  # what a Dockerfile's RUN left behind
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Missing:
+    """What would settle an answer: `what` names it for a reader, as in "the image acme/shop:1"."""
+
+    reason: Reason
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One step of a chain: at this place stands what the note says."""
+
+    location: Location
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Traced(Generic[T_co]):
+    """A value and where it came from.
+
+    `replaced` is what stood there before a stronger source set it. A value that is set but cannot
+    be seen is `Traced[... | None]` with value None and `missing` saying what would show it.
+    """
+
+    value: T_co
+    location: Location
+    replaced: "Traced[T_co] | None" = field(default=None, kw_only=True)
+    missing: tuple[Missing, ...] = field(default=(), kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An answer with its evidence, in the order in which it convinces.
+
+    A settled claim has an empty `missing`; an unknown one names what would settle it. `suspected`
+    marks an unknown answer for which something of the matter is at hand (a variable is set, a
+    program of that kind starts): such a claim becomes a finding of its own rule, the others become
+    one DG107.
+    """
+
+    answer: Answer
+    evidence: tuple[Evidence, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    _: KW_ONLY
+    suspected: bool = False
+
+
+def yes(*evidence: Evidence) -> Claim:
+    """Claim that it is so."""
+    return Claim(Answer.YES, evidence)
+
+
+def no(*evidence: Evidence) -> Claim:
+    """Claim that it is not so."""
+    return Claim(Answer.NO, evidence)
+
+
+def unknown(
+    missing: Missing | Iterable[Missing], *evidence: Evidence, suspected: bool = False
+) -> Claim:
+    """Say that it cannot be told without `missing`."""
+    names = (missing,) if isinstance(missing, Missing) else distinct(missing)
+    return Claim(Answer.UNKNOWN, evidence, names, suspected=suspected)
+
+
+def distinct(missing: Iterable[Missing]) -> tuple[Missing, ...]:
+    """Return each thing once, in the order of first mention."""
+    return tuple(dict.fromkeys(missing))
+
+
+def _joined(claims: Iterable[Claim], answer: Answer) -> Claim:
+    chosen = [claim for claim in claims if claim.answer is answer]
+    evidence = dict.fromkeys(step for claim in chosen for step in claim.evidence)
+    return Claim(
+        answer,
+        tuple(evidence),
+        distinct(name for claim in chosen for name in claim.missing),
+        suspected=any(claim.suspected for claim in chosen),
+    )
+
+
+def all_of(*claims: Claim) -> Claim:
+    """Return whether all hold: one no settles it, then one unknown leaves it open."""
+    answers = {claim.answer for claim in claims}
+    for answer in (Answer.NO, Answer.UNKNOWN):
+        if answer in answers:
+            return _joined(claims, answer)
+    return _joined(claims, Answer.YES)
+
+
+def any_of(*claims: Claim) -> Claim:
+    """Return whether one holds: one yes settles it, then one unknown leaves it open."""
+    answers = {claim.answer for claim in claims}
+    for answer in (Answer.YES, Answer.UNKNOWN):
+        if answer in answers:
+            return _joined(claims, answer)
+    return _joined(claims, Answer.NO)
+
+
+def negate(claim: Claim) -> Claim:
+    """Return the opposite claim on the same evidence."""
+    opposite = {Answer.YES: Answer.NO, Answer.NO: Answer.YES, Answer.UNKNOWN: Answer.UNKNOWN}
+    return Claim(opposite[claim.answer], claim.evidence, claim.missing, suspected=claim.suspected)

@@ -1,0 +1,80 @@
+"""The files that a process would see, behind one protocol that never raises."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from deployguard.model.evidence import Location, Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """There is certainly nothing at this path."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """There may be something, but it was not read."""
+
+    missing: Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of a file; `location` names the file and the layer that holds it."""
+
+    data: bytes
+    location: Location
+
+
+class FileKind(StrEnum):
+    """What lies at a path after links are followed."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What lies at a path after links are followed; `path` is the resolved absolute path."""
+
+    kind: FileKind
+    path: str
+    mode: int
+    size: int
+    location: Location
+
+
+class Filesystem(Protocol):
+    """Files by absolute path ("/srv/app/app.py"); symbolic links are followed within the root."""
+
+    def read(self, path: str) -> Content | Absent | Unread:
+        """Return the whole content of a regular file; a directory or device is Absent."""
+
+    def list(self, path: str) -> tuple[str, ...] | Absent | Unread:
+        """Return the names in a directory, sorted; what is not a directory is Absent."""
+
+    def stat(self, path: str) -> Stat | Absent | Unread:
+        """Return what lies at the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadFilesystem:
+    """The files of an image that was not read: anything may lie anywhere."""
+
+    missing: Missing
+
+    def read(self, path: str) -> Content | Absent | Unread:  # noqa: ARG002  (the protocol's)
+        """Nothing is known of any file."""
+        return Unread(self.missing)
+
+    def list(self, path: str) -> tuple[str, ...] | Absent | Unread:  # noqa: ARG002
+        """Nothing is known of any directory."""
+        return Unread(self.missing)
+
+    def stat(self, path: str) -> Stat | Absent | Unread:  # noqa: ARG002
+        """Nothing is known of any path."""
+        return Unread(self.missing)

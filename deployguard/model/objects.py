@@ -1,0 +1,37 @@
+"""Objects that a workload refers to, and where they are asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from deployguard.model.evidence import Location, Traced
+from deployguard.model.filesystem import Absent, Unread
+from deployguard.model.image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigObject:
+    """A ConfigMap or Secret: its entries as text, None where a value is not text or not shown."""
+
+    kind: str
+    namespace: str | None
+    name: str
+    data: Mapping[str, Traced[str | None]]
+    location: Location
+
+
+class ObjectSource(Protocol):
+    """Where the objects that a Pod names are looked up: files of the scan, or a cluster."""
+
+    def config_map(self, namespace: str | None, name: str) -> ConfigObject | Absent | Unread:
+        """Return a ConfigMap; Absent only where it certainly does not exist."""
+
+    def secret(self, namespace: str | None, name: str) -> ConfigObject | Absent | Unread:
+        """Return a Secret; Absent only where it certainly does not exist."""
+
+
+class ImageSource(Protocol):
+    """Where an image that compose or Kubernetes names is looked up."""
+
+    def find(self, reference: Traced[str | None]) -> Image | Unread:
+        """Return the image, or why it was not read; never raises."""

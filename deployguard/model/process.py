@@ -1,0 +1,82 @@
+"""The process a runtime starts, and the programs it ends up running."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from deployguard.model.environment import Environment
+from deployguard.model.evidence import Evidence, Location, Missing, Traced
+
+Word = Traced[str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process as in the OCI runtime spec (config.md, process).
+
+    `args` are the words handed to execve; a word that cannot be seen has the value None. Where the
+    words themselves are not known (the image that holds the entrypoint was not read), `missing`
+    says so and `args` holds those that are. `trail` is how this process came to be started, from
+    the container's declaration on. A cwd that cannot be seen is None.
+    """
+
+    args: tuple[Word, ...]
+    env: Environment
+    cwd: Traced[str | None]
+    user: Traced[str | None] | None
+    terminal: Traced[bool]
+    location: Location
+    missing: tuple[Missing, ...] = ()
+    trail: tuple[Evidence, ...] = ()
+
+
+class ProgramKind(StrEnum):
+    """What a process ends up running, before anybody knows which library it is."""
+
+    SCRIPT = "script"  # a Python file: python app.py, or a shebang
+    MODULE = "module"  # python -m NAME
+    CODE = "code"  # python -c TEXT, or standard input
+    ENTRY_POINT = "entry-point"  # a console script that calls MODULE:FUNCTION
+    BINARY = "binary"  # anything else that is executed
+    NOTHING = "nothing"  # the process ends, or never starts
+    UNKNOWN = "unknown"  # what starts could not be told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """How Python was started: what its command line says before the program.
+
+    `path` is the executable as resolved in the image, None where only its name is known. `isolated`
+    is -I, `ignore_environment` -E or -I, `no_site` -S, `optimize` the level of -O.
+    """
+
+    path: str | None
+    isolated: bool = False
+    ignore_environment: bool = False
+    no_site: bool = False
+    optimize: int = 0
+    safe_path: bool = False
+    inspect: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One program that a process ends up running.
+
+    `name` is the absolute path of a script or binary, the module's name, the text of CODE, or
+    "MODULE:FUNCTION" of an entry point. `args` are the words after it (sys.argv[1:]). `process`
+    has the environment and directory as they are when the program starts. `lasting` is false where
+    it certainly ends before what follows it (a migration before the server); such a program is
+    judged only for what it starts. `certain` is false where it starts only under a condition that
+    cannot be told; `missing` names the condition, or what is not known of an UNKNOWN program.
+    """
+
+    kind: ProgramKind
+    name: str
+    args: tuple[Word, ...]
+    process: Process
+    location: Location
+    interpreter: Interpreter | None = None
+    missing: tuple[Missing, ...] = ()
+    trail: tuple[Evidence, ...] = ()
+    certain: bool = True
+    lasting: bool = True
