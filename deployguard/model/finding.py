@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from deployguard.model.evidence import Answer, Claim, Evidence, Location, Missing
-from deployguard.model.facts import Facts, Reach
+from deployguard.model.facts import Facts, Listener, Reach
 
 
 class Severity(StrEnum):
@@ -22,8 +22,8 @@ class Severity(StrEnum):
 class Rule:
     """A rule: data, and one function that joins claims.
 
-    `describe` makes the finding's message where the summary does not say enough. `page` is the
-    module's docstring, which `deployguard explain` prints.
+    `describe` makes the finding's message of a program's facts and listeners where the summary does
+    not say enough. `page` is the module's docstring, which `deployguard explain` prints.
     """
 
     id: str
@@ -33,7 +33,7 @@ class Rule:
     remedy: str
     check: Callable[[Facts], Claim]
     page: str
-    describe: Callable[[Facts], str] | None = None
+    describe: Callable[[Facts, tuple[Listener, ...]], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
