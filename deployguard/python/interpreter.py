@@ -1,0 +1,515 @@
+"""The state of an evaluation: scopes, branches whose condition is not known, calls and effects.
+
+A condition that cannot be told runs both branches from the same state and joins what they leave
+behind; while one runs, every effect is marked with the condition. All state lives in slots
+(dictionaries), and every write goes through `store`, so that a branch can be taken back.
+"""
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any
+
+from deployguard.model.environment import Environment
+from deployguard.model.evidence import Evidence, Location, Missing, Reason, distinct
+from deployguard.model.filesystem import Filesystem
+from deployguard.python import builtins, expressions, modules, source, statements
+from deployguard.python.outcome import Effect, EffectKind, Ending, Outcome
+from deployguard.python.signals import (
+    BreakSignal,
+    ContinueSignal,
+    ExitSignal,
+    LimitSignal,
+    RaiseSignal,
+    ReturnSignal,
+    ServeSignal,
+    Signal,
+)
+from deployguard.python.values import (
+    UNSET,
+    Bound,
+    Call,
+    Class,
+    Coroutine,
+    Function,
+    Instance,
+    Items,
+    Known,
+    Library,
+    Mapped,
+    Module,
+    Native,
+    Opaque,
+    Value,
+    derived,
+    join,
+    known,
+)
+
+STEPS = 200_000
+DEPTH = 40
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """One activation: its scopes from the inside out, and where it may have been left early."""
+
+    scopes: tuple[dict[Any, Any], ...]
+    module: Module
+    global_names: set[str] = field(default_factory=set)
+    nonlocal_names: set[str] = field(default_factory=set)
+    returned: list[Value] = field(default_factory=list)
+    early: int = 0
+    owner: Class | None = None
+
+
+class Interpreter:
+    """One evaluation of one program. Never raises out of `run`; ends within its step budget."""
+
+    def __init__(
+        self,
+        *,
+        environment: Environment,
+        files: Filesystem,
+        library: Library,
+        cwd: str | None,
+        arguments: Sequence[Value],
+        search_path: Sequence[str],
+        terminal: bool = False,
+        optimize: int = 0,
+    ) -> None:
+        self.files = files
+        self.library = library
+        self.cwd = cwd
+        self.terminal = terminal
+        self.optimize = optimize
+        self.environ = builtins.environ(environment)
+        self.argv = Items({"items": tuple(arguments)})
+        self.path = Items({"items": tuple(known(entry) for entry in search_path)})
+        self.modules: dict[str, Value] = {}
+        self.effects: list[Effect] = []
+        self.conditions: list[Missing] = []
+        self.lasting: list[Missing] = []
+        self.at_exit: list[Callable[[], None]] = []
+        self.current: Module | None = None
+        self._journals: list[dict[tuple[int, Any], tuple[dict[Any, Any], Any]]] = []
+        self.doubtful_raises = 0
+        self._steps = STEPS
+        self._depth = 0
+
+    # State
+
+    def store(self, slots: dict[Any, Any], key: Any, value: Any) -> None:  # noqa: ANN401
+        """Write a slot, remembering what it held for every branch that may be taken back."""
+        for journal in self._journals:
+            journal.setdefault((id(slots), key), (slots, slots.get(key, UNSET)))
+        if value is UNSET:
+            slots.pop(key, None)
+        else:
+            slots[key] = value
+
+    def step(self) -> None:
+        """Count one step of the budget."""
+        self._steps -= 1
+        if self._steps < 0:
+            raise LimitSignal
+
+    def branch(
+        self,
+        frame: Frame,
+        missing: Sequence[Missing],
+        alternatives: Sequence[Callable[[], None]],
+    ) -> None:
+        """Run alternatives of which one happens, and join what they leave behind.
+
+        Where one of them leaves the block early, what follows happens only if it was not that one.
+        """
+        condition = tuple(missing) or (Missing(Reason.SOURCE, "a condition in the source"),)
+        base, early = len(self.conditions), frame.early
+        ends: list[dict[tuple[int, Any], tuple[dict[Any, Any], Any]]] = []
+        signals: list[Signal | None] = []
+        for alternative in alternatives:
+            journal: dict[tuple[int, Any], tuple[dict[Any, Any], Any]] = {}
+            self._journals.append(journal)
+            self.conditions.extend(condition)
+            try:
+                alternative()
+            except LimitSignal:
+                raise
+            except Signal as signal:
+                signals.append(signal)
+            else:
+                signals.append(None)
+            finally:
+                self._journals.remove(journal)
+                del self.conditions[base:]
+            ends.append({k: (slots, slots.get(k[1], UNSET)) for k, (slots, _) in journal.items()})
+            for (_, key), (slots, before) in journal.items():
+                self._restore(slots, key, before)
+        for slot in dict.fromkeys(slot for end in ends for slot in end):
+            slots = next(end[slot][0] for end in ends if slot in end)
+            values = [end[slot][1] if slot in end else slots.get(slot[1], UNSET) for end in ends]
+            merged = values[0]
+            for value in values[1:]:
+                merged = join(merged, value, condition)
+            self.store(slots, slot[1], merged)
+        self._leave(frame, condition, signals)
+        if frame.early > early:
+            self.conditions.extend(condition)
+
+    @staticmethod
+    def _restore(slots: dict[Any, Any], key: Any, before: Any) -> None:  # noqa: ANN401
+        if before is UNSET:
+            slots.pop(key, None)
+        else:
+            slots[key] = before
+
+    def _leave(
+        self, frame: Frame, condition: tuple[Missing, ...], signals: Sequence[Signal | None]
+    ) -> None:
+        left = [signal for signal in signals if signal is not None]
+        if not left:
+            return
+        partly = len(left) < len(signals)
+        for signal in left:
+            match signal:
+                case ReturnSignal(value=value) if partly:
+                    frame.returned.append(value)
+                case RaiseSignal():
+                    self.doubtful_raises += 1
+                    self.lasting.extend(condition)
+                case ExitSignal() | ServeSignal():
+                    self.lasting.extend(condition)
+                case _:
+                    pass
+        frame.early += 1
+        if not partly:
+            values = [signal.value for signal in left if isinstance(signal, ReturnSignal)]
+            if len(values) == len(left):
+                raise ReturnSignal(reduce(lambda one, two: join(one, two, condition), values))
+            order = (
+                ReturnSignal, ContinueSignal, BreakSignal, RaiseSignal, ExitSignal, ServeSignal,
+            )  # fmt: skip
+            raise min(left, key=lambda signal: order.index(type(signal)))
+
+    # Effects
+
+    def at(self, node: ast.AST) -> Location:
+        """Return the place of a node of the module that is being evaluated."""
+        place = self.current.slots.get(modules.LOCATION) if self.current else None
+        base = place if isinstance(place, Location) else Location("source")
+        return replace(
+            base,
+            line=getattr(node, "lineno", None),
+            column=getattr(node, "col_offset", -1) + 1 or None,
+        )
+
+    def emit(
+        self,
+        kind: EffectKind,
+        name: str,
+        location: Location,
+        *,
+        values: Mapping[str, Value] | None = None,
+        missing: Sequence[Missing] = (),
+    ) -> None:
+        """Record an effect under the conditions of this moment."""
+        conditions = distinct((*self.lasting, *self.conditions))
+        self.effects.append(
+            Effect(kind, name, location, values or {}, conditions, distinct(missing))
+        )
+
+    def unseen(self, what: str, location: Location, reason: Reason = Reason.SOURCE) -> Opaque:
+        """Record that something runs which cannot be seen into; return its value."""
+        place = f"{location.file}:{location.line}" if location.line else location.file
+        missing = (Missing(reason, f"{what} ({place})"),)
+        self.emit(EffectKind.UNSEEN, what, location, missing=missing)
+        return Opaque(missing, what)
+
+    def unseen_module(self, name: str, missing: Missing, location: Location) -> None:
+        """Record that a module runs whose source was not read."""
+        self.emit(EffectKind.UNSEEN, f"what {name} does", location, missing=(missing,))
+
+    def unseen_import(self, name: str, missing: Sequence[Missing], location: Location) -> Opaque:
+        """Record that a module runs that was not even found; return it as an opaque value."""
+        self.emit(EffectKind.UNSEEN, f"what {name} does", location, missing=missing)
+        return Opaque(tuple(missing), name)
+
+    # Calls
+
+    def call(
+        self,
+        function: Value,
+        arguments: Sequence[Value],
+        keywords: Mapping[str, Value],
+        location: Location,
+        rest: Opaque | None = None,
+    ) -> Value:
+        """Call a value; what cannot be seen into is recorded as such."""
+        self.step()
+        match function:
+            case Native() if function.construct is not None:
+                instance = Instance(None, function)
+                function.construct(Call(self, location, tuple(arguments), keywords, rest), instance)
+                return instance
+            case Native(call=model) if model is not None:
+                return model(Call(self, location, tuple(arguments), keywords, rest))
+            case Bound(function=inner, instance=instance):
+                return self.invoke(inner, (instance, *arguments), keywords, location, rest)
+            case Function():
+                return self.invoke(function, tuple(arguments), keywords, location, rest)
+            case Class():
+                return self._instantiate(function, arguments, keywords, location, rest)
+            case Opaque():
+                return self._call_opaque(function, arguments, keywords, location)
+            case Instance(type=Class()):
+                method = self.attribute(function, "__call__", location)
+                return self.call(method, arguments, keywords, location, rest)
+            case _:
+                return self.unseen("what is called here", location)
+
+    def _call_opaque(
+        self,
+        function: Opaque,
+        arguments: Sequence[Value],
+        keywords: Mapping[str, Value],
+        location: Location,
+    ) -> Value:
+        handed = (*arguments, *keywords.values())
+        if not function.harmless:
+            self.unseen(f"what {function.name}() does", location)
+        for callback in callables((function, *handed)):
+            self.perhaps(
+                callback, location, Missing(Reason.PROGRAM, f"whether {function.name}() calls it")
+            )
+        return replace(derived(f"{function.name}()", function, *handed), harmless=function.harmless)
+
+    def perhaps(self, callback: Value, location: Location, condition: Missing) -> None:
+        """Run a function that somebody may call, with arguments that cannot be told."""
+        frame = Frame((), self.current or Module("?", {}))
+        rest = Opaque((condition,), "an argument", harmless=True)
+        self.branch(
+            frame,
+            (condition,),
+            (lambda: self._discard(callback, location, rest), lambda: None),
+        )
+        del self.conditions[len(self.conditions) - frame.early :]
+
+    def _discard(self, callback: Value, location: Location, rest: Opaque) -> None:
+        try:
+            if isinstance(callback, Coroutine):
+                self.await_value(callback, location)
+            else:
+                self.call(callback, (), {}, location, rest)
+        except (ReturnSignal, RaiseSignal):
+            return
+
+    def await_value(self, value: Value, location: Location) -> Value:
+        """Run a coroutine to its end; anything else is awaited elsewhere."""
+        if isinstance(value, Coroutine):
+            return self._activate(value.function, value.arguments, value.keywords, location, None)
+        return derived("an awaited value", value) if isinstance(value, Opaque) else value
+
+    def invoke(
+        self,
+        function: Function,
+        arguments: tuple[Value, ...],
+        keywords: Mapping[str, Value],
+        location: Location,
+        rest: Opaque | None,
+    ) -> Value:
+        """Call a function of the program; async functions and generators wait to be run."""
+        if isinstance(function.node, ast.AsyncFunctionDef):
+            return Coroutine(function, arguments, keywords)
+        if not isinstance(function.node, ast.Lambda) and statements.yields(function.node):
+            return Opaque(
+                (Missing(Reason.SOURCE, f"what the generator {function.node.name} yields"),),
+                f"the generator {function.node.name}",
+                parts=(Coroutine(function, arguments, keywords),),
+            )
+        return self._activate(function, arguments, keywords, location, rest)
+
+    def _activate(
+        self,
+        function: Function,
+        arguments: tuple[Value, ...],
+        keywords: Mapping[str, Value],
+        location: Location,
+        rest: Opaque | None,
+    ) -> Value:
+        if self._depth >= DEPTH:
+            return self.unseen("what a call this deep does", location, Reason.LIMIT)
+        slots: dict[Any, Any] = {}
+        frame = Frame((slots, *function.scopes), function.module, owner=function.owner)
+        expressions.bind(self, function, arguments, keywords, rest, slots)
+        base, caller = len(self.conditions), self.current
+        self._depth += 1
+        self.current = function.module
+        try:
+            if isinstance(function.node, ast.Lambda):
+                return expressions.evaluate(self, function.node.body, frame)
+            statements.execute(self, function.node.body, frame)
+        except ReturnSignal as signal:
+            value = signal.value
+        else:
+            value = known(None)
+        finally:
+            self.current = caller
+            self._depth -= 1
+            doubts = tuple(self.conditions[base:])
+            del self.conditions[base:]
+        for other in frame.returned:
+            value = join(value, other, doubts or (Missing(Reason.SOURCE, "which return is taken"),))
+        return value
+
+    def _instantiate(
+        self,
+        cls: Class,
+        arguments: Sequence[Value],
+        keywords: Mapping[str, Value],
+        location: Location,
+        rest: Opaque | None,
+    ) -> Value:
+        line = linearize(cls)
+        hidden = next((base for base in line if isinstance(base, Opaque)), None)
+        native = next((base for base in line if isinstance(base, Native)), None)
+        instance = Instance(cls, native)
+        if hidden is not None and not hidden.harmless:
+            self.unseen(f"what the base class of {cls.name} does", location)
+        for base in line:
+            if isinstance(base, Class) and "__init__" in base.slots:
+                method = base.slots["__init__"]
+                if isinstance(method, Function):
+                    self.invoke(method, (instance, *arguments), keywords, location, rest)
+                break
+            if isinstance(base, Native) and base.construct is not None:
+                base.construct(Call(self, location, tuple(arguments), keywords, rest), instance)
+                break
+        if hidden is not None:
+            return Opaque(hidden.missing, cls.name, harmless=hidden.harmless, parts=(instance,))
+        return instance
+
+    # Attributes
+
+    def attribute(self, value: Value, name: str, location: Location) -> Value:
+        """Return an attribute; an object that certainly lacks it raises AttributeError."""
+        found = builtins.attribute(self, value, name)
+        if found is None:
+            raise RaiseSignal("AttributeError", Evidence(location, f"no attribute {name}"))
+        return found
+
+    def attribute_or_none(self, value: Value, name: str) -> Value | None:
+        """Return an attribute, None where the object certainly lacks it."""
+        return builtins.attribute(self, value, name)
+
+    def assign_attribute(self, value: Value, name: str, new: Value, location: Location) -> None:
+        """Set an attribute of an object, class or module."""
+        match value:
+            case Instance(native=Native(assign=assign)) if assign is not None and assign(
+                self, value, name, new
+            ):
+                return
+            case Instance() | Class() | Module():
+                self.store(value.slots, name, new)
+            case Opaque(harmless=False):
+                self.unseen(f"what setting {value.name}.{name} does", location)
+            case Opaque(parts=parts):
+                for part in parts:
+                    if isinstance(part, Instance):
+                        self.store(part.slots, name, derived(name, value, new))
+            case _:
+                return
+
+    # Programs
+
+    @contextmanager
+    def _module(self, module: Module) -> Iterator[Frame]:
+        before, self.current = self.current, module
+        try:
+            yield Frame((module.slots,), module)
+        finally:
+            self.current = before
+
+    def execute_text(self, text: bytes | str, module: Module) -> None:
+        """Execute source text in a module; text that does not parse is recorded as unseen."""
+        place = module.slots.get(modules.LOCATION)
+        location = place if isinstance(place, Location) else Location(module.name)
+        tree = source.parse(text)
+        if isinstance(tree, Missing):
+            self.emit(
+                EffectKind.UNSEEN,
+                "source that does not parse",
+                location,
+                missing=(Missing(tree.reason, f"{tree.what} ({location.file})"),),
+            )
+            return
+        base = len(self.conditions)
+        with self._module(module) as frame:
+            try:
+                statements.execute(self, tree.body, frame)
+            finally:
+                del self.conditions[base:]
+
+    def import_module(self, name: str, location: Location) -> Value:
+        """Import a module by its dotted name, as `import name` does; returns the module named."""
+        return modules.load(self, name, location)
+
+    def run(self, start: Callable[[], Module | None], location: Location) -> Outcome:
+        """Run a program and what it left for its end; the outcome says how it ended."""
+        module: Module | None = None
+        ending, note = Ending.DONE, Evidence(location, "runs to its last line")
+        try:
+            try:
+                module = start()
+            finally:
+                for function in self.at_exit:
+                    function()
+        except ServeSignal as signal:
+            ending, note = Ending.SERVES, signal.note
+        except ExitSignal as signal:
+            ending, note = Ending.EXIT, signal.note
+        except RaiseSignal as signal:
+            ending, note = Ending.RAISED, signal.note
+        except (LimitSignal, RecursionError):
+            ending = Ending.LIMIT
+            note = Evidence(location, "too long or too deep to follow")
+            self.conditions.clear()
+            self.emit(
+                EffectKind.UNSEEN,
+                "the rest of the program",
+                location,
+                missing=(Missing(Reason.LIMIT, f"what {location.file} does beyond our limits"),),
+            )
+        except Signal:
+            note = Evidence(location, "leaves its module")
+        return Outcome(effects=tuple(self.effects), ending=ending, note=note, module=module)
+
+
+def callables(values: Sequence[Value]) -> tuple[Value, ...]:
+    """Return the functions of the program among values, also inside of opaque ones and lists."""
+    found: list[Value] = []
+    for value in values:
+        match value:
+            case Function() | Bound() | Coroutine():
+                found.append(value)
+            case Opaque(parts=parts):
+                found.extend(
+                    part for part in parts if isinstance(part, Function | Bound | Coroutine)
+                )
+            case Items():
+                found.extend(i for i in value.items if isinstance(i, Function | Bound | Coroutine))
+            case Mapped(slots=slots):
+                found.extend(i for i in slots.values() if isinstance(i, Function | Bound))
+            case Known() | Class() | Instance() | Module() | Native():
+                pass
+    return tuple(dict.fromkeys(found))
+
+
+def linearize(cls: Class) -> tuple[Value, ...]:
+    """Return a class and its bases, depth first: enough for classes without diamonds."""
+    line: list[Value] = [cls]
+    for base in cls.bases:
+        line.extend(linearize(base) if isinstance(base, Class) else (base,))
+    return tuple(dict.fromkeys(line))

@@ -1,0 +1,281 @@
+"""The values of the evaluator: known ones, containers of values, objects, and opaque ones."""
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from deployguard.model.evidence import Answer, Evidence, Location, Missing, distinct
+
+if TYPE_CHECKING:
+    from deployguard.python.interpreter import Interpreter
+
+# A chain longer than this tells a reader no more.
+_TRAIL = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A constant (text, bytes, number, bool, None or Ellipsis) with its origin."""
+
+    value: Any
+    trail: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opaque:
+    """A value that cannot be told.
+
+    `missing` names what would tell it. `harmless` marks what comes from a library that is known to
+    start no server: calling it starts nothing but the functions handed to it. `parts` are values
+    that it may hold, such as the application a middleware wraps.
+    """
+
+    missing: tuple[Missing, ...]
+    name: str
+    harmless: bool = False
+    parts: tuple["Value", ...] = ()
+    trail: tuple[Evidence, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Items:
+    """A list, tuple or set of values; `slots["items"]` holds them as a tuple."""
+
+    slots: dict[Any, Any]
+    kind: type = list
+
+    @property
+    def items(self) -> tuple["Value", ...]:
+        """Return the values in order."""
+        items: tuple[Value, ...] = self.slots["items"]
+        return items
+
+
+@dataclass(slots=True, eq=False)
+class Mapped:
+    """A dictionary with known keys; with `rest` there may be others, of unknown values."""
+
+    slots: dict[Any, "Value"]
+    rest: Opaque | None = None
+    name: str = "a dictionary"
+
+
+@dataclass(slots=True, eq=False)
+class Function:
+    """A function of the program, with the scopes it closes over."""
+
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    scopes: tuple[dict[Any, Any], ...]
+    module: "Module"
+    defaults: tuple["Value", ...] = ()
+    keyword_defaults: Mapping[str, "Value"] = field(default_factory=dict)
+    owner: "Class | None" = None
+
+
+@dataclass(slots=True, eq=False)
+class Class:
+    """A class of the program; bases that are not its own are natives or opaque."""
+
+    name: str
+    bases: tuple["Value", ...]
+    slots: dict[Any, Any]
+    location: Location
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """An object: of a class of the program, of a modelled class of a library, or of both."""
+
+    type: "Class | None"
+    native: "Native | None"
+    slots: dict[Any, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Bound:
+    """A function of the program bound to an object."""
+
+    function: Function
+    instance: "Value"
+
+
+@dataclass(slots=True, eq=False)
+class Coroutine:
+    """A call of an async function or generator that nobody has run yet."""
+
+    function: Function
+    arguments: tuple["Value", ...]
+    keywords: Mapping[str, "Value"]
+
+
+@dataclass(slots=True, eq=False)
+class Module:
+    """An imported module: evaluated from its source, or a model of a library."""
+
+    name: str
+    slots: dict[Any, Any]
+    rest: Opaque | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a modelled function: positional and keyword arguments, and the place.
+
+    `open` says that there may be further arguments, of a `*args` or `**kwargs` that is opaque.
+    """
+
+    run: "Interpreter"
+    location: Location
+    arguments: tuple["Value", ...]
+    keywords: Mapping[str, "Value"]
+    open: Opaque | None = None
+
+    def argument(self, position: int | None, name: str) -> "Value | None":
+        """Return an argument by position or name, None where it is not given."""
+        if name in self.keywords:
+            return self.keywords[name]
+        if position is not None and position < len(self.arguments):
+            return self.arguments[position]
+        return self.open
+
+
+# What a library function does: the value of a call; effects go to `call.run`.
+Model: TypeAlias = Callable[[Call], "Value"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Native:
+    """A modelled function or class of a library.
+
+    A class has `construct`, which fills the slots of a new instance; `attribute` gives attributes
+    that are not slots (None: opaque), `assign` sees assignments before the slot is written.
+    """
+
+    name: str
+    call: Model | None = None
+    construct: Callable[[Call, Instance], None] | None = None
+    attribute: Callable[["Interpreter", Instance, str], "Value | None"] | None = None
+    assign: Callable[["Interpreter", Instance, str, "Value"], bool] | None = None
+
+
+Value: TypeAlias = (
+    Known
+    | Opaque
+    | Items
+    | Mapped
+    | Function
+    | Class
+    | Instance
+    | Bound
+    | Coroutine
+    | Module
+    | Native
+)
+
+
+class Library(Protocol):
+    """The models of known libraries."""
+
+    def module(self, run: "Interpreter", name: str) -> Module | None:
+        """Return the model of a module, None where the library does not know it."""
+
+
+class _Unset:
+    """The type of the marker for a slot that holds nothing."""
+
+
+UNSET = _Unset()
+
+
+def known(value: Any, *trail: Evidence) -> Known:  # noqa: ANN401  (any constant)
+    """Return a constant with its origin."""
+    return Known(value, trail[-_TRAIL:])
+
+
+def trail_of(*values: "Value") -> tuple[Evidence, ...]:
+    """Return the origins of several values, each step once."""
+    steps = dict.fromkeys(
+        step for value in values if isinstance(value, Known | Opaque) for step in value.trail
+    )
+    return tuple(steps)[-_TRAIL:]
+
+
+def derived(name: str, *values: "Value") -> Opaque:
+    """Return an opaque value made of others: as harmless as they are, for want of the same."""
+    opaque = [value for value in values if isinstance(value, Opaque)]
+    missing = distinct(entry for value in opaque for entry in value.missing)
+    return Opaque(
+        missing,
+        name,
+        harmless=all(value.harmless for value in opaque),
+        parts=tuple(value for value in values if holds_objects(value)),
+        trail=trail_of(*values),
+    )
+
+
+def holds_objects(value: "Value") -> bool:
+    """Say whether a value is or may hold an object that a server could serve."""
+    match value:
+        case Instance():
+            return True
+        case Opaque(parts=parts):
+            return bool(parts)
+        case _:
+            return False
+
+
+def join(one: Any, other: Any, missing: tuple[Missing, ...]) -> Any:  # noqa: ANN401
+    """Return what a slot holds after either of two branches: the same value, or an opaque one."""
+    if one is other:
+        return one
+    if isinstance(one, Known) and isinstance(other, Known) and _identical(one, other):
+        return one
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        return tuple(join(left, right, missing) for left, right in zip(one, other, strict=True))
+    values = [value for value in (one, other) if value is not UNSET]
+    if any(isinstance(value, tuple) for value in values):
+        return (Opaque(missing, "items", parts=()),)
+    return Opaque(
+        distinct((*missing, *(m for v in values if isinstance(v, Opaque) for m in v.missing))),
+        "a value that depends on a condition",
+        harmless=all(not isinstance(v, Opaque) or v.harmless for v in values),
+        parts=tuple(value for value in values if not isinstance(value, Known)),
+        trail=trail_of(*values),
+    )
+
+
+def _identical(one: Known, other: Known) -> bool:
+    return type(one.value) is type(other.value) and bool(one.value == other.value)
+
+
+def truth(value: Value) -> Answer:
+    """Return bool(value), where it can be told."""
+    match value:
+        case Known(value=constant):
+            return Answer.YES if constant else Answer.NO
+        case Items():
+            if any(isinstance(item, Opaque) and item.name == "items" for item in value.items):
+                return Answer.UNKNOWN
+            return Answer.YES if value.items else Answer.NO
+        case Mapped(slots=slots, rest=rest):
+            if not slots and rest is not None:
+                return Answer.UNKNOWN
+            return Answer.YES if slots else Answer.NO
+        case Instance(type=Class()) | Opaque():
+            return Answer.UNKNOWN
+        case _:
+            return Answer.YES
+
+
+def missing_of(value: Value) -> tuple[Missing, ...]:
+    """Return what would settle a value, nothing where it is settled."""
+    match value:
+        case Opaque(missing=missing):
+            return missing
+        case Mapped(rest=Opaque(missing=missing)):
+            return missing
+        case Items():
+            return distinct(entry for item in value.items for entry in missing_of(item))
+        case _:
+            return ()
