@@ -1,0 +1,489 @@
+"""YAML as the deploying tool reads it, with the place of every key and value.
+
+Nodes are built from the parser's events, so that no tag can construct an object, positions are kept
+and nothing is built before it is bounded. What a plain scalar means differs from tool to tool; the
+tables below follow `resolve` and `decode` of the libraries that the tools are linked with:
+sigs.k8s.io/yaml (its goyaml.v2) for kubectl and the API server, go.yaml.in/yaml v3 for compose.
+"""
+
+import binascii
+import math
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Protocol, TypeAlias, cast
+
+import yaml
+
+from deployguard.errors import LimitError, SyntaxInputError
+from deployguard.model.evidence import Location
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_ALIASED_NODES = 100_000
+MAX_DIGITS = 64  # of an integer: as many as 64 bits have in base 2
+
+Value: TypeAlias = str | int | float | bool | None
+
+
+class Dialect(StrEnum):
+    """Whose reading of YAML counts.
+
+    KUBECTL: YAML 1.1 words, the last of equal keys wins, keys become text. COMPOSE: equal keys are
+    an error and keys must be text. STRICT is for our own files: the core schema of YAML 1.2
+    (section 10.3), equal keys and tags refused.
+    """
+
+    KUBECTL = "kubectl"
+    COMPOSE = "compose"
+    STRICT = "strict"
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A value and its text as written, without quotes.
+
+    `tag` is the tag as written ("!reset"; the standard ones in full), or TIMESTAMP for a plain date
+    of the COMPOSE dialect, whose value here is its text.
+    """
+
+    value: Value
+    text: str
+    location: Location
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list."""
+
+    items: tuple["Node", ...]
+    location: Location
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Keys, all of them text and each there once, with their values; merge keys are resolved."""
+
+    entries: tuple[tuple[Scalar, "Node"], ...]
+    location: Location
+    tag: str | None = None
+
+    def get(self, name: str) -> "Node | None":
+        """Return the value under a key."""
+        return next((node for key, node in self.entries if key.value == name), None)
+
+    def key(self, name: str) -> Scalar | None:
+        """Return the key itself, for its place."""
+        return next((key for key, _ in self.entries if key.value == name), None)
+
+
+Node: TypeAlias = Scalar | Sequence | Mapping
+
+_CORE = "tag:yaml.org,2002:"
+STR, INT, FLOAT, BOOL, NULL = (_CORE + name for name in ("str", "int", "float", "bool", "null"))
+TIMESTAMP, BINARY, MERGE = (_CORE + name for name in ("timestamp", "binary", "merge"))
+
+_NULLS: dict[str, Value] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
+_FLOATS: dict[str, Value] = {
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+}
+_CORE_WORDS: dict[str, Value] = {
+    **_NULLS,
+    **_FLOATS,
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_WORDS: dict[Dialect, dict[str, Value]] = {
+    Dialect.KUBECTL: {
+        **_CORE_WORDS,
+        **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
+        **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
+    },
+    Dialect.COMPOSE: _CORE_WORDS,
+    Dialect.STRICT: _CORE_WORDS,
+}
+
+# strconv.ParseInt with base 0, on text whose underscores were taken out; the sign after 0b comes
+# from goyaml, which hands what follows its own "0b" prefix to ParseInt once more.
+_GO_INT = re.compile(
+    r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))", re.ASCII
+)
+_GO_SIGNED_BINARY = re.compile(r"0b([-+])([01]+)", re.ASCII)
+_GO_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+# strconv.ParseFloat on text that begins with a dot, where underscores may stand between digits.
+_GO_DOT_FLOAT = re.compile(r"\.[0-9](_?[0-9])*([eE][-+]?[0-9](_?[0-9])*)?", re.ASCII)
+_GO_DATE = re.compile(
+    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
+    r"([Tt][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?(Z|[-+][0-9]{2}:[0-9]{2})"
+    r"| [0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?)?",
+    re.ASCII,
+)
+_CORE_INT = re.compile(r"([-+]?)([0-9]+)|0o([0-7]+)|0x([0-9a-fA-F]+)", re.ASCII)
+_INT64 = range(-(2**63), 2**63)
+_UINT64 = range(2**64)
+
+
+def documents(data: bytes, source: str, dialect: Dialect) -> Iterator[Node | None]:
+    """Parse the documents of a text one by one, None for an empty one.
+
+    JSON is read as well, being YAML. Raises SyntaxInputError for what is not YAML or not what the
+    dialect accepts, LimitError beyond the bounds above, and nothing else.
+    """
+    if len(data) > MAX_BYTES:
+        raise LimitError(
+            f"the text is longer than {MAX_BYTES // 1024 // 1024} MiB",
+            location=Location(source),
+            hint="split it into several files",
+        )
+    events = _events(data, source)
+    for event in events:
+        if isinstance(event, yaml.DocumentStartEvent):
+            node = _Builder(events, source, dialect).node(next(events), "", 1)
+            empty = isinstance(node, Scalar) and node.tag is None and not node.text
+            yield None if empty else node
+
+
+def _events(data: bytes, source: str) -> Iterator[yaml.Event]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # absent where libyaml is
+    try:
+        yield from yaml.parse(data, Loader=loader)
+    except yaml.reader.ReaderError as error:
+        line = data.count(b"\n", 0, max(0, error.position)) + 1
+        raise SyntaxInputError(
+            f"not a text: {error.reason}",
+            location=Location(source, line=line),
+            hint="YAML is UTF-8 or UTF-16 without control characters",
+        ) from error
+    except yaml.MarkedYAMLError as error:
+        problem = error.problem or "not YAML"
+        raise SyntaxInputError(
+            f"not YAML: {problem}",
+            location=_place(error.problem_mark or error.context_mark, source),
+            hint=_HINTS.get(problem, "check the indentation and the quotes above this place"),
+        ) from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # PyYAML's own scanner (used without libyaml) hands any number of an escape to chr and int.
+        raise SyntaxInputError(f"not YAML: {error}", location=Location(source)) from error
+
+
+_HINTS = {
+    "found character that cannot start any token": (
+        "indent with spaces, and quote text that begins with @, %, ` or a tab"
+    ),
+    "mapping values are not allowed in this context": (
+        "quote text that holds ': ', or check the indentation"
+    ),
+    "could not find expected ':'": "a key needs a colon and a blank after it",
+    "did not find expected key": "check the indentation of this line and those above",
+    "found unexpected end of stream": "a quote or bracket is not closed",
+    "found undefined tag handle": "quote text that begins with an exclamation mark",
+    "did not find expected alphabetic or numeric character": "quote text that begins with * or &",
+}
+
+
+class _Mark(Protocol):
+    """A position of the C parser or of Python's, which share no class."""
+
+    line: int
+    column: int
+
+
+def _place(mark: _Mark | None, source: str, pointer: str | None = None) -> Location:
+    if mark is None:
+        return Location(source, pointer=pointer)
+    return Location(source, line=mark.line + 1, column=mark.column + 1, pointer=pointer)
+
+
+def _below(pointer: str, step: str) -> str:
+    return f"{pointer}/{step.replace('~', '~0').replace('/', '~1')}"
+
+
+_Begin: TypeAlias = yaml.ScalarEvent | yaml.SequenceStartEvent | yaml.MappingStartEvent
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """A node with what an alias of it costs."""
+
+    node: Node
+    size: int
+    height: int
+
+
+class _Builder:
+    """Builds the nodes of one document; an alias shares the node, place included."""
+
+    def __init__(self, events: Iterator[yaml.Event], source: str, dialect: Dialect) -> None:
+        self.events = events
+        self.source = source
+        self.dialect = dialect
+        self.anchors: dict[str | None, _Anchored | None] = {}  # None while the node is being built
+        self.aliased = 0
+        self.size = 0
+        self.depth = 0
+
+    def node(self, event: yaml.Event, pointer: str, depth: int) -> Node:
+        """Build the node that begins with `event`; the document's own has depth 1."""
+        location = _place(event.start_mark, self.source, pointer)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event.anchor, location, depth)
+        if depth > MAX_DEPTH:
+            raise LimitError(f"nested deeper than {MAX_DEPTH} levels", location=location)
+        event = cast("_Begin", event)  # by the grammar of events in yaml.parser
+        if event.anchor is not None:
+            self.anchors[event.anchor] = None
+        size_before, deepest_before = self.size, self.depth
+        self.size += 1
+        self.depth = depth
+        node: Node
+        if isinstance(event, yaml.ScalarEvent):
+            node = self._scalar(event, location)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = self._sequence(event, location, depth)
+        else:
+            node = self._mapping(event, location, depth)
+        if event.anchor is not None:
+            size, height = self.size - size_before, self.depth - depth + 1
+            self.anchors[event.anchor] = _Anchored(node, size, height)
+        self.depth = max(self.depth, deepest_before)
+        return node
+
+    def _alias(self, name: str | None, location: Location, depth: int) -> Node:
+        if name not in self.anchors:
+            raise SyntaxInputError(
+                f"nothing is anchored as &{name} above this alias",
+                location=location,
+                hint=f"write &{name} before the value it stands for, or quote the text",
+            )
+        anchored = self.anchors[name]
+        if anchored is None:
+            raise SyntaxInputError(f"the value of &{name} contains itself", location=location)
+        self.aliased += anchored.size
+        if self.aliased > MAX_ALIASED_NODES:
+            raise LimitError(
+                f"aliases stand for more than {MAX_ALIASED_NODES} values", location=location
+            )
+        if depth + anchored.height - 1 > MAX_DEPTH:
+            raise LimitError(f"nested deeper than {MAX_DEPTH} levels", location=location)
+        self.size += anchored.size
+        self.depth = max(self.depth, depth + anchored.height - 1)
+        return anchored.node
+
+    def _sequence(self, start: yaml.SequenceStartEvent, location: Location, depth: int) -> Sequence:
+        tag = self._collection_tag(start.tag, location)
+        items: list[Node] = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            items.append(self.node(event, f"{location.pointer}/{len(items)}", depth + 1))
+        return Sequence(tuple(items), location, tag)
+
+    def _mapping(self, start: yaml.MappingStartEvent, location: Location, depth: int) -> Mapping:
+        tag = self._collection_tag(start.tag, location)
+        pointer = location.pointer or ""
+        entries: dict[Value, tuple[Scalar, Node]] = {}
+        merged: dict[Value, tuple[Scalar, Node]] = {}
+        merge_key: Scalar | None = None
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self._key(self.node(event, pointer, depth + 1))
+            value = self.node(next(self.events), _below(pointer, str(key.value)), depth + 1)
+            if not _is_merge(event):
+                if key.value in entries and self.dialect is not Dialect.KUBECTL:
+                    raise _twice(key, entries[key.value][0])
+                entries[key.value] = (key, value)
+            elif self.dialect is Dialect.KUBECTL:
+                # goyaml.v2 merges where it stands, over the keys above it.
+                entries.update(_merged(value, key))
+            elif merge_key is not None:
+                raise _twice(key, merge_key)
+            else:
+                merge_key = key
+                merged = _merged(value, key)
+        return Mapping(tuple({**merged, **entries}.values()), location, tag)
+
+    def _collection_tag(self, tag: str | None, location: Location) -> str | None:
+        if tag is not None and self.dialect is Dialect.STRICT:
+            raise _tag_refused(tag, location)
+        return tag
+
+    def _key(self, node: Node) -> Scalar:
+        """Return a key as text.
+
+        The API server's JSON knows no other (convertToJSONableObject of sigs.k8s.io/yaml names
+        booleans and numbers); compose refuses any other (convertToStringKeysRecursive).
+        """
+        match node:
+            case Scalar(value=str()):
+                return node
+            case Scalar(value=bool(value)) if self.dialect is Dialect.KUBECTL:
+                return Scalar("true" if value else "false", node.text, node.location, node.tag)
+            case Scalar(value=int(value)) if self.dialect is Dialect.KUBECTL and value in _INT64:
+                return Scalar(str(value), node.text, node.location, node.tag)
+            case Scalar(value=float(value)) if self.dialect is Dialect.KUBECTL:
+                short = f"{value:g}"
+                name = short if float(short) == value else repr(value)
+                return Scalar(name, node.text, node.location, node.tag)
+            case Scalar():
+                raise SyntaxInputError(
+                    f"the key {node.text or 'null'} is not text",
+                    location=node.location,
+                    hint="put it in quotes",
+                )
+            case Sequence() | Mapping():
+                raise SyntaxInputError(
+                    "a list or a mapping cannot be a key",
+                    location=node.location,
+                    hint="quote text that begins with { or [",
+                )
+
+    def _scalar(self, event: yaml.ScalarEvent, location: Location) -> Scalar:
+        text, tag = event.value, event.tag
+        if tag is not None and self.dialect is Dialect.STRICT:
+            raise _tag_refused(tag, location)
+        if tag == BINARY:
+            return Scalar(_binary(text, location), text, location, tag)
+        if tag is None and not event.implicit[0]:  # in quotes, or a block
+            return Scalar(text, text, location)
+        if tag not in (None, INT, FLOAT, BOOL, NULL, TIMESTAMP):
+            return Scalar(text, text, location, tag)
+        value, found = _resolve(text, self.dialect)
+        if isinstance(value, float) and not math.isfinite(value):
+            if self.dialect is Dialect.KUBECTL:
+                raise SyntaxInputError(
+                    f"{text} has no form in JSON, which the API server is sent",
+                    location=location,
+                    hint="quote it if it is meant as text",
+                )
+        elif tag == FLOAT and found == INT and isinstance(value, int):
+            return Scalar(float(value), text, location, tag)
+        if tag is None:
+            date_tag = TIMESTAMP if found == TIMESTAMP and self.dialect is Dialect.COMPOSE else None
+            return Scalar(value, text, location, date_tag)
+        if found != tag:
+            raise SyntaxInputError(
+                f"{text!r} cannot be read as {tag.replace(_CORE, '!!')}",
+                location=location,
+                hint="remove the tag or correct the value",
+            )
+        return Scalar(value, text, location, tag)
+
+
+def _is_merge(event: yaml.Event) -> bool:
+    return (
+        isinstance(event, yaml.ScalarEvent)
+        and event.value == "<<"
+        and (event.tag == MERGE or (event.tag is None and event.implicit[0]))
+    )
+
+
+def _merged(value: Node, key: Scalar) -> dict[Value, tuple[Scalar, Node]]:
+    """Return what a merge key brings in; of a list, the first mapping wins."""
+    entries: dict[Value, tuple[Scalar, Node]] = {}
+    for source in reversed(value.items) if isinstance(value, Sequence) else (value,):
+        if not isinstance(source, Mapping):
+            raise SyntaxInputError(
+                "<< takes a mapping or a list of mappings",
+                location=key.location,
+                hint="let it refer to an anchored mapping, as in <<: *defaults",
+            )
+        entries.update((name.value, (name, node)) for name, node in source.entries)
+    return entries
+
+
+def _twice(key: Scalar, first: Scalar) -> SyntaxInputError:
+    return SyntaxInputError(
+        f"the key {key.text!r} stands twice, first in line {first.location.line}",
+        location=key.location,
+        hint="keep one of the two",
+    )
+
+
+def _tag_refused(tag: str, location: Location) -> SyntaxInputError:
+    return SyntaxInputError(
+        f"the tag {tag.replace(_CORE, '!!')} is not used here",
+        location=location,
+        hint="remove it, or quote text that begins with an exclamation mark",
+    )
+
+
+def _binary(text: str, location: Location) -> str:
+    try:
+        data = b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise SyntaxInputError("!!binary takes base64", location=location) from error
+    return data.decode("utf-8", "replace")
+
+
+def _resolve(text: str, dialect: Dialect) -> tuple[Value, str]:
+    """Return what a plain scalar means, and the tag of that meaning."""
+    words = _WORDS[dialect]
+    if text in words:
+        value = words[text]
+        if value is None:
+            return None, NULL
+        return value, BOOL if isinstance(value, bool) else FLOAT
+    number = _core_number(text) if dialect is Dialect.STRICT else _go_number(text)
+    if number is not None:
+        return number, INT if isinstance(number, int) else FLOAT
+    if dialect is not Dialect.STRICT and _is_date(text):
+        return text, TIMESTAMP
+    return text, STR
+
+
+def _core_number(text: str) -> int | float | None:
+    if match := _CORE_INT.fullmatch(text):
+        sign, decimal, octal, hexadecimal = match.groups("")
+        if decimal:
+            return _integer(sign, decimal, 10)
+        return _integer("", octal, 8) if octal else _integer("", hexadecimal, 16)
+    return _finite(text) if _GO_FLOAT.fullmatch(text) else None
+
+
+def _go_number(text: str) -> int | float | None:
+    """Follow `resolve` of goyaml: integers of 64 bits, then floats, else text."""
+    if text.startswith("."):
+        return _finite(text.replace("_", "")) if _GO_DOT_FLOAT.fullmatch(text) else None
+    if not text or text[0] not in "+-0123456789":
+        return None
+    plain = text.replace("_", "")
+    if match := _GO_INT.fullmatch(plain):
+        sign, hexadecimal, binary, octal, decimal = match.groups()
+        digits, base = next(
+            (digits, base)
+            for digits, base in ((hexadecimal, 16), (binary, 2), (octal, 8), (decimal, 10))
+            if digits is not None
+        )
+        value = _integer(sign, digits, base)
+        if value is not None and (value in _INT64 or (not sign and value in _UINT64)):
+            return value
+    elif match := _GO_SIGNED_BINARY.fullmatch(plain):
+        value = _integer(match[1], match[2], 2)
+        return value if value is not None and value in _INT64 else None
+    return _finite(plain) if _GO_FLOAT.fullmatch(plain) else None
+
+
+def _integer(sign: str, digits: str, base: int) -> int | None:
+    """Return the integer, None where no 64 bits could hold it; int() refuses 4,301 digits."""
+    digits = digits.lstrip("0") or "0"
+    return int(sign + digits, base) if len(digits) <= MAX_DIGITS else None
+
+
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def _is_date(text: str) -> bool:
+    match = _GO_DATE.fullmatch(text)
+    if match is None:
+        return False
+    try:
+        date(int(match[1]), int(match[2]), int(match[3]))
+    except ValueError:
+        return False
+    return True
