@@ -110,12 +110,19 @@ _WORDS: dict[Dialect, dict[str, Value]] = {
     Dialect.STRICT: _CORE_WORDS,
 }
 
-# strconv.ParseInt with base 0, on text whose underscores were taken out; the sign after 0b comes
-# from goyaml, which hands what follows its own "0b" prefix to ParseInt once more.
+# strconv.ParseInt with base 0, on text whose underscores were taken out.
 _GO_INT = re.compile(
-    r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))", re.ASCII
+    r"([-+]?)(?:0[xX](?P<hexadecimal>[0-9a-fA-F]+)|0[bB](?P<binary>[01]+)"
+    r"|0[oO]?(?P<octal>[0-7]+)|(?P<decimal>0|[1-9][0-9]*))",
+    re.ASCII,
 )
-_GO_SIGNED_BINARY = re.compile(r"0b([-+])([01]+)", re.ASCII)
+# goyaml hands what follows these prefixes to ParseInt once more, sign and all; 0o is new in v3.
+_GO_SIGNED = {
+    Dialect.KUBECTL: re.compile(r"0b([-+])(?P<binary>[01]+)", re.ASCII),
+    Dialect.COMPOSE: re.compile(
+        r"0(?:b([-+])(?P<binary>[01]+)|o([-+])(?P<octal>[0-7]+))", re.ASCII
+    ),
+}
 _GO_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 # strconv.ParseFloat on text that begins with a dot, where underscores may stand between digits.
 _GO_DOT_FLOAT = re.compile(r"\.[0-9](_?[0-9])*([eE][-+]?[0-9](_?[0-9])*)?", re.ASCII)
@@ -125,7 +132,10 @@ _GO_DATE = re.compile(
     r"| [0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?)?",
     re.ASCII,
 )
-_CORE_INT = re.compile(r"([-+]?)([0-9]+)|0o([0-7]+)|0x([0-9a-fA-F]+)", re.ASCII)
+_CORE_INT = re.compile(
+    r"([-+]?)(?P<decimal>[0-9]+)|0o(?P<octal>[0-7]+)|0x(?P<hexadecimal>[0-9a-fA-F]+)", re.ASCII
+)
+_BASES = {"hexadecimal": 16, "decimal": 10, "octal": 8, "binary": 2}
 _INT64 = range(-(2**63), 2**63)
 _UINT64 = range(2**64)
 
@@ -318,7 +328,9 @@ class _Builder:
         booleans and numbers); compose refuses any other (convertToStringKeysRecursive).
         """
         match node:
-            case Scalar(value=str()):
+            case Scalar(value=str(), tag=tag) if (
+                tag != TIMESTAMP or self.dialect is Dialect.KUBECTL
+            ):
                 return node
             case Scalar(value=bool(value)) if self.dialect is Dialect.KUBECTL:
                 return Scalar("true" if value else "false", node.text, node.location, node.tag)
@@ -345,6 +357,8 @@ class _Builder:
         text, tag = event.value, event.tag
         if tag is not None and self.dialect is Dialect.STRICT:
             raise _tag_refused(tag, location)
+        if tag == "!" and not event.style and self.dialect is Dialect.COMPOSE:
+            tag = None  # to yaml v3 the lone mark says nothing; to v2 and the standard it says text
         if tag == BINARY:
             return Scalar(_binary(text, location), text, location, tag)
         if tag is None and not event.implicit[0]:  # in quotes, or a block
@@ -427,7 +441,7 @@ def _resolve(text: str, dialect: Dialect) -> tuple[Value, str]:
         if value is None:
             return None, NULL
         return value, BOOL if isinstance(value, bool) else FLOAT
-    number = _core_number(text) if dialect is Dialect.STRICT else _go_number(text)
+    number = _core_number(text) if dialect is Dialect.STRICT else _go_number(text, dialect)
     if number is not None:
         return number, INT if isinstance(number, int) else FLOAT
     if dialect is not Dialect.STRICT and _is_date(text):
@@ -437,14 +451,11 @@ def _resolve(text: str, dialect: Dialect) -> tuple[Value, str]:
 
 def _core_number(text: str) -> int | float | None:
     if match := _CORE_INT.fullmatch(text):
-        sign, decimal, octal, hexadecimal = match.groups("")
-        if decimal:
-            return _integer(sign, decimal, 10)
-        return _integer("", octal, 8) if octal else _integer("", hexadecimal, 16)
+        return _integer(match)
     return _finite(text) if _GO_FLOAT.fullmatch(text) else None
 
 
-def _go_number(text: str) -> int | float | None:
+def _go_number(text: str, dialect: Dialect) -> int | float | None:
     """Follow `resolve` of goyaml: integers of 64 bits, then floats, else text."""
     if text.startswith("."):
         return _finite(text.replace("_", "")) if _GO_DOT_FLOAT.fullmatch(text) else None
@@ -452,25 +463,20 @@ def _go_number(text: str) -> int | float | None:
         return None
     plain = text.replace("_", "")
     if match := _GO_INT.fullmatch(plain):
-        sign, hexadecimal, binary, octal, decimal = match.groups()
-        digits, base = next(
-            (digits, base)
-            for digits, base in ((hexadecimal, 16), (binary, 2), (octal, 8), (decimal, 10))
-            if digits is not None
-        )
-        value = _integer(sign, digits, base)
-        if value is not None and (value in _INT64 or (not sign and value in _UINT64)):
+        value = _integer(match)
+        if value is not None and (value in _INT64 or (value in _UINT64 and not match[1])):
             return value
-    elif match := _GO_SIGNED_BINARY.fullmatch(plain):
-        value = _integer(match[1], match[2], 2)
-        return value if value is not None and value in _INT64 else None
+    elif match := _GO_SIGNED[dialect].fullmatch(plain):
+        return _integer(match)
     return _finite(plain) if _GO_FLOAT.fullmatch(plain) else None
 
 
-def _integer(sign: str, digits: str, base: int) -> int | None:
+def _integer(match: re.Match[str]) -> int | None:
     """Return the integer, None where no 64 bits could hold it; int() refuses 4,301 digits."""
-    digits = digits.lstrip("0") or "0"
-    return int(sign + digits, base) if len(digits) <= MAX_DIGITS else None
+    base = match.lastgroup or "decimal"
+    digits = match[base].lstrip("0") or "0"
+    sign = "-" if "-" in match[0] else ""
+    return int(sign + digits, _BASES[base]) if len(digits) <= MAX_DIGITS else None
 
 
 def _finite(text: str) -> float | None:
