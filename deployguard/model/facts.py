@@ -1,5 +1,6 @@
 """The claims about one program, and about one container."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
@@ -87,6 +88,22 @@ class Facts:
         }
 
 
+def mapped(facts: Facts, change: Callable[[str, Claim], Claim]) -> Facts:
+    """Return facts with every claim changed, reachability left as it is."""
+    return Facts(
+        dev_server=change("dev_server", facts.dev_server),
+        debug_mode=change("debug_mode", facts.debug_mode),
+        debugger=change("debugger", facts.debugger),
+        interactive=change("interactive", facts.interactive),
+        pin_off=change("pin_off", facts.pin_off),
+        reloader=change("reloader", facts.reloader),
+        remote_debugger=change("remote_debugger", facts.remote_debugger),
+        configured=change("configured", facts.configured),
+        passthrough=change("passthrough", facts.passthrough),
+        reachable=facts.reachable,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramFacts:
     """One program with what it is and what is claimed of it.
@@ -110,19 +127,8 @@ def worst(programs: tuple[ProgramFacts, ...], reachable: Reach) -> Facts:
         return Facts(reachable=reachable)
     debuggers = tuple(entry for entry in programs if entry.facts.debugger.answer is Answer.YES)
 
-    def joined(name: str) -> Claim:
+    def joined(name: str, _: Claim) -> Claim:
         judged = debuggers if debuggers and name in {"interactive", "pin_off"} else programs
         return any_of(*(entry.facts.claims()[name] for entry in judged))
 
-    return Facts(
-        dev_server=joined("dev_server"),
-        debug_mode=joined("debug_mode"),
-        debugger=joined("debugger"),
-        interactive=joined("interactive"),
-        pin_off=joined("pin_off"),
-        reloader=joined("reloader"),
-        remote_debugger=joined("remote_debugger"),
-        configured=joined("configured"),
-        passthrough=joined("passthrough"),
-        reachable=reachable,
-    )
+    return mapped(Facts(reachable=reachable), joined)

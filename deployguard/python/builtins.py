@@ -323,6 +323,9 @@ def _mapped_attribute(value: Mapped, identifier: str) -> Value | None:
     def model(call: Call) -> Value:
         return _MAPPED_METHODS[identifier](call, value)
 
+    own = value.methods(value, identifier) if value.methods is not None else None
+    if own is not None:
+        return own
     if identifier in _MAPPED_METHODS:
         return Native(f"{value.name}.{identifier}", model)
     missing = Missing(Reason.SOURCE, f"what {value.name}.{identifier} does")

@@ -38,7 +38,7 @@ _STARTS = frozenset(
     {
         "subprocess", "runpy", "code", "codeop", "ctypes", "pty", "zipimport", "pickle", "marshal",
         "shelve", "wsgiref", "socketserver", "xmlrpc", "pdb", "bdb", "trace", "cProfile", "profile",
-        "timeit", "doctest", "unittest", "pydoc", "imp", "importlib",
+        "timeit", "doctest", "unittest", "pydoc", "imp", "importlib", "site",
     }
 )  # fmt: skip
 

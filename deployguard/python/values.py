@@ -59,6 +59,8 @@ class Mapped:
     slots: dict[Any, "Value"]
     rest: Opaque | None = None
     name: str = "a dictionary"
+    # Methods of a library's own kind of dictionary, asked before those of dict.
+    methods: "Callable[[Mapped, str], Value | None] | None" = None
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,320 @@
+"""Importing an application the way a command does, and what the import shows about it."""
+
+import ast
+import posixpath
+import re
+from dataclasses import dataclass
+
+from deployguard.flask.library import DEBUGGED, REMOTE, SERVE, FlaskLibrary, debugged_parts
+from deployguard.flask.versions import Stack
+from deployguard.model.environment import Environment
+from deployguard.model.evidence import (
+    Answer,
+    Claim,
+    Evidence,
+    Location,
+    Missing,
+    Reason,
+    any_of,
+    distinct,
+    negate,
+    no,
+    unknown,
+    yes,
+)
+from deployguard.model.filesystem import Absent, Content, Filesystem
+from deployguard.model.process import Program
+from deployguard.python import (
+    Effect,
+    EffectKind,
+    Ending,
+    Function,
+    Instance,
+    Interpreter,
+    Module,
+    Native,
+    Opaque,
+    Outcome,
+    Value,
+    known,
+)
+from deployguard.python.signals import RaiseSignal
+from deployguard.python.values import missing_of, trail_of, truth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a program is evaluated with."""
+
+    program: Program
+    environment: Environment
+    files: Filesystem
+    stack: Stack
+    folders: tuple[str, ...]
+    cwd: str | None
+    unread: Missing | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What came of importing: the outcome, the interpreter after it, and the application.
+
+    `application` is None where it certainly cannot be had, with the reason in `failure`.
+    """
+
+    outcome: Outcome
+    run: Interpreter
+    application: Value | None
+    failure: Evidence | None
+
+
+def interpreter(setting: Setting) -> Interpreter:
+    """Return an evaluator for a program, its start-up files not yet run."""
+    program = setting.program
+    python = program.interpreter
+    words = (
+        known(word.value, Evidence(word.location, "an argument"))
+        if word.value is not None
+        else Opaque(word.missing, "an argument", harmless=True)
+        for word in program.args
+    )
+    return Interpreter(
+        environment=setting.environment,
+        files=setting.files,
+        library=FlaskLibrary(setting.stack),
+        cwd=setting.cwd,
+        arguments=(known(program.name), *words),
+        search_path=setting.folders,
+        terminal=program.process.terminal.value,
+        optimize=python.optimize if python is not None else 0,
+    )
+
+
+def start_up(run: Interpreter, setting: Setting) -> None:
+    """Run what Python runs by itself at its start (Lib/site.py): .pth lines and sitecustomize."""
+    python = setting.program.interpreter
+    if python is not None and python.no_site:
+        return
+    for folder in setting.folders:
+        names = setting.files.list(folder)
+        for name in names if isinstance(names, tuple) else ():
+            if name.endswith(".pth"):
+                _path_file(run, posixpath.join(folder, name), setting)
+    for name in ("sitecustomize", "usercustomize"):
+        try:
+            run.import_module(name, Location(name))
+        except RaiseSignal:
+            continue
+
+
+# Lines that tools of packaging leave, which change how imports are found and nothing else.
+_TOOLS = re.compile(r"(_virtualenv|__editable__|distutils-precedence|_distutils_hack)")
+
+
+def _path_file(run: Interpreter, path: str, setting: Setting) -> None:
+    content = setting.files.read(path)
+    if isinstance(content, Absent):
+        return
+    if not isinstance(content, Content):
+        run.unseen(f"what {path} runs", Location(path), Reason.FILE)
+        return
+    if "site-packages" not in path and "dist-packages" not in path:
+        return
+    for line in content.data.decode("utf-8", "replace").splitlines():
+        if not line.startswith(("import ", "import\t")) or _TOOLS.search(line):
+            continue
+        run.execute_text(line, Module("site", {"<location>": content.location}))
+
+
+def import_application(setting: Setting, name: str, attribute: str | None) -> Imported:
+    """Import a module and take the application from it, as gunicorn and flask do with a name."""
+    run = interpreter(setting)
+    taken: list[Value] = []
+    place = setting.program.location
+
+    def start() -> Module | None:
+        start_up(run, setting)
+        module = run.import_module(name, place)
+        if attribute is not None:
+            taken.append(_named(run, module, attribute, place))
+        else:
+            taken.append(_best(run, module, name, place))
+        return module if isinstance(module, Module) else None
+
+    outcome = run.run(start, place)
+    failure = outcome.note if outcome.ending in {Ending.RAISED, Ending.EXIT} else None
+    return Imported(
+        outcome=outcome, run=run, application=taken[0] if taken else None, failure=failure
+    )
+
+
+def _named(run: Interpreter, module: Value, attribute: str, place: Location) -> Value:
+    """Take "app", "shop.app" or "create_app('dev')" from a module."""
+    try:
+        tree = ast.parse(attribute.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        raise RaiseSignal("NoAppException", Evidence(place, f"{attribute!r} is no name")) from None
+    call = tree if isinstance(tree, ast.Call) else None
+    target = call.func if call is not None else tree
+    names: list[str] = []
+    while isinstance(target, ast.Attribute):
+        names.append(target.attr)
+        target = target.value
+    if not isinstance(target, ast.Name):
+        return run.unseen(f"what {attribute!r} names", place)
+    value = module
+    for step in (target.id, *reversed(names)):
+        value = run.attribute(value, step, place)
+    if call is None:
+        return _made(run, value, place)
+    arguments = [entry.value for entry in call.args if isinstance(entry, ast.Constant)]
+    keywords = {
+        entry.arg: known(entry.value.value)
+        for entry in call.keywords
+        if entry.arg is not None and isinstance(entry.value, ast.Constant)
+    }
+    if len(arguments) != len(call.args) or len(keywords) != len(call.keywords):
+        return run.unseen(f"what {attribute!r} makes", place)
+    return run.call(value, [known(entry) for entry in arguments], keywords, place)
+
+
+def _made(run: Interpreter, value: Value, place: Location) -> Value:
+    """Call a factory that was named without parentheses (flask.cli.find_app_by_string)."""
+    return run.call(value, (), {}, place) if isinstance(value, Function) else value
+
+
+def _best(run: Interpreter, module: Value, name: str, place: Location) -> Value:
+    """flask.cli.find_best_app: app or application, the only Flask instance, a factory."""
+    if not isinstance(module, Module) or module.rest is not None:
+        return Opaque(
+            missing_of(module) or (Missing(Reason.SOURCE, f"the application in {name}"),), "app"
+        )
+    for attribute in ("app", "application"):
+        value: Value | None = module.slots.get(attribute)
+        if is_flask(value) or isinstance(value, Opaque):
+            return known(None) if value is None else value
+    found = {id(value): value for value in module.slots.values() if is_flask(value)}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    for attribute in ("create_app", "make_app"):
+        factory = module.slots.get(attribute)
+        if isinstance(factory, Function):
+            return run.call(factory, (), {}, place)
+        if isinstance(factory, Opaque):
+            return factory
+    if any(isinstance(value, Opaque | Instance) for value in module.slots.values()):
+        return Opaque((Missing(Reason.SOURCE, f"the application in {name}"),), "app")
+    raise RaiseSignal("NoAppException", Evidence(place, f"{name} holds no Flask application"))
+
+
+def is_flask(value: Value | None) -> bool:
+    """Say whether a value is an instance of flask.Flask or of a subclass."""
+    return (
+        isinstance(value, Instance)
+        and isinstance(value.native, Native)
+        and (value.native.name == "flask.Flask")
+    )
+
+
+def application_debug(application: Value | None) -> Claim:
+    """Claim app.debug of an application."""
+    if isinstance(application, Instance) and "config" in application.slots:
+        return value_claim(application.slots["config"].slots["DEBUG"], "app.debug")
+    return unknown(Missing(Reason.SOURCE, "app.debug of the application"))
+
+
+def value_claim(value: Value, name: str) -> Claim:
+    """Claim that a value is true."""
+    answer = truth(value)
+    trail = trail_of(value)
+    if answer is Answer.UNKNOWN:
+        missing = missing_of(value) or (Missing(Reason.SOURCE, f"the value of {name}"),)
+        return Claim(Answer.UNKNOWN, trail, distinct(missing), suspected=True)
+    return Claim(answer, trail)
+
+
+def happens(effect: Effect, note: str) -> Claim:
+    """Claim that an effect takes place: certainly, or under conditions that cannot be told."""
+    step = Evidence(effect.location, note)
+    if effect.conditions:
+        return unknown(effect.conditions, step, suspected=True)
+    return yes(step)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrapped:
+    """What the debugger middleware of an application claims."""
+
+    debugger: Claim
+    interactive: Claim
+    pin_off: Claim
+
+
+def wrapped(application: Value | None, outcome: Outcome) -> Wrapped:
+    """Claim whether an application passes its requests through the debugger middleware.
+
+    One that is made but not seen in the application that is served leaves the answer open.
+    """
+    parts = debugged_parts(application) if application is not None else ()
+    if parts:
+        made = next(
+            effect
+            for effect in outcome.effects
+            if effect.name == DEBUGGED and effect.values["instance"] in parts
+        )
+        direct = isinstance(application, Instance)
+        claim = happens(made, "DebuggedApplication wraps the application")
+        if not direct:
+            claim = unknown(
+                missing_of(application) if application else (), *claim.evidence, suspected=True
+            )
+        middleware = parts[0]
+        return Wrapped(
+            debugger=claim,
+            interactive=value_claim(middleware.slots["<evalex>"], "evalex"),
+            pin_off=negate(value_claim(middleware.slots["<pin_security>"], "pin_security")),
+        )
+    elsewhere = [effect for effect in outcome.effects if effect.name == DEBUGGED]
+    if elsewhere:
+        step = Evidence(elsewhere[0].location, "DebuggedApplication is made here")
+        missing = Missing(Reason.SOURCE, "whether what is served passes through it")
+        claim = unknown(missing, step, suspected=True)
+        return Wrapped(debugger=claim, interactive=claim, pin_off=no())
+    return Wrapped(debugger=no(), interactive=no(), pin_off=no())
+
+
+def unseen(outcome: Outcome, *, suspected: bool) -> Claim:
+    """Claim that something unseen happens; no where everything was seen."""
+    missing = outcome.unseen
+    return unknown(missing, suspected=suspected) if missing else no()
+
+
+def serves(outcome: Outcome) -> tuple[Effect, ...]:
+    """Return the starts of Werkzeug's server."""
+    return tuple(effect for effect in outcome.effects if effect.name == SERVE)
+
+
+def remote_debugger(outcome: Outcome, *, suspected: bool) -> Claim:
+    """Claim that a remote debugger listens."""
+    found = [
+        happens(effect, "debugpy listens for a debugger")
+        for effect in outcome.effects
+        if effect.name == REMOTE
+    ]
+    return any_of(unseen(outcome, suspected=suspected), *found)
+
+
+def processes(outcome: Outcome) -> tuple[Missing, ...]:
+    """Return what the processes that a program starts would have to be known for."""
+    return distinct(
+        entry
+        for effect in outcome.effects
+        if effect.kind is EffectKind.PROCESS
+        for entry in effect.missing
+    )
+
+
+def started(outcome: Outcome, *, suspected: bool) -> Claim:
+    """Claim that a process the program starts does something; no where it starts none."""
+    missing = processes(outcome)
+    return unknown(missing, suspected=suspected) if missing else no()

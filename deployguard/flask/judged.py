@@ -1,0 +1,97 @@
+"""The facts of one launch, and how those of several possible stacks are joined."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from deployguard.model.evidence import (
+    Answer,
+    Claim,
+    Evidence,
+    Missing,
+    no,
+    unknown,
+)
+from deployguard.model.facts import Facts, Listener, ProgramClass, mapped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What one program does under one stack.
+
+    `starts` is no where the launch certainly ends by itself; then no fact holds.
+    """
+
+    kind: ProgramClass
+    server: str
+    starts: Claim
+    facts: Facts
+    listeners: tuple[Listener, ...] = ()
+
+
+def ended(kind: ProgramClass, *evidence: Evidence) -> Judged:
+    """Return a launch that ends by itself: nothing of it stays up."""
+    claim = no(*evidence)
+    return Judged(kind=kind, server="none", starts=claim, facts=nothing(*evidence))
+
+
+def nothing(*evidence: Evidence) -> Facts:
+    """Return facts that are all no, on the same evidence."""
+    claim = no(*evidence)
+    return Facts(
+        dev_server=claim,
+        debug_mode=claim,
+        debugger=claim,
+        interactive=claim,
+        pin_off=claim,
+        reloader=claim,
+        remote_debugger=claim,
+    )
+
+
+def undetermined(
+    missing: Sequence[Missing], *evidence: Evidence, flask: bool, debug: bool
+) -> Facts:
+    """Return facts that are all open for want of the same; `flask` and `debug` are suspicions."""
+    server = unknown(missing, *evidence, suspected=flask)
+    debugger = unknown(missing, *evidence, suspected=flask or debug)
+    other = unknown(missing, *evidence)
+    return Facts(
+        dev_server=server,
+        debug_mode=unknown(missing, *evidence, suspected=debug),
+        debugger=debugger,
+        interactive=other,
+        pin_off=other,
+        reloader=other,
+        remote_debugger=other,
+    )
+
+
+def agreed(candidates: Sequence[Judged], version: Missing) -> Judged:
+    """Join what several stacks would do: those that start at all must agree.
+
+    Where they differ the answer is open, for want of the version.
+    """
+    running = [one for one in candidates if one.starts.answer is not Answer.NO] or list(candidates)
+    first = running[-1]
+    if len(running) == 1:
+        return first
+
+    def join(name: str, claim: Claim) -> Claim:
+        others = [one.facts.claims()[name] for one in running]
+        if len({other.answer for other in others}) == 1:
+            return claim
+        missing = (version, *(entry for other in others for entry in other.missing))
+        return unknown(missing, *claim.evidence, suspected=True)
+
+    return replace(first, facts=mapped(first.facts, join), listeners=_listeners(running, version))
+
+
+def _listeners(running: Sequence[Judged], version: Missing) -> tuple[Listener, ...]:
+    last = running[-1].listeners
+    places = {tuple((item.address, item.port) for item in one.listeners) for one in running}
+    answers = {tuple(item.debugger for item in one.listeners) for one in running}
+    if len(places) > 1:
+        return tuple(replace(item, address=None, missing=(version,)) for item in last)
+    if len(answers) > 1:
+        return tuple(replace(item, debugger=Answer.UNKNOWN) for item in last)
+    return last

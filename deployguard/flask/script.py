@@ -1,0 +1,325 @@
+"""A Python program of the user's: what its source starts, and where it listens."""
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import replace
+
+from deployguard.flask.application import (
+    Setting,
+    application_debug,
+    happens,
+    interpreter,
+    remote_debugger,
+    serves,
+    start_up,
+    started,
+    unseen,
+    value_claim,
+    wrapped,
+)
+from deployguard.flask.judged import Judged, ended, nothing, undetermined
+from deployguard.flask.library import WSGI
+from deployguard.flask.served import Serving, pin_claim, served_facts
+from deployguard.model.evidence import (
+    Answer,
+    Claim,
+    Evidence,
+    Location,
+    Missing,
+    Reason,
+    all_of,
+    any_of,
+    no,
+    unknown,
+    yes,
+)
+from deployguard.model.facts import Facts, Listener, ProgramClass, mapped
+from deployguard.model.filesystem import Absent, Content, Unread
+from deployguard.model.process import ProgramKind
+from deployguard.python import (
+    Effect,
+    Ending,
+    Interpreter,
+    Known,
+    Module,
+    Outcome,
+    Value,
+    known,
+)
+from deployguard.python.modules import LOCATION
+from deployguard.python.values import missing_of
+
+
+def judge(setting: Setting) -> Judged:
+    """Follow a script, `python -m MODULE` or `python -c TEXT` under one stack."""
+    program = setting.program
+    run = interpreter(setting)
+    if program.kind is ProgramKind.SCRIPT:
+        content = setting.files.read(program.name)
+        if isinstance(content, Absent):
+            content = setting.files.read(posixpath.join(program.name, "__main__.py"))
+        if isinstance(content, Absent):
+            note = Evidence(program.location, f"{program.name} is not there, so Python ends")
+            return ended(ProgramClass.PYTHON, *program.trail, note)
+        if isinstance(content, Unread):
+            return _open(setting, (content.missing,))
+        if _compiled(content.data):
+            missing = Missing(Reason.PROGRAM, f"what the compiled program {program.name} does")
+            return _open(setting, (missing,))
+        return _follow(setting, run, content.data, content.location)
+    if program.kind is ProgramKind.CODE:
+        return _follow(setting, run, program.name.encode(), program.location)
+    return _module(setting, run)
+
+
+def _compiled(data: bytes) -> bool:
+    return data.startswith(b"PK") or b"\0" in data[:64]
+
+
+def _open(setting: Setting, missing: Sequence[Missing]) -> Judged:
+    return Judged(
+        kind=ProgramClass.PYTHON,
+        server="unknown",
+        starts=unknown(missing),
+        facts=undetermined(
+            missing, *setting.program.trail, flask=False, debug=debug_hinted(setting)
+        ),
+    )
+
+
+def debug_hinted(setting: Setting) -> bool:
+    """Say whether the environment speaks of debugging to Flask."""
+    names = ("FLASK_DEBUG", "FLASK_ENV", "FLASK_RUN_DEBUGGER", "FLASK_RUN_DEBUG")
+    return any(name in setting.environment.entries for name in names)
+
+
+def _follow(setting: Setting, run: Interpreter, text: bytes, location: Location) -> Judged:
+    module = Module(
+        "__main__",
+        {
+            LOCATION: location,
+            "__name__": known("__main__"),
+            "__file__": known(location.file),
+            "__package__": known(None),
+            "__doc__": known(None),
+        },
+    )
+
+    def start() -> Module:
+        start_up(run, setting)
+        run.execute_text(text, module)
+        return module
+
+    return _judged(setting, run, run.run(start, location))
+
+
+def _module(setting: Setting, run: Interpreter) -> Judged:
+    """`python -m NAME` (runpy._run_module_as_main): a package's __main__, else the module."""
+    program = setting.program
+
+    def start() -> Module | None:
+        start_up(run, setting)
+        parent, _, leaf = program.name.rpartition(".")
+        if parent:
+            run.import_module(parent, program.location)
+        for name in (f"{program.name}.__main__", program.name):
+            path = _source(setting, name)
+            if isinstance(path, Unread):
+                run.unseen(f"what the module {program.name} does", program.location)
+                return None
+            if isinstance(path, Content):
+                package = name.rpartition(".")[0]
+                if package and name.endswith("__main__"):
+                    run.import_module(package, program.location)
+                main = Module(
+                    "__main__",
+                    {
+                        LOCATION: path.location,
+                        "__name__": known("__main__"),
+                        "__file__": known(path.location.file),
+                        "__package__": known(package),
+                    },
+                )
+                run.execute_text(path.data, main)
+                return main
+        run.unseen(f"what the module {leaf} does", program.location, Reason.PROGRAM)
+        return None
+
+    return _judged(setting, run, run.run(start, program.location))
+
+
+def _source(setting: Setting, dotted: str) -> Content | Absent | Unread:
+    relative = dotted.replace(".", "/")
+    for folder in setting.folders:
+        base = posixpath.normpath(posixpath.join(setting.cwd or "/", folder, relative))
+        package = setting.files.stat(f"{base}/__init__.py")
+        if isinstance(package, Unread):
+            return package
+        content = setting.files.read(f"{base}.py")
+        if not isinstance(content, Absent):
+            return content
+    return Absent(relative)
+
+
+def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
+    flask = any(name.partition(".")[0] in {"flask", "werkzeug"} for name in run.modules)
+    suspected = flask or debug_hinted(setting)
+    hidden = any_of(unseen(outcome, suspected=flask), started(outcome, suspected=flask))
+    served = serves(outcome)
+    others = tuple(effect for effect in outcome.effects if effect.name == WSGI)
+    if not served and not others and hidden.answer is Answer.NO:
+        trail = (*setting.program.trail, outcome.note)
+        facts = nothing(*trail)
+        return Judged(
+            kind=ProgramClass.FLASK if flask else ProgramClass.PYTHON,
+            server="none",
+            starts=no(outcome.note) if outcome.ending is not Ending.DONE else no(*trail),
+            facts=replace(facts, remote_debugger=remote_debugger(outcome, suspected=flask)),
+        )
+    facts, listeners = _facts(setting, run, outcome, hidden, suspected=suspected)
+    server = "werkzeug" if served else str(_text(others[0], "server")) if others else "unknown"
+    return Judged(
+        kind=ProgramClass.FLASK if flask else ProgramClass.PYTHON,
+        server=server,
+        starts=yes(),
+        facts=facts,
+        listeners=listeners,
+    )
+
+
+def _text(effect: Effect, key: str) -> object:
+    value = effect.values.get(key)
+    return value.value if isinstance(value, Known) else None
+
+
+def _facts(
+    setting: Setting, run: Interpreter, outcome: Outcome, hidden: Claim, *, suspected: bool
+) -> tuple[Facts, tuple[Listener, ...]]:
+    trail = setting.program.trail
+    joined: list[Facts] = []
+    listeners: list[Listener] = []
+    remote = remote_debugger(outcome, suspected=suspected)
+    for effect in serves(outcome):
+        facts = _served(setting, run, outcome, effect, hidden, remote)
+        joined.append(facts)
+        listeners.append(listener(effect, "host", "port", facts.debugger.answer))
+    for effect in outcome.effects:
+        if effect.name != WSGI:
+            continue
+        application = effect.values["application"]
+        facts = served_facts(
+            Serving(
+                trail=(*trail, Evidence(effect.location, f"{_text(effect, 'server')} serves here")),
+                dev_server=hidden,
+                debug=all_of(happens(effect, "it serves"), application_debug(application)),
+                server_debugger=no(),
+                evalex=no(),
+                middleware=wrapped(application, outcome),
+                unseen=hidden,
+                environment=None,
+                run=run,
+                stack=setting.stack,
+                reloader=no(),
+                remote=remote,
+            )
+        )
+        joined.append(facts)
+        if "listen" in effect.values:
+            listeners.append(listener(effect, "listen", "port", facts.debugger.answer))
+        else:
+            listeners.append(listener(effect, "host", "port", facts.debugger.answer))
+    if not joined:
+        return (
+            undetermined(
+                hidden.missing, *trail, *hidden.evidence, flask=hidden.suspected, debug=suspected
+            ),
+            (),
+        )
+    worst = mapped(joined[0], lambda name, _: any_of(*(entry.claims()[name] for entry in joined)))
+    return worst, tuple(listeners)
+
+
+def _served(
+    setting: Setting,
+    run: Interpreter,
+    outcome: Outcome,
+    effect: Effect,
+    hidden: Claim,
+    remote: Claim,
+) -> Facts:
+    values = effect.values
+    start = happens(effect, "the source starts Werkzeug's development server")
+    facts = served_facts(
+        Serving(
+            trail=setting.program.trail,
+            dev_server=any_of(start, hidden),
+            debug=all_of(start, value_claim(values["debug"], "debug")),
+            server_debugger=value_claim(values["debugger"], "use_debugger"),
+            evalex=value_claim(values["evalex"], "use_evalex"),
+            middleware=wrapped(values["application"], outcome),
+            unseen=hidden,
+            environment=None,
+            run=run,
+            stack=setting.stack,
+            reloader=value_claim(values["reloader"], "use_reloader"),
+            remote=remote,
+        )
+    )
+    off = value_claim(values["debugger"], "use_debugger")
+    through = value_claim(values["passthrough"], "passthrough_errors")
+    pin = pin_claim(values.get("pin")) if setting.stack.werkzeug >= (0, 11) else yes()
+    passthrough = (
+        all_of(start, through)
+        if off.answer is Answer.NO
+        else no()
+        if off.answer is Answer.YES or through.answer is Answer.NO
+        else all_of(start, off, through)
+    )
+    return replace(
+        facts,
+        passthrough=passthrough,
+        pin_off=any_of(pin, facts.pin_off) if pin.answer is Answer.YES else facts.pin_off,
+    )
+
+
+def listener(effect: Effect, host: str, port: str, debugger: Answer) -> Listener:
+    """Return where an effect listens; what cannot be told is None with what is missing."""
+    address, number = effect.values.get(host), effect.values.get(port)
+    text = address.value if isinstance(address, Known) else None
+    place = _place(address, effect.location)
+    missing = missing_of(address) if address is not None else ()
+    if not isinstance(text, str):
+        return Listener(
+            address=None,
+            port=_number(number),
+            debugger=debugger,
+            location=effect.location,
+            missing=missing or (Missing(Reason.SOURCE, "the address it listens on"),),
+        )
+    if text.startswith("unix://"):
+        text = "unix:" + text.removeprefix("unix://")
+    elif text in {"", "*"}:
+        text = "0.0.0.0"  # noqa: S104  (what an empty host binds)
+    note = Evidence(place, f"it listens on {text}")
+    return Listener(
+        address=text,
+        port=_number(number),
+        debugger=debugger,
+        location=place,
+        evidence=(note,),
+    )
+
+
+def _place(value: Value | None, default: Location) -> Location:
+    if isinstance(value, Known) and value.trail:
+        return value.trail[-1].location
+    return default
+
+
+def _number(value: Value | None) -> int | None:
+    if isinstance(value, Known):
+        if isinstance(value.value, int):
+            return int(value.value)
+        if isinstance(value.value, str) and value.value.isdigit():
+            return int(value.value)
+    return None

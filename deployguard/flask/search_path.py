@@ -1,0 +1,70 @@
+"""sys.path of a program as CPython builds it (Lib/site.py, Modules/getpath.py)."""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deployguard.model.evidence import Missing
+from deployguard.model.filesystem import Absent, Content, Filesystem, Unread
+from deployguard.model.process import Interpreter, Process
+
+_VERSIONED = re.compile(r"python3\.\d{1,2}\Z")
+_PREFIXES = ("/usr/local", "/usr")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPath:
+    """The folders in order, those of installed packages among them, and what was not seen."""
+
+    folders: tuple[str, ...]
+    sites: tuple[str, ...]
+    unread: Missing | None
+
+
+def search_path(
+    interpreter: Interpreter, process: Process, first: str | None, files: Filesystem
+) -> SearchPath:
+    """Return sys.path: `first` (the script's folder or the directory), PYTHONPATH, packages."""
+    folders = [] if first is None or interpreter.isolated or interpreter.safe_path else [first]
+    unread: Missing | None = None
+    variable = process.env.get("PYTHONPATH")
+    if variable is not None and not interpreter.ignore_environment and not interpreter.isolated:
+        if variable.value is None:
+            unread = next(iter(variable.missing), None)
+        else:
+            folders.extend(entry or "." for entry in variable.value.split(":") if entry)
+    sites: list[str] = []
+    for prefix in _prefixes(interpreter.path, files):
+        found = list(_sites(prefix, files))
+        sites.extend(site for site in found if isinstance(site, str))
+        unread = unread or next((site for site in found if isinstance(site, Missing)), None)
+    return SearchPath(folders=(*folders, *sites), sites=tuple(dict.fromkeys(sites)), unread=unread)
+
+
+def _prefixes(path: str | None, files: Filesystem) -> tuple[str, ...]:
+    if path is None:
+        return _PREFIXES
+    prefix = posixpath.dirname(posixpath.dirname(path))
+    marker = files.read(posixpath.join(prefix, "pyvenv.cfg"))
+    if isinstance(marker, Content):
+        text = marker.data.decode("utf-8", "replace").lower()
+        shared = re.search(r"^\s*include-system-site-packages\s*=\s*true", text, re.MULTILINE)
+        return (prefix, *_PREFIXES) if shared else (prefix,)
+    return tuple(dict.fromkeys((prefix, *_PREFIXES)))
+
+
+def _sites(prefix: str, files: Filesystem) -> Iterator[str | Missing]:
+    library = posixpath.join(prefix, "lib")
+    names = files.list(library)
+    if isinstance(names, Unread):
+        yield names.missing
+        # Which Python it is does not matter where no file of it can be read.
+        yield posixpath.join(library, "python3", "site-packages")
+        return
+    if isinstance(names, Absent):
+        return
+    for name in names:
+        if _VERSIONED.match(name) or name == "python3":
+            yield posixpath.join(library, name, "site-packages")
+            yield posixpath.join(library, name, "dist-packages")
