@@ -159,11 +159,9 @@ def _under(setting: Setting, path: SearchPath) -> Judged:
     server = servers.known_server(program.name)
     if server is not None:
         return servers.judge(setting, server)
-    if program.kind is ProgramKind.MODULE:
-        if program.name in _PLAIN_MODULES:
-            note = Evidence(program.location, f"{program.name} runs nothing of Flask")
-            return ended(ProgramClass.PYTHON, *program.trail, note)
-        return script.judge(setting)
+    if program.kind is ProgramKind.MODULE and program.name in _PLAIN_MODULES:
+        note = Evidence(program.location, f"{program.name} runs nothing of Flask")
+        return ended(ProgramClass.PYTHON, *program.trail, note)
     return _open(program, (Missing(Reason.PROGRAM, f"what {program.name} does"),))
 
 

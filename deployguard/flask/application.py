@@ -3,6 +3,8 @@
 import ast
 import posixpath
 import re
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployguard.flask.library import DEBUGGED, REMOTE, SERVE, FlaskLibrary, debugged_parts
@@ -185,14 +187,17 @@ def _made(run: Interpreter, value: Value, place: Location) -> Value:
 
 def _best(run: Interpreter, module: Value, name: str, place: Location) -> Value:
     """flask.cli.find_best_app: app or application, the only Flask instance, a factory."""
+    if name.partition(".")[0] in sys.stdlib_module_names and "__file__" not in _slots(module):
+        note = f"{name} is a module of Python's own and holds no Flask application"
+        raise RaiseSignal("NoAppException", Evidence(place, note))
     if not isinstance(module, Module) or module.rest is not None:
         return Opaque(
             missing_of(module) or (Missing(Reason.SOURCE, f"the application in {name}"),), "app"
         )
     for attribute in ("app", "application"):
         value: Value | None = module.slots.get(attribute)
-        if is_flask(value) or isinstance(value, Opaque):
-            return known(None) if value is None else value
+        if isinstance(value, Opaque) or (isinstance(value, Instance) and is_flask(value)):
+            return value
     found = {id(value): value for value in module.slots.values() if is_flask(value)}
     if len(found) == 1:
         return next(iter(found.values()))
@@ -205,6 +210,10 @@ def _best(run: Interpreter, module: Value, name: str, place: Location) -> Value:
     if any(isinstance(value, Opaque | Instance) for value in module.slots.values()):
         return Opaque((Missing(Reason.SOURCE, f"the application in {name}"),), "app")
     raise RaiseSignal("NoAppException", Evidence(place, f"{name} holds no Flask application"))
+
+
+def _slots(module: Value) -> Mapping[object, object]:
+    return module.slots if isinstance(module, Module) else {}
 
 
 def is_flask(value: Value | None) -> bool:

@@ -67,7 +67,7 @@ _RUN_OLD = {
     "--with-threads": Option("threads"),
     "--without-threads": Option("threads", sets=False),
 }
-_EAGER = {"--eager-loading": Option("eager"), "--lazy-loading": Option("eager", sets=False)}
+_EAGER = {"--eager-loading": Option("eager"), "--lazy-loader": Option("eager", sets=False)}
 _TLS = {"--cert": Option("cert", takes_value=True), "--key": Option("key", takes_value=True)}
 _FILES = {"--extra-files": Option("extra_files", takes_value=True)}
 _EXCLUDE = {"--exclude-patterns": Option("exclude", takes_value=True)}
@@ -206,7 +206,7 @@ def _group_debug(group: Parsed, environment: Environment, stack: Stack) -> Envir
 
 
 def _with_debug(environment: Environment, given: Given) -> Environment:
-    entry = Traced[str | None]("1" if given.value else "0", given.word.location)
+    entry: Traced[str | None] = Traced("1" if given.value else "0", given.word.location)
     return environment.with_entry("FLASK_DEBUG", entry)
 
 
@@ -265,7 +265,7 @@ def _run(setting: Setting, group: Parsed, run: Parsed) -> Judged:
     listener = _listener(setting, run, environment)
     early = _debug_before(environment, stack, setting.program.location)
     imported = _import(replace(setting, environment=environment), group)
-    lazy = stack.flask < (2,) and early is not None and early.answer is not Answer.NO
+    lazy = _loads_lazily(run, early, stack)
     gone = imported is not None and imported.failure is not None
     if imported is None:
         note = Evidence(setting.program.location, "there is no application to be found")
@@ -311,6 +311,14 @@ def _run(setting: Setting, group: Parsed, run: Parsed) -> Judged:
         facts=facts,
         listeners=(replace(listener, debugger=facts.debugger.answer),),
     )
+
+
+def _loads_lazily(run: Parsed, early: Claim | None, stack: Stack) -> bool:
+    """Before 2.0 the server starts before the application is imported, in debug mode or if told."""
+    given = run.given.get("eager")
+    if given is not None:
+        return not given.value
+    return stack.flask < (2,) and early is not None and early.answer is not Answer.NO
 
 
 def _import_fails(note: Evidence) -> str:
@@ -410,7 +418,7 @@ def _import(setting: Setting, group: Parsed) -> Imported | None:
 def _with_flag(setting: Setting) -> Setting:
     if setting.stack.flask < (1,):
         return setting
-    entry = Traced[str | None]("true", setting.program.location)
+    entry: Traced[str | None] = Traced("true", setting.program.location)
     environment = setting.environment.with_entry("FLASK_RUN_FROM_CLI", entry)
     return replace(setting, environment=environment)
 

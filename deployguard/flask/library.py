@@ -58,6 +58,19 @@ _HARMLESS = frozenset(
 _PIN_WITHOUT = (0, 11)
 
 
+# Modules of which every function without a model may start a server or a debugger.
+_WATCHED = frozenset({"flask.cli", "flask.testing", "werkzeug.serving", "werkzeug.debug"})
+
+
+def _remainder(name: str) -> Opaque:
+    missing = Missing(Reason.PROGRAM, f"what {name} does")
+    return Opaque((missing,), name, harmless=name not in _WATCHED and name not in _STARTING)
+
+
+# Libraries that have a model for what is usual and may start more than that.
+_STARTING = frozenset({"debugpy", "waitress", "werkzeug"})
+
+
 def _harmless(name: str) -> Opaque:
     missing = Missing(Reason.PROGRAM, f"what {name} does")
     return Opaque((missing,), name, harmless=True)
@@ -75,14 +88,16 @@ class FlaskLibrary:
         if top in _HARMLESS:
             return Module(name, {}, _harmless(name))
         slots = self._slots(name)
-        if slots is None and top in {"flask", "werkzeug", "click"} and name not in _UNSEEN:
+        if slots is None and top in {"flask", "werkzeug"}:
             slots = {}
-        return None if slots is None else Module(name, slots, _harmless(name))
+        return None if slots is None else Module(name, slots, _remainder(name))
 
     def _slots(self, name: str) -> dict[Any, Any] | None:
         match name:
             case "flask":
-                return {"Flask": self.flask(), "Blueprint": _BLUEPRINT}
+                # current_app is the application under another name.
+                current = Opaque(_harmless("flask.current_app").missing, "flask.current_app")
+                return {"Flask": self.flask(), "Blueprint": _BLUEPRINT, "current_app": current}
             case "flask.app":
                 return {"Flask": self.flask()}
             case "werkzeug.serving" | "werkzeug":
@@ -152,8 +167,8 @@ class FlaskLibrary:
         if name == "wsgi_app":
             missing = Missing(Reason.PROGRAM, "what the application answers")
             return Opaque((missing,), "app.wsgi_app", harmless=True, parts=(instance,))
-        if name in {"cli", "test_client", "test_cli_runner", "session_transaction"}:
-            return _harmless(f"Flask.{name}")
+        if name == "cli":
+            return Instance(None, _CLI)
         return Native(f"Flask.{name}", _register)
 
     def _run(self, call: Call, instance: Instance) -> Value:
@@ -240,10 +255,6 @@ class FlaskLibrary:
             passthrough=call.keywords.get("passthrough_errors", known(value=False)),
         )
         raise ServeSignal(Evidence(call.location, "run_simple() serves"))
-
-
-# Submodules that start something when they are called or run.
-_UNSEEN = frozenset({"flask.testing", "werkzeug.test"})
 
 
 def _unseen(name: str) -> Native:
@@ -349,6 +360,14 @@ _BLUEPRINT = Native(
     construct=lambda _call, _instance: None,
     attribute=lambda _run, _instance, name: Native(f"Blueprint.{name}", _register),
 )
+
+
+def _cli_attribute(_run: Interpreter, _instance: Instance, name: str) -> Value | None:
+    registers = name in {"command", "group", "add_command"}
+    return Native(f"app.cli.{name}", _register) if registers else _unseen(f"app.cli.{name}")
+
+
+_CLI = Native("app.cli", attribute=_cli_attribute)
 
 
 def _assign(run: Interpreter, instance: Instance, name: str, value: Value) -> bool:

@@ -145,6 +145,8 @@ def attribute(  # noqa: PLR0911  (one way out for each kind of value)
             return _class_attribute(value, identifier)
         case Opaque(name=opaque_name):
             return derived(f"{opaque_name}.{identifier}", value)
+        case Native(attribute=hook) if hook is not None:
+            return _unbound(value, identifier)
         case Native(name=native_name):
             missing = Missing(Reason.PROGRAM, f"what {native_name}.{identifier} is")
             return Opaque((missing,), f"{native_name}.{identifier}", harmless=True)
@@ -161,7 +163,7 @@ def _instance_attribute(run: "Interpreter", value: Instance, identifier: str) ->
         found = _class_attribute(value.type, identifier)
         if isinstance(found, Function):
             return _method(found, value)
-        if found is not None and not isinstance(found, Native):
+        if found is not None and not _inherited(value, found):
             return found
     if value.native is not None and value.native.attribute is not None:
         found = value.native.attribute(run, value, identifier)
@@ -178,6 +180,23 @@ def _instance_attribute(run: "Interpreter", value: Instance, identifier: str) ->
     if identifier in {"__class__", "__dict__", "__init__"} and value.type is not None:
         return value.type if identifier == "__class__" else Opaque((), identifier, harmless=True)
     return None
+
+
+def _inherited(value: Instance, found: Value) -> bool:
+    """Say whether a class attribute is the modelled base's, which knows the object itself."""
+    return value.native is not None and isinstance(found, Native)
+
+
+def _unbound(native: Native, identifier: str) -> Value:
+    """Return a method of a modelled class, to be called with the object first."""
+
+    def model(call: Call) -> Value:
+        if not call.arguments:
+            return call.run.unseen(f"what {native.name}.{identifier}() does", call.location)
+        method = call.run.attribute(call.arguments[0], identifier, call.location)
+        return call.run.call(method, call.arguments[1:], call.keywords, call.location, call.open)
+
+    return Native(f"{native.name}.{identifier}", model)
 
 
 def _method(function: Function, instance: Instance) -> Value:
@@ -200,6 +219,8 @@ def _class_attribute(cls: Class, identifier: str) -> Value | None:
                 return found
         elif isinstance(base, Opaque):
             return derived(f"{base.name}.{identifier}", base)
+        elif isinstance(base, Native) and base.attribute is not None:
+            return _unbound(base, identifier)
     return None
 
 

@@ -191,7 +191,7 @@ def assign_item(
             name = "__delitem__" if value is None else "__setitem__"
             arguments = (index,) if value is None else (index, value)
             run.call(run.attribute(owner, name, location), arguments, {}, location)
-        case Opaque(harmless=False), _:
+        case Opaque(harmless=harmless, parts=parts), _ if parts or not harmless:
             run.unseen(f"what setting an item of {owner.name} does", location)
         case _:
             return

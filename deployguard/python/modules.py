@@ -46,7 +46,7 @@ def load(run: "Interpreter", name: str, location: Location) -> Value:
         return run.modules[name]
     module = _find(run, name, parent, location)
     run.store(run.modules, name, module)
-    if isinstance(module, Module) and LOCATION in module.slots:
+    if isinstance(module, Module) and LOCATION in module.slots and module.rest is None:
         _execute(run, module)
     if isinstance(parent, Module):
         run.store(parent.slots, leaf, module)
@@ -61,7 +61,7 @@ def member(
         if name in module.slots:
             value: Value = module.slots[name]
             return value
-        if "__path__" in module.slots:
+        if "__path__" in module.slots and module.rest is None:
             return load(run, f"{module_name}.{name}", location)
         if module.rest is not None:
             return derived(f"{module_name}.{name}", module.rest)
@@ -93,13 +93,9 @@ def _find(run: "Interpreter", name: str, parent: Value | None, location: Locatio
     if top in standard.BUILT_IN:
         return standard.module(run, name)
     if isinstance(parent, Module) and "__path__" not in parent.slots:
-        model = run.library.module(run, name) or (
-            standard.module(run, name) if top in sys.stdlib_module_names else None
-        )
-        if model is not None:
-            return model
-        if parent.rest is not None:
-            return derived(name, parent.rest)
+        inner = _below_model(run, name, parent)
+        if inner is not None:
+            return inner
     folders = _folders(run, parent)
     if isinstance(folders, Opaque):
         return run.unseen_import(name, folders.missing, location)
@@ -114,12 +110,28 @@ def _find(run: "Interpreter", name: str, parent: Value | None, location: Locatio
             return _guess(run, name, found, location)
         if isinstance(found, Module):
             found.name = name
+            if _is_site(folder) or (isinstance(parent, Module) and parent.rest is not None):
+                # A library without a model: what its names do is open, and so is each call.
+                missing = Missing(Reason.PROGRAM, f"what the library {top} does")
+                found.rest = Opaque((missing,), name)
             return _described(found, name)
         if top in sys.stdlib_module_names and parent is None and _is_site(folder):
             break
     if top in sys.stdlib_module_names:
         return standard.module(run, name)
+    if isinstance(parent, Module) and parent.rest is not None:
+        return derived(name, parent.rest)
     raise RaiseSignal("ModuleNotFoundError", Evidence(location, f"there is no module {name}"))
+
+
+def _below_model(run: "Interpreter", name: str, parent: Module) -> Value | None:
+    """Return a submodule of something that was not found as files, None where it has none."""
+    model = run.library.module(run, name)
+    if model is None and name.partition(".")[0] in sys.stdlib_module_names:
+        model = standard.module(run, name)
+    if model is not None:
+        return model
+    return None if parent.rest is None else derived(name, parent.rest)
 
 
 def _guess(run: "Interpreter", name: str, unread: Unread, location: Location) -> Value:
