@@ -1,1 +1,1 @@
-"""To be described with its first code."""
+"""Kubernetes manifests, objects of a cluster and admission requests, as container specs."""
