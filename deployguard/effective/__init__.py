@@ -1,1 +1,1 @@
-"""To be described with its first code."""
+"""ContainerSpec and image config to the process that a runtime starts, and the files it sees."""
