@@ -90,7 +90,7 @@ def name(run: "Interpreter", identifier: str) -> Value | None:
 
 
 # Built-ins through which a program does what cannot be seen from the call.
-_SEEING = frozenset({"compile", "breakpoint"})
+_SEEING = frozenset({"compile", "breakpoint", "vars", "locals"})
 
 
 def catches(names: tuple[str, ...], raised: str) -> Answer:
@@ -268,7 +268,11 @@ def _text_maker(call: Call, value: Known, identifier: str) -> Value:
     if identifier == "join" and call.arguments:
         values = call.arguments[0]
         parts = standard.texts(values.items) if isinstance(values, Items) else None
-        if parts is not None and isinstance(value.value, str):
+        if (
+            parts is not None
+            and isinstance(value.value, str)
+            and sum(map(len, parts)) + len(parts) * len(value.value) <= _REPLACED
+        ):
             return known(value.value.join(parts), *trail_of(value))
         return _cannot(call, identifier, value)
     plain = _plain(call.arguments)
@@ -640,7 +644,13 @@ def _eval(call: Call) -> Value:
     return call.run.unseen("what eval() runs", call.location)
 
 
+def _globals(call: Call) -> Value:
+    module = call.run.current or Module("?", {})
+    return Mapped(module.slots, module.rest, "globals()")
+
+
 _FUNCTIONS: dict[str, Callable[[Call], Value]] = {
+    "globals": _globals,
     "bool": _bool,
     "int": _convert(int, 0),
     "float": _convert(float, 0.0),

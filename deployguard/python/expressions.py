@@ -30,8 +30,8 @@ from deployguard.python.values import (
 if TYPE_CHECKING:
     from deployguard.python.interpreter import Frame, Interpreter
 
-# No computed constant may grow beyond this: the evaluator's memory is bounded by the source's.
-_SIZE = 100_000
+# No computed text or list may grow beyond this, in characters or items.
+_SIZE = 20_000
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -65,7 +65,13 @@ def evaluate(run: "Interpreter", node: ast.expr, frame: "Frame") -> Value:
     """Return the value of an expression."""
     run.step()
     value: Value = _HANDLERS[type(node)](run, node, frame)
-    return value
+    match value:
+        case Known(value=str() | bytes() as text) if len(text) > _SIZE:
+            return _failed("a very long text")
+        case Items() if len(value.items) > _SIZE:
+            return _failed("a very long list")
+        case _:
+            return value
 
 
 def elements(value: Value | None) -> tuple[Value, ...] | None:
@@ -460,7 +466,7 @@ def binary(run: "Interpreter", kind: ast.operator, left: Value, right: Value) ->
         case Known(value=str() as template), Known() if isinstance(kind, ast.Mod):
             return builtins.formatted(template, right.value, trail_of(left, right))
         case Known(value=one), Known(value=two) if type(kind) in _BINARY and not (
-            isinstance(kind, ast.Mult) and _too_big(one, two)
+            isinstance(kind, ast.Mult | ast.Add) and _too_big(kind, one, two)
         ):
             try:
                 return known(_BINARY[type(kind)](one, two), *trail_of(left, right))
@@ -476,10 +482,15 @@ def _failed(name: str) -> Opaque:
     return Opaque((Missing(Reason.SOURCE, f"the value of {name}"),), name, harmless=True)
 
 
-def _too_big(one: object, two: object) -> bool:
+def _too_big(kind: ast.operator, one: object, two: object) -> bool:
+    if isinstance(kind, ast.Add):
+        texts = [value for value in (one, two) if isinstance(value, str | bytes)]
+        return sum(map(len, texts)) > _SIZE
     sizes = [
-        len(value) if isinstance(value, str | bytes) else abs(value)
-        for value in (one, two)
+        len(value) if isinstance(value, str | bytes) else abs(value).bit_length()
+        if not isinstance(other, str | bytes)
+        else abs(value)
+        for value, other in ((one, two), (two, one))
         if isinstance(value, str | bytes | int)
     ]
     return len(sizes) == 2 and sizes[0] * sizes[1] > _SIZE  # noqa: PLR2004  (two operands)
@@ -550,8 +561,10 @@ def _dict(run: "Interpreter", node: ast.Dict, frame: "Frame") -> Value:
 def _text(run: "Interpreter", node: ast.JoinedStr, frame: "Frame") -> Value:
     pieces = [evaluate(run, value, frame) for value in node.values]
     if all(isinstance(piece, Known) for piece in pieces):
-        text = "".join(str(piece.value) for piece in pieces if isinstance(piece, Known))
-        return known(text, *trail_of(*pieces))
+        parts = [str(piece.value) for piece in pieces if isinstance(piece, Known)]
+        if sum(map(len, parts)) <= _SIZE:
+            return known("".join(parts), *trail_of(*pieces))
+        return _failed("a very long text")
     return derived("a text", *pieces)
 
 

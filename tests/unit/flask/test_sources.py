@@ -1,0 +1,170 @@
+"""`python app.py` and WSGI servers: what the source decides, with the environment it reads."""
+
+import pytest
+
+from deployguard import flask
+from deployguard.model.evidence import Answer
+from deployguard.model.facts import ProgramFacts
+from tests.support.memory import FLASK_3, FLASK_11, FLASK_22, MemoryFiles, process, venv
+
+YES, NO, UNKNOWN = Answer.YES, Answer.NO, Answer.UNKNOWN
+HEAD = "import os, sys\nfrom flask import Flask\napp = Flask(__name__)\n"
+GUARD = "if __name__ == '__main__':\n    "
+
+
+def launched(
+    command: str,
+    source: str,
+    files: dict[str, str] | None = None,
+    versions: dict[str, str] = FLASK_3,
+    **variables: str,
+) -> ProgramFacts:
+    texts = {**venv(**versions), "/srv/app/app.py": HEAD + source, **(files or {})}
+    (program,) = flask.judge(process(command, **variables), MemoryFiles(texts))
+    return program
+
+
+@pytest.mark.parametrize(
+    ("run", "variables", "expected"),
+    [
+        ("app.run()", {}, NO),
+        ("app.run(debug=True)", {}, YES),
+        ("app.run('0.0.0.0', 80, True)", {}, YES),
+        ("app.run(debug=True)", {"FLASK_DEBUG": "0"}, YES),
+        ("app.run(debug=False)", {"FLASK_DEBUG": "1"}, NO),
+        ("app.run(debug=None)", {"FLASK_DEBUG": "1"}, YES),
+        ("app.run()", {"FLASK_DEBUG": "off"}, YES),
+        ("app.run(debug='0')", {}, YES),
+        ("app.run(debug='')", {}, NO),
+        ("app.run(debug=os.getenv('DEBUG', 'False'))", {}, YES),
+        ("app.run(debug=os.environ.get('DEBUG') == '1')", {}, NO),
+        ("app.run(debug=os.environ.get('DEBUG') == '1')", {"DEBUG": "1"}, YES),
+        ("app.run(debug=True, use_debugger=False)", {}, NO),
+        ("app.run(use_debugger=True)", {}, YES),
+        ("app.run(**{'debug': True})", {}, YES),
+        ("app.debug = True; app.run()", {}, YES),
+        ("app.debug = True; app.run()", {"FLASK_DEBUG": ""}, NO),
+        ("app.debug = True; app.run(load_dotenv=False)", {"FLASK_DEBUG": "0"}, YES),
+        ("app.config['DEBUG'] = True; app.run()", {}, YES),
+        ("app.config.update(DEBUG=True); app.run()", {}, YES),
+        ("app.config['debug'] = True; app.run()", {}, NO),
+        ("app.run(debug=__debug__)", {}, YES),
+        ("Flask.run(app, debug=True)", {}, YES),
+        ("getattr(app, 'run')(debug=True)", {}, YES),
+    ],
+)
+def test_python_app_py_goes_by_argument_then_variable_then_source(
+    run: str, variables: dict[str, str], expected: Answer
+) -> None:
+    program = launched("python app.py", GUARD + run, **variables)
+    assert program.facts.dev_server.answer is YES
+    assert program.facts.debugger.answer is expected
+
+
+@pytest.mark.parametrize(("versions", "expected"), [(FLASK_22, NO), (FLASK_3, YES)])
+def test_flask_env_production_turned_app_debug_off_until_2_2(
+    versions: dict[str, str], expected: Answer
+) -> None:
+    program = launched(
+        "python app.py", "app.debug = True\napp.run()", versions=versions, FLASK_ENV="production"
+    )
+    assert program.facts.debugger.answer is expected
+
+
+@pytest.mark.parametrize(
+    ("config", "call", "expected"),
+    [
+        ("class Dev:\n  DEBUG = True\n", "app.config.from_object('settings.Dev')", YES),
+        ("class Base:\n  DEBUG = True\nclass Prod(Base):\n  DEBUG = False\n",
+         "app.config.from_object('settings.Prod')", NO),
+        ("DEBUG = True\n", "app.config.from_object('settings')", YES),
+        ("DEBUG = True\n", "app.config.from_pyfile('settings.py')", YES),
+        ("", "app.config.from_pyfile('nothing.py', silent=True)", NO),
+        ("", "app.config.from_mapping(DEBUG=True)", YES),
+        ("", "app.config.from_json('settings.json')", UNKNOWN),
+    ],
+)  # fmt: skip
+def test_configuration_objects_and_files_set_debug(
+    config: str, call: str, expected: Answer
+) -> None:
+    program = launched(
+        "python app.py", f"{call}\n{GUARD}app.run()", {"/srv/app/settings.py": config}
+    )
+    assert program.facts.debugger.answer is expected
+
+
+@pytest.mark.parametrize(
+    ("command", "source", "variables", "server", "debugger"),
+    [
+        ("gunicorn app:app", "", {"FLASK_DEBUG": "1"}, NO, NO),
+        ("gunicorn app:app", GUARD + "app.run(debug=True)", {}, NO, NO),
+        ("gunicorn app:app", "app.run(use_reloader=False, debug=True)", {}, YES, YES),
+        ("gunicorn app:app", "app.run(debug=True)", {"FLASK_RUN_FROM_CLI": "true"}, NO, NO),
+        ("gunicorn app:app", "from werkzeug.debug import DebuggedApplication\n"
+         "app.wsgi_app = DebuggedApplication(app.wsgi_app)", {}, NO, YES),
+        ("gunicorn app:app", "from werkzeug.debug import DebuggedApplication as D\n"
+         "if app.debug:\n  app = D(app)", {}, NO, NO),
+        ("gunicorn -e FLASK_DEBUG=1 app:app", "from werkzeug.debug import DebuggedApplication as D\n"
+         "if app.debug:\n  app = D(app)", {}, NO, YES),
+        ("gunicorn app:app", "from werkzeug.debug import DebuggedApplication as D\n"
+         "if app.debug:\n  app = D(app)", {"GUNICORN_CMD_ARGS": "--env FLASK_DEBUG=1"}, NO, YES),
+        ("waitress-serve --call app:make", "def make():\n  return app", {}, NO, NO),
+        ("gunicorn app:nothing", "", {}, NO, NO),
+    ],
+)  # fmt: skip
+def test_a_wsgi_server_serves_what_the_module_makes(
+    command: str, source: str, variables: dict[str, str], server: Answer, debugger: Answer
+) -> None:
+    program = launched(command, source, **variables)
+    assert program.facts.dev_server.answer is server
+    assert program.facts.debugger.answer is debugger
+
+
+def test_flask_debug_under_gunicorn_is_debug_mode_and_nothing_more() -> None:
+    found = launched("gunicorn app:app", "", FLASK_DEBUG="1").facts
+    assert (found.debug_mode.answer, found.debugger.answer) == (YES, NO)
+    assert found.debug_mode.evidence[-1].note == "FLASK_DEBUG is '1'"
+
+
+def test_what_is_set_and_ignored_is_said() -> None:
+    found = launched("python app.py", "print('done')", FLASK_DEBUG="1").facts
+    assert found.debugger.answer is NO
+    assert found.configured.answer is YES
+
+
+@pytest.mark.parametrize(
+    ("source", "missing"),
+    [
+        ("import subprocess\nsubprocess.run(['flask', 'run', '--debug'])", "subprocess.run()"),
+        ("from flask.cli import main\nmain()", "flask.cli.main()"),
+        ("from flask import current_app\ncurrent_app.config['DEBUG'] = 1\napp.run()", "current_app"),
+    ],
+)
+def test_what_is_not_understood_is_unknown_and_named(source: str, missing: str) -> None:
+    found = launched("python app.py", source).facts
+    assert found.debugger.answer is UNKNOWN
+    assert missing in " ".join(entry.what for entry in found.debugger.missing)
+
+
+def test_the_passthrough_setting_for_an_external_debugger_is_seen() -> None:
+    source = "app.run(debug=True, use_debugger=False, use_reloader=False, passthrough_errors=True)"
+    found = launched("python app.py", source).facts
+    assert (found.passthrough.answer, found.debugger.answer) == (YES, NO)
+
+
+def test_the_chain_of_evidence_ends_at_the_line_that_decides() -> None:
+    found = launched(
+        "python app.py", GUARD + "app.run(debug=os.environ['DEBUG'] == '1')", DEBUG="1"
+    ).facts
+    places = [(step.location.file, step.location.line, step.note) for step in found.debugger.evidence]
+    assert ("image config", None, "DEBUG is '1'") in places
+    assert ("/srv/app/app.py", 5, "the source starts Werkzeug's development server") in places
+
+
+@pytest.mark.parametrize("versions", [FLASK_3, FLASK_11])
+def test_a_debugger_that_is_made_but_not_seen_to_be_served_stays_open(
+    versions: dict[str, str],
+) -> None:
+    source = "from werkzeug.debug import DebuggedApplication\nother = DebuggedApplication(app)"
+    found = launched("gunicorn app:app", source, versions=versions).facts
+    assert found.debugger.answer is UNKNOWN
