@@ -150,6 +150,20 @@ def import_application(setting: Setting, name: str, attribute: str | None) -> Im
     )
 
 
+def hidden_application(setting: Setting, missing: Missing) -> Imported:
+    """Return what an import shows of an application that cannot be looked up: nothing."""
+    run = interpreter(setting)
+    place = setting.program.location
+
+    def start() -> None:
+        run.unseen_import("the application", (missing,), place)
+
+    outcome = run.run(start, place)
+    return Imported(
+        outcome=outcome, run=run, application=Opaque((missing,), "the application"), failure=None
+    )
+
+
 def _named(run: Interpreter, module: Value, attribute: str, place: Location) -> Value:
     """Take "app", "shop.app" or "create_app('dev')" from a module."""
     try:

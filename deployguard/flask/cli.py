@@ -13,6 +13,7 @@ from deployguard.flask.application import (
     Imported,
     Setting,
     Wrapped,
+    hidden_application,
     import_application,
     remote_debugger,
     serves,
@@ -400,16 +401,19 @@ def _import(setting: Setting, group: Parsed) -> Imported | None:
     if given is not None:
         value = given.value if isinstance(given.value, str) else None
         name = Traced(value, given.word.location, missing=given.word.missing)
-    if name is not None and name.value is None:
-        raise _Open((_first(name.missing, Reason.VARIABLE, "the value of FLASK_APP"),))
     inner = _with_flag(setting)
+    if name is not None and name.value is None:
+        missing = _first(name.missing, Reason.VARIABLE, "the value of FLASK_APP")
+        return hidden_application(inner, missing)
+    if setting.cwd is None:
+        return hidden_application(inner, Missing(Reason.IMAGE, "the working directory"))
     if name is not None and name.value:
         path, *rest = _MODULE_NAME.split(name.value, maxsplit=1)
         return _load(inner, path, rest[0] if rest else None)
     for path in ("wsgi.py", "app.py"):
         found = _read(setting, path)
         if isinstance(found, Unread):
-            raise _Open((found.missing,))
+            return hidden_application(inner, found.missing)
         if isinstance(found, Content):
             return _load(inner, path, None)
     return None
@@ -425,9 +429,7 @@ def _with_flag(setting: Setting) -> Setting:
 
 def _load(setting: Setting, path: str, attribute: str | None) -> Imported:
     """flask.cli.prepare_import: the folder above the package goes to the front of sys.path."""
-    if setting.cwd is None:
-        raise _Open((Missing(Reason.IMAGE, "the working directory"),))
-    full = posixpath.normpath(posixpath.join(setting.cwd, path))
+    full = posixpath.normpath(posixpath.join(setting.cwd or "/", path))
     base, extension = posixpath.splitext(full)
     full = base if extension == ".py" else full
     if posixpath.basename(full) == "__init__":
