@@ -58,9 +58,9 @@ def layers(
             missing = (Missing(Reason.IMAGE, "the working directory and its .env files"),)
             found.append(_unseen(missing))
         else:
-            found = [_parsed(find(name, cwd, files)) for name in (".flaskenv", ".env")]
+            found = [_parsed(find(name, cwd, files), environment) for name in (".flaskenv", ".env")]
     if explicit is not None:
-        named = _parsed(explicit)
+        named = _parsed(explicit, environment)
         found = [*found, named] if stack.flask >= (3, 1) else [named, *found]
     return _over(overlay(found), environment)
 
@@ -81,10 +81,10 @@ def _unseen(missing: tuple[Missing, ...]) -> Environment:
     return Environment(unseen=missing, location=Location(".env"))
 
 
-def _parsed(content: Content | Absent | Unread) -> Environment:
+def _parsed(content: Content | Absent | Unread, outer: Environment) -> Environment:
     match content:
         case Content():
-            return dotenv.environment(content)
+            return dotenv.environment(content, outer)
         case Unread(missing=missing):
             return _unseen((missing,))
         case Absent():

@@ -1,14 +1,16 @@
 """The flask command: options, variables and .env files, as each family of versions reads them."""
 
+import posixpath
+
 import pytest
 
 from deployguard import flask
 from deployguard.model.evidence import Answer
 from deployguard.model.facts import Facts, ProgramFacts
 from tests.support.memory import (
+    FLASK_012,
     FLASK_3,
     FLASK_11,
-    FLASK_012,
     FLASK_22,
     FLASK_222,
     MemoryFiles,
@@ -183,8 +185,6 @@ def test_options_have_variables_of_their_own(variables: dict[str, str], expected
 def test_dotenv_files_lie_below_the_environment(
     files: dict[str, str], variables: dict[str, str], expected: Answer
 ) -> None:
-    import posixpath
-
     placed = {posixpath.normpath(f"/srv/app/{name}"): text for name, text in files.items()}
     assert facts("flask run", placed, **variables).debugger.answer is expected
 
@@ -216,8 +216,7 @@ def test_what_the_application_does_when_it_is_imported_counts(
 
 
 def test_without_the_version_the_answer_is_what_the_families_agree_on() -> None:
-    unread = {name: "" for name in ()}
-    texts = {**venv(), "/srv/app/app.py": APP, **unread}
+    texts = {**venv(), "/srv/app/app.py": APP}
     found = {
         command: flask.judge(process(command, FLASK_DEBUG=flag, FLASK_APP="app.py"),
                              MemoryFiles(texts))[0].facts.debugger

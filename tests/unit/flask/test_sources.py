@@ -104,7 +104,8 @@ def test_configuration_objects_and_files_set_debug(
          "app.wsgi_app = DebuggedApplication(app.wsgi_app)", {}, NO, YES),
         ("gunicorn app:app", "from werkzeug.debug import DebuggedApplication as D\n"
          "if app.debug:\n  app = D(app)", {}, NO, NO),
-        ("gunicorn -e FLASK_DEBUG=1 app:app", "from werkzeug.debug import DebuggedApplication as D\n"
+        ("gunicorn -e FLASK_DEBUG=1 app:app",
+         "from werkzeug.debug import DebuggedApplication as D\n"
          "if app.debug:\n  app = D(app)", {}, NO, YES),
         ("gunicorn app:app", "from werkzeug.debug import DebuggedApplication as D\n"
          "if app.debug:\n  app = D(app)", {"GUNICORN_CMD_ARGS": "--env FLASK_DEBUG=1"}, NO, YES),
@@ -137,7 +138,10 @@ def test_what_is_set_and_ignored_is_said() -> None:
     [
         ("import subprocess\nsubprocess.run(['flask', 'run', '--debug'])", "subprocess.run()"),
         ("from flask.cli import main\nmain()", "flask.cli.main()"),
-        ("from flask import current_app\ncurrent_app.config['DEBUG'] = 1\napp.run()", "current_app"),
+        (
+            "from flask import current_app\ncurrent_app.config['DEBUG'] = 1\napp.run()",
+            "current_app",
+        ),
     ],
 )
 def test_what_is_not_understood_is_unknown_and_named(source: str, missing: str) -> None:
@@ -156,7 +160,9 @@ def test_the_chain_of_evidence_ends_at_the_line_that_decides() -> None:
     found = launched(
         "python app.py", GUARD + "app.run(debug=os.environ['DEBUG'] == '1')", DEBUG="1"
     ).facts
-    places = [(step.location.file, step.location.line, step.note) for step in found.debugger.evidence]
+    places = [
+        (step.location.file, step.location.line, step.note) for step in found.debugger.evidence
+    ]
     assert ("image config", None, "DEBUG is '1'") in places
     assert ("/srv/app/app.py", 5, "the source starts Werkzeug's development server") in places
 

@@ -145,7 +145,8 @@ def test_expressions_have_the_value_python_gives_them(expression: str, value: ob
         ("x = {}\nx.setdefault('a', 1)\nx.update(b=2)\nnote(x.pop('a') + x['b'])", [3]),
         ("if 0:\n  note(1)\nelif 1:\n  note(2)", [2]),
         ("def f():\n  global g\n  g = 1\nf()\nnote(g)", [1]),
-        ("def f():\n  n = 1\n  def g():\n    nonlocal n\n    n = 2\n  g()\n  return n\nnote(f())", [2]),
+        ("def f():\n  n = 1\n  def g():\n    nonlocal n\n    n = 2\n  g()\n  return n\n"
+         "note(f())", [2]),
         ("os.environ['A'] = 'x'\nnote(os.getenv('A'))", ["x"]),
         ("sys.exit(0)\nnote(1)", []),
         ("raise RuntimeError('no')\nnote(1)", []),
@@ -192,7 +193,9 @@ def test_a_handler_of_an_exception_that_may_be_raised_may_run() -> None:
         "try:\n  if os.environ['FLAG']:\n    raise ValueError\nexcept ValueError:\n  note(1)",
         FLAG=None,
     )
-    assert [bool(effect.conditions) for effect in outcome.effects if effect.name == "note"] == [True]
+    assert [bool(effect.conditions) for effect in outcome.effects if effect.name == "note"] == [
+        True
+    ]
 
 
 @pytest.mark.parametrize(

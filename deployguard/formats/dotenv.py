@@ -1,0 +1,60 @@
+""".env files as python-dotenv reads them: its own parser, on text that we hand it.
+
+`dotenv.main` reads the process environment; only its parser and its variables are used here.
+"""
+
+import io
+
+from dotenv.parser import parse_stream
+from dotenv.variables import Literal, Variable, parse_variables
+
+from deployguard.model.environment import Environment
+from deployguard.model.evidence import Location, Missing, Reason, Traced
+from deployguard.model.filesystem import Content
+
+
+def environment(content: Content, outer: Environment | None = None) -> Environment:
+    """Return what a file sets, each value with its line; `outer` is what `${NAME}` looks up first.
+
+    Names without a value and lines that do not parse set nothing (dotenv.main.DotEnv). A file that
+    is not UTF-8 may set anything: the result then has unseen sources.
+    """
+    place = content.location
+    try:
+        text = content.data.decode("utf-8")
+    except UnicodeDecodeError:
+        missing = Missing(Reason.FILE, f"the text of {place.file}, which is not UTF-8")
+        return Environment(unseen=(missing,), location=place)
+    entries: dict[str, Traced[str | None]] = {}
+    for binding in parse_stream(io.StringIO(text, newline="")):
+        if binding.key is None or binding.value is None:
+            continue
+        # A statement's original text starts at the blank lines above it.
+        blank = len(binding.original.string) - len(binding.original.string.lstrip())
+        line = binding.original.line + binding.original.string[:blank].count("\n")
+        location = Location(place.file, line=line, image=place.image, layer=place.layer)
+        value, hidden = _resolve(binding.value, entries, outer or Environment())
+        entries[binding.key] = Traced(value, location, missing=hidden)
+    return Environment(entries, location=place)
+
+
+def _resolve(
+    text: str, inner: dict[str, Traced[str | None]], outer: Environment
+) -> tuple[str | None, tuple[Missing, ...]]:
+    """Expand `${NAME}` and `${NAME:-default}` (dotenv.variables), in quotes of either kind too."""
+    pieces: list[str] = []
+    for atom in parse_variables(text):
+        match atom:
+            case Literal():
+                pieces.append(atom.value)
+            case Variable():
+                entry = outer.get(atom.name) or inner.get(atom.name)
+                if entry is None:
+                    pieces.append(atom.default or "")
+                elif entry.value is None:
+                    return None, entry.missing
+                else:
+                    pieces.append(entry.value)
+            case _:
+                return None, (Missing(Reason.VARIABLE, "how a value expands"),)
+    return "".join(pieces), ()
