@@ -211,11 +211,9 @@ def _folder(argument: str, path: Path) -> tuple[TargetArgument, ...]:
 
 
 def _folders(path: Path) -> Iterator[Path]:
-    count = 0
-    for root, names, _ in os.walk(path):
+    for count, (root, names, _) in enumerate(os.walk(path)):
         names[:] = sorted(n for n in names if not n.startswith(".") and n not in _SKIPPED)
-        count += 1
-        if count > _FOLDERS:
+        if count >= _FOLDERS:
             raise UnsupportedError(
                 f"{path} has more than {_FOLDERS} folders",
                 location=Location(str(path)),

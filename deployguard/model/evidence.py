@@ -72,7 +72,8 @@ class Evidence:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots: frozen slotted generics cannot be made through a subscript (CPython issue 90562).
+@dataclass(frozen=True)
 class Traced(Generic[T_co]):
     """A value and where it came from.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deployguard.errors import DeployguardError, NotFoundError, UnsupportedError, UsageError
-from deployguard.inputs.targets import TargetForm, resolve
+from deployguard.inputs.targets import resolve
 
 FILES = {
     "compose.yaml": "services: {}\n",

@@ -1,0 +1,194 @@
+"""The stages in their order, targets to a report: both fronts call this, nothing else decides."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from deployguard import __version__, exposure, flask, policy, rules
+from deployguard.effective.mounts import files
+from deployguard.effective.process import process
+from deployguard.errors import InputError, UsageError
+from deployguard.inputs.opening import Opened, OpeningOptions, Openings
+from deployguard.model.container import ContainerSpec
+from deployguard.model.decision import Action
+from deployguard.model.facts import worst
+from deployguard.model.report import (
+    Container,
+    Problem,
+    ProblemCode,
+    Report,
+    Status,
+    Target,
+    TargetKind,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanOptions:
+    """What a front hands in: nothing below it reads the environment, the clock or the terminal."""
+
+    today: date
+    env_files: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
+    images: str = "auto"
+    platform: str | None = None
+    offline: bool = False
+    exclude: tuple[str, ...] = ()
+    explain: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict)
+    on_unknown: Action | None = None
+    stdin: Callable[[], bytes] = bytes
+    progress: Callable[[str], None] = field(default=lambda _: None)
+
+
+def scan(
+    arguments: Sequence[str], policies: Sequence[policy.Policy], options: ScanOptions
+) -> Report:
+    """Inspect the targets, judge what is found, and return the whole report.
+
+    A problem with one target is a value in the report. Raises UsageError for a command line that
+    says nothing or two things at once, before anything is inspected.
+    """
+    opening = OpeningOptions(
+        env_files=options.env_files,
+        env=options.env,
+        profiles=options.profiles,
+        images=options.images,
+        platform=options.platform,
+        offline=options.offline,
+        exclude=options.exclude,
+        environ=options.environ,
+        stdin=options.stdin,
+    )
+    targets: list[Target] = []
+    containers: list[Container] = []
+    with Openings(opening) as openings:
+        for argument in arguments or (".",):
+            options.progress(f"inspecting {argument}")
+            for opened in _opened(openings, argument):
+                target, found = _inspected(opened)
+                targets.append(target)
+                containers.extend(found)
+    return _report(tuple(targets), _numbered(containers), policies, options)
+
+
+def review(
+    target: Target,
+    specs: Iterable[ContainerSpec],
+    policies: Sequence[policy.Policy],
+    options: ScanOptions,
+) -> Report:
+    """Judge containers that a front has read itself, through the same stages."""
+    inspected, found = _inspected(Opened(target=target, specs=tuple(specs)))
+    return _report((inspected,), _numbered(found), policies, options)
+
+
+def _opened(openings: Openings, argument: str) -> Iterable[Opened]:
+    """Open a target; what is wrong with it becomes a failed target.
+
+    This is the one place, with `_inspected`, where an error of our own is caught: it fails the
+    target, and the others are still judged.
+    """
+    try:
+        return openings.open(argument)
+    except UsageError:
+        raise
+    except InputError as error:
+        return (_failed(argument, error.problem()),)
+    except Exception as error:  # noqa: BLE001  (a defect of ours must not open the gate)
+        return (_failed(argument, _defect(error)),)
+
+
+def _failed(argument: str, problem: Problem) -> Opened:
+    name = argument.partition(":")[2] if ":" in argument and "/" not in argument else argument
+    target = Target(
+        name=name or argument,
+        argument=argument,
+        kind=TargetKind.IMAGE,
+        status=Status.FAILED,
+        problems=(problem,),
+    )
+    return Opened(target=target, specs=())
+
+
+def _defect(error: Exception) -> Problem:
+    return Problem(
+        ProblemCode.INTERNAL,
+        f"deployguard itself failed here ({type(error).__name__})",
+        hint="report it with the input that shows it",
+    )
+
+
+def _inspected(opened: Opened) -> tuple[Target, list[Container]]:
+    try:
+        containers = [_container(spec) for spec in opened.specs]
+        problems = opened.late_problems()
+    except Exception as error:  # noqa: BLE001  (see _opened)
+        return _with_problems(opened.target, (_defect(error),)), []
+    target = _with_problems(opened.target, problems)
+    # Nothing is believed of a target that is not what its digests say.
+    return target, [] if target.status is Status.FAILED else containers
+
+
+def _with_problems(target: Target, problems: Sequence[Problem]) -> Target:
+    status = target.status
+    for problem in problems:
+        if problem.code is ProblemCode.NOTE:
+            continue
+        if problem.code is ProblemCode.LIMIT and status is not Status.FAILED:
+            status = Status.INCOMPLETE
+        else:
+            status = Status.FAILED
+    return replace(target, status=status, problems=(*target.problems, *problems))
+
+
+def _container(spec: ContainerSpec) -> Container:
+    started = process(spec)
+    programs = flask.judge(started, files(spec))
+    judged = tuple(
+        replace(one, facts=replace(one.facts, reachable=exposure.reach(spec, (one,))))
+        for one in programs
+    )
+    return Container(
+        id=f"{spec.target}#{spec.subject}",
+        spec=spec,
+        process=started,
+        programs=judged,
+        facts=worst(judged, exposure.reach(spec, judged)),
+    )
+
+
+def _numbered(containers: Iterable[Container]) -> tuple[Container, ...]:
+    """Give equal ids the endings ~2, ~3 in input order."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for container in containers:
+        seen[container.id] += 1
+        count = seen[container.id]
+        name = container.id if count == 1 else f"{container.id}~{count}"
+        numbered.append(replace(container, id=name))
+    return tuple(numbered)
+
+
+def _report(
+    targets: tuple[Target, ...],
+    containers: tuple[Container, ...],
+    policies: Sequence[policy.Policy],
+    options: ScanOptions,
+) -> Report:
+    judgement = policy.evaluate(
+        rules.findings(containers), containers, policies, options.today, options.on_unknown
+    )
+    decision, code = policy.decide(judgement.verdicts, targets, policies)
+    return Report(
+        version=__version__,
+        decision=decision,
+        exit_code=code,
+        targets=targets,
+        containers=containers,
+        verdicts=judgement.verdicts,
+        exemptions=judgement.exemptions,
+        explain=options.explain,
+    )
