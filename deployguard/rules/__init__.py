@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployguard.model.evidence import Answer, Claim, Evidence, any_of
-from deployguard.model.facts import Facts, Listener
+from deployguard.model.facts import Facts, Listener, Reach
 from deployguard.model.finding import Finding, Rule
 from deployguard.model.image import Image
 from deployguard.model.report import Container
@@ -79,7 +79,7 @@ def _units(container: Container) -> Iterator[_Unit]:
     process = container.process
     if not container.programs and process.missing:
         claim = Claim(Answer.UNKNOWN, process.trail, process.missing)
-        yield _Unit(None, Facts(dev_server=claim, debugger=claim))
+        yield _Unit(None, Facts(dev_server=claim, debugger=claim, reachable=Reach(claim, None)))
     elif not container.programs:
         yield _Unit(None, container.facts, (), process.trail)
 
