@@ -1,0 +1,55 @@
+"""A policy as a value: what it says of which containers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from deployguard.model.container import ContainerKind
+from deployguard.model.decision import Action, Exemption
+from deployguard.model.facts import Scope
+
+
+class Off(StrEnum):
+    """A rule that is not evaluated and not listed."""
+
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a policy says of one rule.
+
+    `scope` limits the action to findings of that reach; beyond it the policy's default holds. None
+    stands for every scope.
+    """
+
+    action: Action | Off
+    scope: frozenset[Scope] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Which containers a policy speaks of; what is None is not looked at.
+
+    `namespaces` and `images` are shell patterns; a container without a namespace or an image
+    reference is matched by "*" alone. `labels` must all be there with these values.
+    """
+
+    kinds: frozenset[ContainerKind] | None = None
+    namespaces: tuple[str, ...] = ("*",)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    images: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What findings lead to. `default` is for rules that `rules` does not name."""
+
+    name: str
+    description: str = ""
+    default: Action = Action.WARN
+    on_unknown: Action = Action.WARN
+    on_incomplete: Action = Action.BLOCK
+    rules: Mapping[str, Setting] = field(default_factory=dict)
+    match: Match = field(default_factory=Match)
+    exemptions: tuple[Exemption, ...] = ()

@@ -1,0 +1,53 @@
+"""The policies we ship, wherever they lie, and a user's own by path."""
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from deployguard.errors import PolicyError
+from deployguard.model.evidence import Location
+from deployguard.policy.document import Policy
+from deployguard.policy.load import did_you_mean, loads
+
+DEFAULT = "production"
+_SUFFIX = ".yaml"
+
+
+def shipped() -> tuple[str, ...]:
+    """Return the names of the policies we ship, the default first."""
+    names = (entry.name for entry in _folder().iterdir() if entry.name.endswith(_SUFFIX))
+    bare = (name.removesuffix(_SUFFIX) for name in names)
+    return tuple(sorted(bare, key=lambda name: (name != DEFAULT, name)))
+
+
+def find(name_or_path: str) -> tuple[bytes, str]:
+    """Return a policy's text and how to call its file.
+
+    A shipped name wins over a file of that name in the folder: write ./production for the file.
+    Raises PolicyError where there is nothing to read.
+    """
+    names = shipped()
+    if name_or_path in names:
+        file = f"{name_or_path}{_SUFFIX}"
+        return (_folder() / file).read_bytes(), file
+    try:
+        return Path(name_or_path).read_bytes(), name_or_path
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise PolicyError(
+            f"the policy cannot be read: {reason or 'not a path'}",
+            location=Location(name_or_path),
+            hint=did_you_mean(name_or_path, names) or f"shipped are {', '.join(names)}",
+        ) from error
+
+
+def load(name_or_path: str, rules: tuple[str, ...]) -> Policy:
+    """Find and read a policy that may name `rules`; raises PolicyError with every mistake."""
+    data, source = find(name_or_path)
+    return loads(data, source, rules)
+
+
+def _folder() -> Traversable:
+    """Return where the policies lie: inside the package of a wheel, beside it in a checkout."""
+    packaged = files("deployguard") / "policies"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "policies"
