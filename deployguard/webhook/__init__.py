@@ -1,1 +1,1 @@
-"""To be described with its first code."""
+"""The admission webhook: the same decision in another envelope."""

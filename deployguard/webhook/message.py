@@ -1,0 +1,61 @@
+"""What a denied user reads in kubectl, within the API server's patience."""
+
+from deployguard.model.decision import Action, Verdict
+from deployguard.model.report import Report, Status
+from deployguard.report.escape import plain
+
+# kubectl prints the message on one screen; the API server cuts what is longer elsewhere.
+MESSAGE_BYTES = 1024
+WARNING_LENGTH = 120
+WARNINGS = 10
+ANNOTATION_BYTES = 8192
+
+
+def first_lines(report: Report) -> str:
+    """Return the denial: what, where, which rule and how to fix, then the chain, in 1 KiB."""
+    blocked = [verdict for verdict in report.verdicts if verdict.action is Action.BLOCK]
+    lines = [line for verdict in blocked for line in _lines(verdict)]
+    for target in report.targets:
+        if target.status is not Status.INSPECTED:
+            lines.extend(f"not inspected: {plain(p.message)}" for p in target.problems)
+    if not lines:
+        lines = ["the request could not be judged"]
+    if len(blocked) > 1:
+        lines.insert(0, f"{len(blocked)} findings block this:")
+    return shortened("\n".join(lines), MESSAGE_BYTES)
+
+
+def _lines(verdict: Verdict) -> list[str]:
+    finding = verdict.finding
+    subject = plain(finding.subject)
+    lines = [
+        f"{finding.rule} {subject}: {plain(finding.message)}; fix: {plain(finding.remedy)}",
+    ]
+    lines.extend(f"  {plain(step.note)}" for step in finding.evidence[-3:])
+    lines.extend(f"  missing: {plain(missing.what)}" for missing in finding.missing[:3])
+    lines.append(
+        f"  policy {plain(verdict.policy)}; to exempt: rule {finding.rule}, subject {subject}"
+    )
+    return lines
+
+
+def warnings(report: Report) -> list[str]:
+    """Return the warnings of an admitted request: at most ten lines of 120 characters."""
+    found = [
+        f"deployguard {verdict.finding.rule} {verdict.finding.subject}: {verdict.finding.message}"
+        for verdict in report.verdicts
+        if verdict.action is Action.WARN
+    ]
+    return [_cut(plain(text), WARNING_LENGTH) for text in found[:WARNINGS]]
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def shortened(text: str, size: int) -> str:
+    """Return text of at most `size` bytes of UTF-8, cut at a character."""
+    data = text.encode()
+    if len(data) <= size:
+        return text
+    return data[: size - 3].decode(errors="ignore") + "..."
