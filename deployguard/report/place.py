@@ -1,0 +1,37 @@
+"""How a place reads to a person, and how what is missing can be supplied."""
+
+from deployguard.model.evidence import Location, Reason
+
+_SHORT_DIGEST = 12
+
+WAYS_OUT = {
+    Reason.IMAGE: "let the image be read: pull or build it first, or scan an archive of it",
+    Reason.FILE: "scan where the file is at hand, or put it into the image",
+    Reason.VARIABLE: "write the value into the file, or give it with --env or --env-file",
+    Reason.CONFIG_MAP: "give the ConfigMap's manifest to the same scan",
+    Reason.SECRET: "Secrets are never read: set the variable itself, or exempt the finding",
+    Reason.FIELD: "only the running cluster knows it: set the variable to a fixed value",
+    Reason.VERSION: "scan an image in which the library is installed",
+    Reason.COMMAND: "start the server without going through this command",
+    Reason.SCRIPT: "start the server with a plain exec line, or as the image's own command",
+    Reason.SOURCE: "set it to a plain value in the source, or start a production server",
+    Reason.PROGRAM: "start a server that deployguard knows, such as gunicorn",
+    Reason.LIMIT: "make the input smaller: it is larger than deployguard reads",
+    Reason.RUN: "build the image and scan the image itself",
+}
+
+
+def place(location: Location) -> str:
+    """Return "FILE:LINE:COLUMN", for a place in an image with the image and the short layer id."""
+    numbers = (location.line, location.column)
+    text = ":".join((location.file, *(str(number) for number in numbers if number is not None)))
+    if location.image is not None:
+        text += f" in {location.image}"
+    if location.layer is not None:
+        text += f" (layer {short(location.layer)})"
+    return text
+
+
+def short(digest: str) -> str:
+    """Return the first digits of a digest, as the engines print it."""
+    return digest.partition(":")[2][:_SHORT_DIGEST] or digest[:_SHORT_DIGEST]
