@@ -1,1 +1,1 @@
-"""To be described with its first code."""
+"""One file for each format, each with `render(report) -> str`; writing is the caller's business."""
