@@ -221,7 +221,9 @@ class EngineFilesystem:
 
     def stat(self, path: str) -> Stat | Absent | Unread:
         """Return what lies at a path."""
-        found = self._guarded(lambda: self._resolved(posixpath.normpath("/" + path), _HOPS))
+        found = self._guarded(
+            lambda: self._resolved(posixpath.normpath("/" + path.lstrip("/")), _HOPS)
+        )
         return Absent(path) if found is None else found
 
     def _guarded(self, action: Callable[[], _T]) -> _T | Unread:
@@ -278,7 +280,7 @@ class EngineFilesystem:
         except (ValueError, KeyError, TypeError) as error:
             raise UnreadableError("the engine's answer about a file cannot be read") from error
         if mode & _GO_SYMLINK:
-            return self._resolved(posixpath.normpath("/" + target), hops - 1)
+            return self._resolved(posixpath.normpath("/" + target.lstrip("/")), hops - 1)
         kind = FileKind.DIRECTORY if mode & _GO_DIRECTORY else FileKind.FILE
         if kind is FileKind.FILE and mode & _GO_TYPES:
             kind = FileKind.OTHER
@@ -309,9 +311,9 @@ class EngineFilesystem:
         source = self._archive(path)
         for entry in tar.entries(source):
             # The engine names the members from the folder's own name on.
-            inner = posixpath.normpath("/" + entry.name).lstrip("/").partition("/")[2]
+            inner = posixpath.normpath("/" + entry.name.lstrip("/")).lstrip("/").partition("/")[2]
             if path == "/":
-                inner = posixpath.normpath("/" + entry.name).lstrip("/")
+                inner = posixpath.normpath("/" + entry.name.lstrip("/")).lstrip("/")
             if not inner:
                 continue
             place = posixpath.join(path, inner)

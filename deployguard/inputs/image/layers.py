@@ -88,7 +88,7 @@ class Tree:
 
 def normal(name: str) -> str:
     """Return a member's path within the root: "/a", "./a" and "../a" are "a"."""
-    return posixpath.normpath("/" + name).lstrip("/")
+    return posixpath.normpath("/" + name.lstrip("/")).lstrip("/")
 
 
 def merge(tree: Tree, entries: Sequence[tuple[str, Node]]) -> None:
