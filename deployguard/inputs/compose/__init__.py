@@ -1,1 +1,5 @@
-"""To be described with its first code."""
+"""Compose projects as Docker Compose v2 resolves them, as container specs."""
+
+from deployguard.inputs.compose.project import ComposeOptions, load
+
+__all__ = ["ComposeOptions", "load"]

@@ -1,0 +1,81 @@
+"""Env files as Docker Compose reads them (compose-go dotenv/parser.go)."""
+
+import re
+
+from deployguard.errors import SyntaxInputError
+from deployguard.formats.interpolation import Lookup, interpolate
+from deployguard.model.environment import Environment
+from deployguard.model.evidence import Location, Traced
+
+_KEY = re.compile(r"(?:export[ \t]+)?([A-Za-z0-9_.\-]+)[ \t]*([=:])?[ \t]*")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$$"}
+
+
+def environment(data: bytes, source: str, lookup: Lookup) -> Environment:
+    """Return what an env file sets, each value with its line; a bare name is looked up outside.
+
+    `lookup` is the environment that variables are taken from where the file has not set them.
+    Raises SyntaxInputError with the line.
+    """
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise SyntaxInputError(f"{source} is not UTF-8", location=Location(source)) from error
+    entries: dict[str, Traced[str | None]] = {}
+
+    def inner(name: str) -> str | None:
+        outer = lookup(name)
+        if outer is not None:
+            return outer
+        entry = entries.get(name)
+        return entry.value if entry is not None else None
+
+    position, line = 0, 1
+    while position < len(text):
+        end = text.find("\n", position)
+        end = len(text) if end < 0 else end
+        stripped = text[position:end].strip()
+        if not stripped or stripped.startswith("#"):
+            position, line = end + 1, line + 1
+            continue
+        start = position + len(text[position:end]) - len(text[position:end].lstrip())
+        place = Location(source, line=line)
+        key = _KEY.match(text, start)
+        if key is None:
+            raise SyntaxInputError("a line without a variable's name", location=place)
+        if key[2] is None:
+            if text[key.end() : end].strip():
+                raise SyntaxInputError("a variable's name with a space in it", location=place)
+            outer = lookup(key[1])
+            if outer is not None:
+                entries[key[1]] = Traced(outer, place)
+            position, line = end + 1, line + 1
+            continue
+        value, stop = _value(text, key.end(), end, inner, place)
+        entries[key[1]] = Traced(value, place)
+        line += text.count("\n", position, stop) + 1
+        following = text.find("\n", stop)
+        position = len(text) if following < 0 else following + 1
+    return Environment(entries, location=Location(source))
+
+
+def _value(text: str, start: int, end: int, lookup: Lookup, place: Location) -> tuple[str, int]:
+    quote = text[start : start + 1]
+    if quote not in {"'", '"'} or start >= end:
+        plain = re.split(r"(?:^|\s)#", text[start:end], maxsplit=1)[0].rstrip()
+        return interpolate(plain, lookup, place), end
+    index = start + 1
+    while index < len(text):
+        if text[index] == "\\" and quote == '"':
+            index += 2
+            continue
+        if text[index] == quote and text[index - 1] != "\\":
+            break
+        index += 1
+    if index >= len(text):
+        raise SyntaxInputError("a quote that is not closed", location=place)
+    inside = text[start + 1 : index]
+    if quote == "'":
+        return inside, index
+    unescaped = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], "\\" + m[1]), inside)
+    return interpolate(unescaped, lookup, place), index

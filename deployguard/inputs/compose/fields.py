@@ -1,0 +1,105 @@
+"""Fields of a compose file, interpolated, in the shapes the specification allows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deployguard.errors import SyntaxInputError
+from deployguard.formats.interpolation import Lookup, interpolate
+from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
+from deployguard.model.evidence import Traced
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Reads nodes with the variables of a project filled in."""
+
+    lookup: Lookup
+
+    def text(self, node: Node, name: str) -> Traced[str]:
+        """Return a scalar as text: numbers and Booleans as compose spells them."""
+        if not isinstance(node, Scalar) or node.value is None:
+            raise wrong(node, name, "a text")
+        value = spelled(node)
+        return Traced(interpolate(value, self.lookup, node.location), node.location)
+
+    def optional(self, parent: Mapping, name: str) -> Traced[str] | None:
+        """Return a text field, None where it is missing or null."""
+        node = parent.get(name)
+        if node is None or (isinstance(node, Scalar) and node.value is None):
+            return None
+        return self.text(node, name)
+
+    def flag(self, parent: Mapping, name: str) -> Traced[bool] | None:
+        """Return a field that is true or false, which a variable may say as well."""
+        node = parent.get(name)
+        if node is None:
+            return None
+        value = self.text(node, name)
+        if value.value.lower() not in {"true", "false"}:
+            raise wrong(node, name, "true or false")
+        return Traced(value.value.lower() == "true", value.location)
+
+    def items(self, parent: Mapping, name: str) -> tuple[Node, ...]:
+        """Return a list field; a lone scalar is a list of one."""
+        node = parent.get(name)
+        match node:
+            case None:
+                return ()
+            case Sequence(items=items):
+                return items
+            case Scalar(value=None):
+                return ()
+            case Scalar():
+                return (node,)
+            case _:
+                raise wrong(node, name, "a list")
+
+    def texts(self, parent: Mapping, name: str) -> tuple[Traced[str], ...]:
+        """Return a list of texts."""
+        return tuple(self.text(item, name) for item in self.items(parent, name))
+
+    def pairs(self, parent: Mapping, name: str) -> Iterator[tuple[str, Traced[str | None]]]:
+        """Yield NAME=VALUE of a list or mapping; a name without a value has None."""
+        node = parent.get(name)
+        match node:
+            case None | Scalar(value=None):
+                return
+            case Mapping(entries=entries):
+                for key, value in entries:
+                    if isinstance(value, Scalar) and value.value is None:
+                        yield key.text, Traced(None, value.location)
+                    else:
+                        yield key.text, self.text(value, name)
+            case Sequence(items=items):
+                for item in items:
+                    entry = self.text(item, name)
+                    key_text, equals, value_text = entry.value.partition("=")
+                    value_or_none = value_text if equals else None
+                    yield key_text, Traced(value_or_none, entry.location)
+            case _:
+                raise wrong(node, name, "a list or a mapping")
+
+
+def spelled(node: Scalar) -> str:
+    """Return a scalar as compose makes text of it (compose-go loader, fmt.Sprint)."""
+    match node.value:
+        case bool():
+            return "true" if node.value else "false"
+        case str():
+            return node.value
+        case None:
+            return ""
+        case _:
+            return str(node.value)
+
+
+def mapping(node: Node | None, name: str) -> Mapping:
+    """Return a node that must be a mapping. Raises SyntaxInputError."""
+    if not isinstance(node, Mapping):
+        raise wrong(node, name, "a mapping") if node else SyntaxInputError(f"{name} is missing")
+    return node
+
+
+def wrong(node: Node, name: str, expected: str) -> SyntaxInputError:
+    """Return the error for a field of another shape."""
+    return SyntaxInputError(f"{name} should be {expected}", location=node.location)

@@ -1,0 +1,360 @@
+"""A compose project: its files, its variables, and the services that start."""
+
+import posixpath
+import shlex
+from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence as AnySequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deployguard.errors import NotFoundError, SyntaxInputError, UnreadableError, UnsupportedError
+from deployguard.formats import compose_env
+from deployguard.formats.interpolation import Lookup
+from deployguard.formats.yaml import Dialect, Mapping, Node, Scalar, Sequence, documents
+from deployguard.inputs import dockerfile
+from deployguard.inputs.compose.fields import Fields, mapping, wrong
+from deployguard.inputs.compose.merge import merge
+from deployguard.inputs.compose.ports import ports
+from deployguard.inputs.folder import FolderFiles
+from deployguard.model.container import ContainerKind, ContainerSpec, Mount, Network
+from deployguard.model.environment import Environment, overlay
+from deployguard.model.evidence import Location, Missing, Reason, Traced
+from deployguard.model.filesystem import Unread
+from deployguard.model.image import Image
+from deployguard.model.objects import ImageSource
+
+_TOP = frozenset(
+    {"version", "name", "services", "networks", "volumes", "configs", "secrets", "models"}
+)
+_WAY_OUT = "resolve it first: docker compose config | deployguard scan compose:-"
+# What changes the process or its files in ways that are not followed yet.
+_UNSUPPORTED = ("extends", "volumes_from", "configs", "credential_spec")
+_KNOWN = frozenset(
+    {
+        "annotations", "attach", "blkio_config", "build", "cap_add", "cap_drop", "cgroup",
+        "cgroup_parent", "command", "container_name", "cpu_count", "cpu_percent", "cpu_period",
+        "cpu_quota", "cpu_rt_period", "cpu_rt_runtime", "cpu_shares", "cpus", "cpuset",
+        "depends_on", "deploy", "develop", "device_cgroup_rules", "devices", "dns", "dns_opt",
+        "dns_search", "domainname", "entrypoint", "env_file", "environment", "expose",
+        "external_links", "extra_hosts", "gpus", "group_add", "healthcheck", "hostname", "image",
+        "init", "ipc", "isolation", "label_file", "labels", "links", "logging", "mac_address",
+        "mem_limit", "mem_reservation", "mem_swappiness", "memswap_limit", "models",
+        "network_mode", "networks", "oom_kill_disable", "oom_score_adj", "pid", "pids_limit",
+        "platform", "ports", "post_start", "pre_stop", "privileged", "profiles", "provider",
+        "pull_policy", "pull_refresh_after", "read_only", "restart", "runtime", "scale", "secrets",
+        "security_opt", "shm_size", "stdin_open", "stop_grace_period", "stop_signal",
+        "storage_opt", "sysctls", "tmpfs", "tty", "ulimits", "use_api_socket", "user",
+        "userns_mode", "uts", "volumes", "working_dir", *_UNSUPPORTED,
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposeOptions:
+    """What decides how a project is read; `env` beats `environ`, which beats the env files."""
+
+    env_files: tuple[str, ...] = ()
+    env: AnyMapping[str, str] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
+    environ: AnyMapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Project:
+    target: str
+    folder: Path
+    fields: Fields
+    images: ImageSource
+
+
+def load(
+    files: AnySequence[tuple[str, bytes]],
+    options: ComposeOptions,
+    images: ImageSource,
+    target: str,
+) -> tuple[ContainerSpec, ...]:
+    """Return the services that `docker compose up` would start, in the order of the file.
+
+    `files` are names and contents, later ones laid over earlier ones; the first one's folder is the
+    project's. Raises SyntaxInputError for what compose refuses, UnsupportedError for what would
+    change the process and is not followed.
+    """
+    first = files[0][0]
+    folder = Path() if first == "-" else Path(first).parent
+    project = _Project(
+        target=target,
+        folder=folder,
+        fields=Fields(_lookup(folder, options)),
+        images=images,
+    )
+    whole = _whole(files)
+    services = whole.get("services")
+    if services is None:
+        raise SyntaxInputError(
+            f"{first} has no services",
+            location=Location(first),
+            hint="a compose file lists them under services:; version 1 files are refused",
+        )
+    return tuple(
+        _service(key, mapping(value, f"the service {key.text}"), project)
+        for key, value in mapping(services, "services").entries
+        if _starts(mapping(value, f"the service {key.text}"), project.fields, options.profiles)
+    )
+
+
+def _whole(files: AnySequence[tuple[str, bytes]]) -> Mapping:
+    merged: Mapping | None = None
+    for name, data in files:
+        found = [node for node in documents(data, name, Dialect.COMPOSE) if node is not None]
+        if not found:
+            raise SyntaxInputError(f"{name} is empty", location=Location(name))
+        for node in found:
+            top = mapping(node, "a compose file")
+            _check_top(top)
+            merged = top if merged is None else merge(merged, top)
+    if merged is None:
+        raise SyntaxInputError("there is no compose file")
+    return merged
+
+
+def _check_top(top: Mapping) -> None:
+    for key, _ in top.entries:
+        if key.text == "include":
+            raise UnsupportedError(
+                "include is not followed yet", location=key.location, hint=_WAY_OUT
+            )
+        if key.text not in _TOP and not key.text.startswith("x-"):
+            raise SyntaxInputError(
+                f"additional properties '{key.text}' not allowed",
+                location=key.location,
+                hint="compose refuses it as well; extensions begin with x-",
+            )
+
+
+def _lookup(folder: Path, options: ComposeOptions) -> Lookup:
+    """Return the variables of a project (compose-go cli/options.go WithDotEnv)."""
+    outer: dict[str, str] = {**options.environ, **options.env}
+    below: dict[str, str] = {}
+
+    def current(name: str) -> str | None:
+        return outer.get(name, below.get(name))
+
+    names = options.env_files or ((str(folder / ".env"),) if (folder / ".env").is_file() else ())
+    for name in names:
+        found = compose_env.environment(_read(Path(name), Location(name)), name, current)
+        below |= {key: entry.value or "" for key, entry in found.entries.items()}
+    return current
+
+
+def _read(path: Path, location: Location) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {path}", location=location) from error
+    except OSError as error:
+        raise UnreadableError(f"cannot read {path}: {error.strerror}", location=location) from error
+
+
+def _starts(service: Mapping, fields: Fields, wanted: tuple[str, ...]) -> bool:
+    """Say whether a service is in no profile, or in one that is asked for."""
+    profiles = {text.value for text in fields.texts(service, "profiles")}
+    return not profiles or "*" in wanted or bool(profiles & set(wanted))
+
+
+def _service(key: Scalar, service: Mapping, project: _Project) -> ContainerSpec:
+    _check_service(service)
+    fields = project.fields
+    reference = fields.optional(service, "image")
+    image = _image(service, reference, project)
+    user = fields.optional(service, "user")
+    directory = fields.optional(service, "working_dir")
+    return ContainerSpec(
+        target=project.target,
+        subject=f"services.{key.text}",
+        name=key.text,
+        kind=ContainerKind.COMPOSE_SERVICE,
+        location=key.location,
+        image=image,
+        image_reference=reference,
+        labels={name: value.value or "" for name, value in fields.pairs(service, "labels")},
+        entrypoint=_words(service, "entrypoint", fields),
+        cmd=_not_empty(_words(service, "command", fields)),
+        env=_environment(service, project),
+        working_dir=directory if directory is None or directory.value else None,
+        user=user if user is None or user.value else None,
+        terminal=fields.flag(service, "tty"),
+        ports=tuple(ports(service, fields)),
+        network=_network(service, fields),
+        mounts=tuple(_mounts(service, project)),
+    )
+
+
+def _check_service(service: Mapping) -> None:
+    for key, _ in service.entries:
+        if key.text in _UNSUPPORTED:
+            raise UnsupportedError(
+                f"{key.text} of a service is not followed yet",
+                location=key.location,
+                hint=_WAY_OUT,
+            )
+        if key.text not in _KNOWN and not key.text.startswith("x-"):
+            raise SyntaxInputError(
+                f"additional properties '{key.text}' not allowed",
+                location=key.location,
+                hint="compose refuses it as well; extensions begin with x-",
+            )
+
+
+def _image(service: Mapping, reference: Traced[str] | None, project: _Project) -> Image | Unread:
+    build = service.get("build")
+    if build is not None:
+        return _build(build, project)
+    if reference is None or not reference.value:
+        raise SyntaxInputError(
+            "a service has neither an image nor a build context", location=service.location
+        )
+    return project.images.find(reference)
+
+
+def _build(build: Node, project: _Project) -> Image | Unread:
+    fields = project.fields
+    if isinstance(build, Scalar):
+        context: Traced[str] | None = fields.text(build, "build")
+        section = Mapping((), build.location)
+    else:
+        section = mapping(build, "build")
+        context = fields.optional(section, "context")
+    folder = context.value if context is not None else "."
+    if "://" in folder or folder.startswith("git@") or section.get("additional_contexts"):
+        return Unread(Missing(Reason.IMAGE, f"the image that is built from {folder}"))
+    file = fields.optional(section, "dockerfile")
+    target = fields.optional(section, "target")
+    inline = fields.optional(section, "dockerfile_inline")
+    arguments = {
+        name: (value.value if value.value is not None else fields.lookup(name)) or ""
+        for name, value in fields.pairs(section, "args")
+    }
+    return dockerfile.build(
+        str(project.folder / folder),
+        file.value if file is not None else None,
+        target=target.value if target is not None else None,
+        arguments=arguments,
+        images=project.images,
+        inline=inline.value.encode() if inline is not None else None,
+    )
+
+
+_Words = Traced[tuple[Traced[str | None], ...]]
+
+
+def _words(service: Mapping, name: str, fields: Fields) -> _Words | None:
+    """Read a command: a text is split as a shell would split words, without expanding them."""
+    node = service.get(name)
+    match node:
+        case None | Scalar(value=None):
+            return None
+        case Scalar():
+            text = fields.text(node, name)
+            try:
+                parts = shlex.split(text.value)
+            except ValueError as error:
+                raise SyntaxInputError(
+                    f"{name} has a quote that is not closed", location=node.location
+                ) from error
+            return Traced(tuple(Traced(part, node.location) for part in parts), node.location)
+        case Sequence(items=items):
+            return Traced(tuple(fields.text(item, name) for item in items), node.location)
+        case _:
+            raise wrong(node, name, "a text or a list")
+
+
+def _not_empty(words: _Words | None) -> _Words | None:
+    return words if words is not None and words.value else None
+
+
+def _environment(service: Mapping, project: _Project) -> Environment:
+    """Lay `environment` over the env files; a name without a value comes from outside, or goes."""
+    fields = project.fields
+    layers = list(_env_files(service, project))
+    entries: dict[str, Traced[str | None]] = {}
+    removed: dict[str, Location] = {}
+    for name, value in fields.pairs(service, "environment"):
+        entries.pop(name, None)
+        removed.pop(name, None)
+        given = value.value if value.value is not None else fields.lookup(name)
+        if given is None:
+            removed[name] = value.location
+        else:
+            entries[name] = Traced(given, value.location)
+    return overlay((*layers, Environment(entries, removed, location=service.location)))
+
+
+def _env_files(service: Mapping, project: _Project) -> Iterator[Environment]:
+    for item in project.fields.items(service, "env_file"):
+        required = True
+        if isinstance(item, Mapping):
+            path = project.fields.optional(item, "path")
+            flag = project.fields.flag(item, "required")
+            required = flag is None or flag.value
+            if item.get("format") is not None:
+                raise UnsupportedError(
+                    "the format of an env_file is not followed yet",
+                    location=item.location,
+                    hint=_WAY_OUT,
+                )
+            if path is None:
+                raise SyntaxInputError("an env_file without a path", location=item.location)
+        else:
+            path = project.fields.text(item, "env_file")
+        place = project.folder / path.value
+        if not required and not place.exists():
+            continue
+        data = _read(place, path.location)
+        yield compose_env.environment(data, str(place), project.fields.lookup)
+
+
+def _network(service: Mapping, fields: Fields) -> Network:
+    mode = fields.optional(service, "network_mode")
+    match mode.value if mode is not None else "":
+        case "host":
+            return Network.HOST
+        case "none":
+            return Network.NONE
+        case _:
+            return Network.DEFAULT
+
+
+def _mounts(service: Mapping, project: _Project) -> Iterator[Mount]:
+    fields = project.fields
+    for item in fields.items(service, "volumes"):
+        if isinstance(item, Mapping):
+            target = fields.optional(item, "target")
+            source = fields.optional(item, "source")
+            kind = fields.optional(item, "type")
+            bind = kind is not None and kind.value == "bind"
+        else:
+            text = fields.text(item, "volumes")
+            first, colon, rest = text.value.partition(":")
+            inside = rest.partition(":")[0] if colon else first
+            target = Traced(inside, text.location)
+            source = Traced(first, text.location) if colon else None
+            bind = source is not None and source.value.startswith((".", "/", "~"))
+        if target is None or not target.value.startswith("/"):
+            raise SyntaxInputError("a volume without a target path", location=item.location)
+        yield _mount(target, source if bind else None, project)
+    for text in fields.texts(service, "tmpfs"):
+        yield _mount(Traced(text.value.partition(":")[0], text.location), None, project)
+    if fields.items(service, "secrets"):
+        yield _mount(Traced("/run/secrets", service.location), None, project)
+
+
+def _mount(target: Traced[str], source: Traced[str] | None, project: _Project) -> Mount:
+    path = posixpath.normpath("/" + target.value.lstrip("/"))
+    missing = Missing(Reason.FILE, f"the files that a volume puts at {path}")
+    if source is None:
+        return Mount(path, Unread(missing), target.location)
+    place = project.folder / source.value
+    if source.value.startswith("~") or not place.exists():
+        return Mount(path, Unread(missing), target.location)
+    return Mount(path, FolderFiles(place), target.location)
