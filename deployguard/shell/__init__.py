@@ -1,1 +1,1 @@
-"""To be described with its first code."""
+"""A partial evaluator for sh and bash: what a script starts, with which words and environment."""
