@@ -17,6 +17,8 @@ Passes:
     services: {web: {build: ., command: "gunicorn hello:app"}}
 """
 
+from dataclasses import replace
+
 from deployguard.model.evidence import Answer, Claim, all_of, negate
 from deployguard.model.facts import Facts, Listener
 from deployguard.model.finding import Rule, Severity
@@ -24,8 +26,13 @@ from deployguard.rules import words
 
 
 def check(facts: Facts) -> Claim:
-    """Debug mode alone: with the debugger up, DG101 speaks."""
-    return all_of(facts.debug_mode, negate(facts.debugger))
+    """Debug mode alone: with the debugger up, DG101 speaks.
+
+    A suspicion of the debugger is none of debug mode.
+    """
+    alone = all_of(facts.debug_mode, negate(facts.debugger))
+    at_hand = facts.debug_mode.suspected or facts.debug_mode.answer is Answer.YES
+    return replace(alone, suspected=alone.answer is Answer.UNKNOWN and at_hand)
 
 
 def describe(facts: Facts, _: tuple[Listener, ...]) -> str:
