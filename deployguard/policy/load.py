@@ -50,7 +50,7 @@ def loads(data: bytes, source: str, rules: tuple[str, ...]) -> Policy:
         place = documents[1].location
         reader.fail("one file holds one policy", place, "split it into several files")
     if reader.errors or policy is None:
-        first, *others = reader.errors
+        first, *others = sorted(reader.errors, key=_place)
         first.others = tuple(others)
         raise first
     return policy
@@ -60,6 +60,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return a hint where a word is close to a known one."""
     close = get_close_matches(word, tuple(known), n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else None
+
+
+def _place(error: PolicyError) -> tuple[int, int]:
+    location = error.location or Location("")
+    return location.line or 0, location.column or 0
 
 
 class _Reader:
