@@ -47,10 +47,9 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         note("interrupted")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # A page or a list whose reader has enough; the scan handles its own. Python would complain
-        # again when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        # How click ends on a closed pipe, with a 1 that would read as "blocked". It is a page or a
+        # list whose reader has enough; a scan keeps its own code.
         return ExitCode.ALLOWED
     except DeployguardError as error:
         for each in (error, *(error.others if isinstance(error, PolicyError) else ())):

@@ -192,7 +192,9 @@ def _renderer(name: str) -> Callable[[Report], str]:
 
 
 def _colored(*, no_color: bool) -> bool:
-    return not no_color and not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+    if no_color or os.environ.get("NO_COLOR"):
+        return False
+    return sys.stdout is not None and sys.stdout.isatty()  # None where the shell closed it
 
 
 def _paint(text: str) -> str:

@@ -9,6 +9,9 @@ from deployguard.model.decision import Action, Verdict
 from deployguard.model.evidence import Answer
 from deployguard.model.report import Container, Report, Status
 
+# The facts that stand for something by themselves; the others only colour these.
+_JUDGED = ("dev_server", "debug_mode", "debugger", "remote_debugger", "configured", "passthrough")
+
 
 class Fate(StrEnum):
     """The worst that holds for a container."""
@@ -78,7 +81,8 @@ def summary(report: Report) -> Summary:
 
 def _fate(container: Container, verdicts: Sequence[Verdict], *, unfinished: bool) -> Fate:
     settled = [one for one in verdicts if one.finding.answer is Answer.YES]
-    answers = {claim.answer for claim in container.facts.claims().values()}
+    claims = container.facts.claims()
+    answers = {claims[name].answer for name in _JUDGED}
     if any(one.action is Action.BLOCK for one in verdicts):
         return Fate.BLOCKED
     if any(one.action is Action.WARN for one in settled):

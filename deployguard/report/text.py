@@ -125,14 +125,13 @@ def _explained(container: Container, mask: Mask) -> Iterator[str]:
     spec, process = container.spec, container.process
     yield f"container {container.id}"
     yield f"  declared: {place(spec.location)}"
-    yield f"  image: {_image(spec.image, spec.image_reference)}"
+    yield f"  image: {mask(_image(spec.image, spec.image_reference))}"
     yield f"  process: {_command(process.args, mask)}"
-    for word in process.args:
-        (shown,) = redact.arguments((word,), mask)
+    for word, shown in zip(process.args, redact.arguments(process.args, mask), strict=True):
         yield f"    {place(word.location)}: {'?' if shown is None else shown}"
     yield from _missing(process.missing, mask, "    ")
-    yield f"  directory: {_seen(process.cwd)}"
-    yield f"  user: {_seen(process.user) if process.user else 'the default'}"
+    yield f"  directory: {mask(_seen(process.cwd))}"
+    yield f"  user: {mask(_seen(process.user)) if process.user else 'the default'}"
     yield f"  terminal: {'yes' if process.terminal.value else 'no'}"
     yield from _environment(process.env.entries, redact.deciding(container))
     for index, entry in enumerate(container.programs):

@@ -36,9 +36,11 @@ def check(facts: Facts) -> Claim:
 def describe(facts: Facts, listeners: tuple[Listener, ...]) -> str:
     """Say whether it runs code, whether a PIN is asked, and who reaches it."""
     debuggers = tuple(entry for entry in listeners if entry.debugger is not Answer.NO)
-    comes_up = words.verb(facts.debugger.answer, "comes up", "may come up")
+    if facts.debugger.answer is Answer.UNKNOWN:
+        may = f"The Werkzeug debugger may come up{words.where(debuggers)}"
+        return f"{may}; {words.who_reaches(facts.reachable)}."
     return (
-        f"The Werkzeug debugger {comes_up}{words.where(debuggers)}: "
+        f"The Werkzeug debugger comes up{words.where(debuggers)}: "
         f"{_power(facts.interactive.answer)}; {_pin(facts.pin_off.answer)}; "
         f"{words.who_reaches(facts.reachable)}."
     )
