@@ -190,5 +190,6 @@ def _report(
         containers=containers,
         verdicts=judgement.verdicts,
         exemptions=judgement.exemptions,
+        notes=judgement.notes,
         explain=options.explain,
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from deployguard import launch
 from deployguard.flask import cli, script, servers
 from deployguard.flask.application import Setting
-from deployguard.flask.judged import Judged, agreed, ended, undetermined
+from deployguard.flask.judged import Judged, agreed, ended, nothing, undetermined
 from deployguard.flask.search_path import SearchPath, search_path
 from deployguard.flask.versions import installed
 from deployguard.model.disclosure import quoted
@@ -101,7 +101,12 @@ def _binary(program: Program, files: Filesystem) -> Judged:
     if python:
         return _open(program, (Missing(Reason.PROGRAM, f"what the program {program.name} does"),))
     note = Evidence(program.location, f"{program.name} runs, and the image holds no Python")
-    return ended(ProgramClass.OTHER, *program.trail, note)
+    return _other(ProgramClass.OTHER, (*program.trail, note))
+
+
+def _other(kind: ProgramClass, evidence: tuple[Evidence, ...]) -> Judged:
+    """Return a program that runs nothing of Flask; where it listens is not known."""
+    return Judged(kind=kind, server="unknown", starts=yes(*evidence), facts=nothing(*evidence))
 
 
 def _holds_python(files: Filesystem) -> bool | Missing:
@@ -161,7 +166,7 @@ def _under(setting: Setting, path: SearchPath) -> Judged:
         return servers.judge(setting, server)
     if program.kind is ProgramKind.MODULE and program.name in _PLAIN_MODULES:
         note = Evidence(program.location, f"{program.name} runs nothing of Flask")
-        return ended(ProgramClass.PYTHON, *program.trail, note)
+        return _other(ProgramClass.PYTHON, (*program.trail, note))
     return _open(program, (Missing(Reason.PROGRAM, f"what {program.name} does"),))
 
 

@@ -214,7 +214,8 @@ def _best(run: Interpreter, module: Value, name: str, place: Location) -> Value:
             return value
     found = {id(value): value for value in module.slots.values() if is_flask(value)}
     if len(found) == 1:
-        return next(iter(found.values()))
+        only: Value = next(iter(found.values()))
+        return only
     for attribute in ("create_app", "make_app"):
         factory = module.slots.get(attribute)
         if isinstance(factory, Function):

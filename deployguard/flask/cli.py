@@ -23,6 +23,7 @@ from deployguard.flask.application import (
 )
 from deployguard.flask.judged import Judged, ended, undetermined
 from deployguard.flask.library import debug_flag
+from deployguard.flask.listeners import remote_listeners
 from deployguard.flask.options import Given, Option, Parsed, boolean, parse
 from deployguard.flask.served import Serving, served_facts
 from deployguard.flask.versions import Stack
@@ -310,7 +311,10 @@ def _run(setting: Setting, group: Parsed, run: Parsed) -> Judged:
         server="werkzeug",
         starts=yes(),
         facts=facts,
-        listeners=(replace(listener, debugger=facts.debugger.answer),),
+        listeners=(
+            replace(listener, debugger=facts.debugger.answer),
+            *(remote_listeners(imported.outcome) if imported else ()),
+        ),
     )
 
 
@@ -411,11 +415,9 @@ def _import(setting: Setting, group: Parsed) -> Imported | None:
         path, *rest = _MODULE_NAME.split(name.value, maxsplit=1)
         return _load(inner, path, rest[0] if rest else None)
     for path in ("wsgi.py", "app.py"):
-        found = _read(setting, path)
-        if isinstance(found, Unread):
-            return hidden_application(inner, found.missing)
-        if isinstance(found, Content):
-            return _load(inner, path, None)
+        found = _load(inner, path, None)
+        if found.failure is None or path.removesuffix(".py") in found.run.modules:
+            return found
     return None
 
 

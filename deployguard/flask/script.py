@@ -19,6 +19,7 @@ from deployguard.flask.application import (
 )
 from deployguard.flask.judged import Judged, ended, nothing, undetermined
 from deployguard.flask.library import WSGI
+from deployguard.flask.listeners import listener, remote_listeners
 from deployguard.flask.served import Serving, pin_claim, served_facts
 from deployguard.model.evidence import (
     Answer,
@@ -43,11 +44,9 @@ from deployguard.python import (
     Known,
     Module,
     Outcome,
-    Value,
     known,
 )
 from deployguard.python.modules import LOCATION
-from deployguard.python.values import missing_of
 
 
 def judge(setting: Setting) -> Judged:
@@ -236,7 +235,7 @@ def _facts(
             (),
         )
     worst = mapped(joined[0], lambda name, _: any_of(*(entry.claims()[name] for entry in joined)))
-    return worst, tuple(listeners)
+    return worst, (*listeners, *remote_listeners(outcome))
 
 
 def _served(
@@ -280,46 +279,3 @@ def _served(
         passthrough=passthrough,
         pin_off=any_of(pin, facts.pin_off) if pin.answer is Answer.YES else facts.pin_off,
     )
-
-
-def listener(effect: Effect, host: str, port: str, debugger: Answer) -> Listener:
-    """Return where an effect listens; what cannot be told is None with what is missing."""
-    address, number = effect.values.get(host), effect.values.get(port)
-    text = address.value if isinstance(address, Known) else None
-    place = _place(address, effect.location)
-    missing = missing_of(address) if address is not None else ()
-    if not isinstance(text, str):
-        return Listener(
-            address=None,
-            port=_number(number),
-            debugger=debugger,
-            location=effect.location,
-            missing=missing or (Missing(Reason.SOURCE, "the address it listens on"),),
-        )
-    if text.startswith("unix://"):
-        text = "unix:" + text.removeprefix("unix://")
-    elif text in {"", "*"}:
-        text = "0.0.0.0"  # noqa: S104  (what an empty host binds)
-    note = Evidence(place, f"it listens on {text}")
-    return Listener(
-        address=text,
-        port=_number(number),
-        debugger=debugger,
-        location=place,
-        evidence=(note,),
-    )
-
-
-def _place(value: Value | None, default: Location) -> Location:
-    if isinstance(value, Known) and value.trail:
-        return value.trail[-1].location
-    return default
-
-
-def _number(value: Value | None) -> int | None:
-    if isinstance(value, Known):
-        if isinstance(value.value, int):
-            return int(value.value)
-        if isinstance(value.value, str) and value.value.isdigit():
-            return int(value.value)
-    return None

@@ -25,7 +25,7 @@ from deployguard.flask.application import (
     wrapped,
 )
 from deployguard.flask.judged import Judged, ended, undetermined
-from deployguard.flask.script import listener
+from deployguard.flask.listeners import listener, remote_listeners
 from deployguard.flask.served import Serving, served_facts
 from deployguard.model.evidence import (
     Answer,
@@ -407,6 +407,10 @@ def _served(
             remote=remote_debugger(outcome, suspected=flask),
         )
     )
+    # gunicorn binds before it loads the application; with Werkzeug's server inside, that port is
+    # bound and answers nothing. waitress loads it first and never comes to bind.
+    binds_first = server is _GUNICORN
+    outer = Answer.NO if own else facts.debugger.answer
     inner = tuple(listener(effect, "host", "port", facts.debugger.answer) for effect in own)
     return Judged(
         kind=ProgramClass.WSGI_SERVER,
@@ -414,8 +418,9 @@ def _served(
         starts=yes(),
         facts=facts,
         listeners=(
-            *(replace(item, debugger=facts.debugger.answer) for item in listeners if not own),
+            *(replace(item, debugger=outer) for item in listeners if binds_first or not own),
             *inner,
+            *remote_listeners(outcome),
         ),
     )
 

@@ -30,8 +30,8 @@ _BIN = (
     "head id hostname uname basename dirname printf echo sed awk tr cut sort curl nc grep openssl "
     "perl find tail date"
 )
+USERS = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n"
 BINARIES = (*(f"usr/bin/{name}" for name in _BIN.split()), "usr/sbin/gosu")
-PASSWD = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def base_files(name: str) -> dict[str, Entry]:
     venv = _venvs()[name]
     files = {folder: Entry(link=f"usr/{folder}", mode=0o777) for folder in ("bin", "sbin", "lib")}
     files |= {binary: Entry(ELF, 0o755) for binary in BINARIES}
-    files["etc/passwd"] = Entry(PASSWD.encode())
+    files["etc/passwd"] = Entry(USERS.encode())
     for python in ("python", "python3", venv["python"]):
         files[f"srv/venv/bin/{python}"] = Entry(ELF, 0o755)
     files["srv/venv/pyvenv.cfg"] = Entry(b"home = /usr/bin\ninclude-system-site-packages = false\n")

@@ -20,7 +20,8 @@ from pathlib import Path
 from deployguard.model.evidence import Answer, Claim
 from deployguard.model.report import Report
 from deployguard.pipeline import ScanOptions, scan
-from deployguard.policy import find
+from deployguard.policy import load
+from deployguard.rules import IDS
 from tests.truth.case_images import Case, archive, cases
 
 
@@ -65,7 +66,7 @@ def judge(case: Case) -> tuple[Row, ...]:
         path = Path(folder) / "case.tar"
         path.write_bytes(archive(case))
         options = ScanOptions(today=datetime.now(tz=UTC).date(), images="never")
-        report = scan([f"archive:{path}"], (find("production"),), options)
+        report = scan([f"archive:{path}"], (load("production", IDS),), options)
     problems = [problem.message for target in report.targets for problem in target.problems]
     if problems or len(report.containers) != 1:
         return tuple(Row(case.id, group, q, Score.CRASH, "", str(problems)) for q in QUESTIONS)

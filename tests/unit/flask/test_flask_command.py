@@ -5,7 +5,7 @@ import posixpath
 import pytest
 
 from deployguard import flask
-from deployguard.model.evidence import Answer
+from deployguard.model.evidence import Answer, Missing, Reason
 from deployguard.model.facts import Facts, ProgramFacts
 from tests.support.memory import (
     FLASK_012,
@@ -217,14 +217,16 @@ def test_what_the_application_does_when_it_is_imported_counts(
 
 def test_without_the_version_the_answer_is_what_the_families_agree_on() -> None:
     texts = {**venv(), "/srv/app/app.py": APP}
+    unread = {"/srv/venv/lib": Missing(Reason.RUN, "what RUN at Dockerfile:4 leaves behind")}
     found = {
-        command: flask.judge(process(command, FLASK_DEBUG=flag, FLASK_APP="app.py"),
-                             MemoryFiles(texts))[0].facts.debugger
-        for command, flag in (("flask run", "1"), ("python -m flask run", "off"))
-    }  # fmt: skip
-    assert found["flask run"].answer is YES
-    assert found["python -m flask run"].answer is UNKNOWN
-    assert "version of Flask" in found["python -m flask run"].missing[0].what
+        flag: flask.judge(
+            process("flask run", FLASK_DEBUG=flag, FLASK_APP="app.py"), MemoryFiles(texts, unread)
+        )[0].facts.debugger
+        for flag in ("1", "off")
+    }
+    assert found["1"].answer is YES
+    assert found["off"].answer is UNKNOWN
+    assert "version of Flask" in found["off"].missing[0].what
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,324 @@
+"""The worklist: each process is resolved as execve would, until what runs starts nothing more."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from deployguard.effective import search
+from deployguard.effective.search import Executable
+from deployguard.formats.words import spelled
+from deployguard.launch import console, pythons, shells, wrappers
+from deployguard.model.evidence import Evidence, Location, Missing, Reason
+from deployguard.model.filesystem import Absent, Content, Filesystem, Unread
+from deployguard.model.process import Interpreter, Process, Program, ProgramKind, Word
+
+_STEPS = 1_000
+_DEPTH = 40
+_SHEBANG = re.compile(rb"#![ \t]*([^\s]+)[ \t]*([^\r\n]*?)[ \t]*(\r?)(?:\n|\Z)")
+
+Starts = Callable[[Program], tuple[Process, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A process still to be resolved, and under what it is started.
+
+    `files` are those it sees: a script may have written some before. `from_shell` says that a
+    shell starts it, which runs a text without a shebang itself.
+    """
+
+    process: Process
+    files: Filesystem
+    certain: bool = True
+    lasting: bool = True
+    missing: tuple[Missing, ...] = ()
+    from_shell: bool = False
+    depth: int = 0
+
+
+def nothing(_program: Program) -> tuple[Process, ...]:
+    """Start nothing further."""
+    return ()
+
+
+def follow(process: Process, files: Filesystem, starts: Starts = nothing) -> tuple[Program, ...]:
+    """Return the programs that a process ends up running, in the order in which they start.
+
+    Never raises; what cannot be told is a program of kind UNKNOWN that names what is missing.
+    `starts` says which processes a program starts by itself.
+    """
+    programs: list[Program] = []
+    pending = [Pending(process=process, files=files)]
+    for _ in range(_STEPS):
+        if not pending:
+            return tuple(programs)
+        current = pending.pop(0)
+        outcome = _resolve(current)
+        for item in reversed(outcome):
+            if isinstance(item, Pending):
+                pending.insert(0, item)
+        for item in outcome:
+            if isinstance(item, Program):
+                programs.append(item)
+                pending.extend(
+                    Pending(process=one, files=current.files, depth=current.depth + 1)
+                    for one in starts(item)
+                )
+    limit = Missing(Reason.LIMIT, "what starts beyond a thousand processes")
+    programs.append(_unknown(Pending(process=process, files=files), (limit,)))
+    return tuple(programs)
+
+
+def _resolve(current: Pending) -> tuple[Program | Pending, ...]:
+    process = current.process
+    if current.depth > _DEPTH:
+        limit = Missing(Reason.LIMIT, "what programs start that are nested this deep")
+        return (_unknown(current, (limit,)),)
+    if process.missing:
+        return (_unknown(current, process.missing),)
+    if not process.args:
+        return (_nothing(current, "there is neither an entrypoint nor a command"),)
+    first = process.args[0]
+    if first.value is None:
+        return (_unknown(current, first.missing or (_word(),)),)
+    if first.value == "":
+        return (_nothing(current, "the command is the empty text, which does not start"),)
+    found = search.find(first.value, process.env, process.cwd, current.files)
+    match found:
+        case Absent():
+            text = f"{first.value} is not found in the image, so nothing starts"
+            return (_nothing(current, text),)
+        case Unread(missing=missing):
+            return _by_name(current, wrappers.basename(first.value), None, missing)
+        case Executable():
+            return _file(current, found)
+
+
+def _word() -> Missing:
+    return Missing(Reason.COMMAND, "the first word of the command")
+
+
+def _file(current: Pending, found: Executable) -> tuple[Program | Pending, ...]:
+    """Resolve a file as execve does: by its first bytes."""
+    content = found.content
+    if isinstance(content, Unread):
+        return _by_name(current, wrappers.basename(found.path), found.path, content.missing)
+    data = content.data
+    if data.startswith(b"\x7fELF"):
+        return _by_name(current, wrappers.basename(found.path), found.path, None)
+    if data.startswith(b"#!"):
+        return _interpreted(current, found, content)
+    if data.startswith(b"PK"):
+        missing = Missing(Reason.PROGRAM, f"what the archive {found.path} does")
+        return (_unknown(current, (missing,)),)
+    if current.from_shell and b"\0" not in data[:512]:
+        # A shell runs a text that execve refuses (POSIX, Command Search and Execution).
+        return _shell_script(current, found.path, content)
+    note = f"{found.path} is no program that can be executed, so nothing starts"
+    return (_nothing(current, note),)
+
+
+def _interpreted(
+    current: Pending, found: Executable, content: Content
+) -> tuple[Program | Pending, ...]:
+    match = _SHEBANG.match(content.data)
+    if match is None or match[3]:
+        note = f"the first line of {found.path} names no interpreter that is there"
+        return (_nothing(current, note),)
+    interpreter = match[1].decode("utf-8", "replace")
+    argument = match[2].decode("utf-8", "replace")
+    name = wrappers.basename(interpreter)
+    if name == "env":
+        words = argument.removeprefix("-S").split()
+        name = wrappers.basename(words[0]) if words else ""
+    if pythons.is_python(name):
+        target = console.entry_point(content)
+        if target is not None:
+            return (_entry_point(current, target, found, _prefix(current, interpreter)),)
+    place = content.location
+    words_before: list[Word] = [_at(interpreter, place)]
+    if argument:
+        # The kernel hands everything after the interpreter over as one word.
+        words_before.append(_at(argument, place))
+    step = Evidence(place, f"{found.path} is run by {interpreter}")
+    process = replace(
+        current.process,
+        args=(*words_before, _at(found.path, current.process.args[0].location),
+              *current.process.args[1:]),
+        trail=(*current.process.trail, step),
+    )  # fmt: skip
+    return (replace(current, process=process, depth=current.depth + 1),)
+
+
+def _at(text: str, location: Location) -> Word:
+    return Word(text, location)
+
+
+def _prefix(current: Pending, interpreter: str) -> str | None:
+    """Return the interpreter's path; one that env looks up is searched for in PATH."""
+    if wrappers.basename(interpreter) != "env":
+        return interpreter
+    process = current.process
+    found = search.find("python3", process.env, process.cwd, current.files)
+    return found.path if isinstance(found, Executable) else None
+
+
+def _by_name(
+    current: Pending, name: str, path: str | None, unread: Missing | None
+) -> tuple[Program | Pending, ...]:
+    """Resolve a binary, or a command whose file was not read, by what its name says."""
+    process = current.process
+    if pythons.is_python(name):
+        return _python(current, path)
+    if shells.is_shell(name):
+        return _shell(current, name)
+    wrapped = wrappers.unwrap(name, process)
+    if isinstance(wrapped, Process):
+        return (replace(current, process=wrapped, depth=current.depth + 1),)
+    if isinstance(wrapped, Missing):
+        return (_unknown(current, (wrapped,)),)
+    if shells.ends(name):
+        return (_nothing(current, f"{name} does its work and ends"),)
+    target = console.KNOWN_COMMANDS.get(name)
+    if unread is not None and target is not None:
+        note = Evidence(process.args[0].location, f"{name} is taken for what its name says")
+        named = replace(process, trail=(*process.trail, note))
+        return (_entry_point(replace(current, process=named), target, None, None),)
+    if unread is not None:
+        return (_unknown(current, (unread,)),)
+    return (
+        _program(
+            current,
+            ProgramKind.BINARY,
+            path or name,
+            process.args[1:],
+            Evidence(process.location, f"{spelled(process.args[:1])} is a program of its own"),
+        ),
+    )
+
+
+def _python(current: Pending, path: str | None) -> tuple[Program | Pending, ...]:
+    process = current.process
+    started = pythons.started(path, process.args[1:])
+    if started.missing:
+        return (_unknown(current, started.missing),)
+    match started.kind:
+        case ProgramKind.NOTHING:
+            return (_nothing(current, f"Python prints and ends at {started.name}"),)
+        case ProgramKind.CODE if started.name == "":
+            text = "Python reads its standard input, which is empty here, and ends"
+            return (_nothing(current, text),)
+        case ProgramKind.SCRIPT:
+            place = search.absolute(started.name, process.cwd)
+            if isinstance(place, Unread):
+                return (_unknown(current, (place.missing,)),)
+            started = replace(started, name=place)
+            content = current.files.read(place)
+            target = console.entry_point(content) if isinstance(content, Content) else None
+            if target is not None and "/bin/" in place:
+                return (
+                    _entry_point(
+                        replace(current, process=_shifted(process, started.words)),
+                        target,
+                        None,
+                        path,
+                        started.interpreter,
+                    ),
+                )
+        case _:
+            pass
+    note = Evidence(process.args[0].location, f"Python runs {_described(started)}")
+    program = _program(current, started.kind, started.name, started.words, note)
+    return (replace(program, interpreter=started.interpreter),)
+
+
+def _shifted(process: Process, words: tuple[Word, ...]) -> Process:
+    return replace(process, args=(process.args[0], *words))
+
+
+def _described(started: pythons.Started) -> str:
+    match started.kind:
+        case ProgramKind.MODULE:
+            return f"the module {started.name}"
+        case ProgramKind.CODE:
+            return "code of its command line"
+        case _:
+            return started.name
+
+
+def _shell(current: Pending, name: str) -> tuple[Program | Pending, ...]:
+    return _shell_starts(current, shells.command(name, current.process, current.files))
+
+
+def _shell_script(current: Pending, path: str, content: Content) -> tuple[Program | Pending, ...]:
+    return _shell_starts(current, shells.script(path, content, current.process, current.files))
+
+
+def _shell_starts(
+    current: Pending, started: shells.Started | Missing | Evidence
+) -> tuple[Program | Pending, ...]:
+    if isinstance(started, Missing):
+        return (_unknown(current, (started,)),)
+    if isinstance(started, Evidence):
+        process = replace(current.process, trail=(*current.process.trail, started))
+        return (_nothing(replace(current, process=process), started.note),)
+    return tuple(
+        Pending(
+            process=one.process,
+            files=one.files,
+            certain=current.certain and one.certain,
+            lasting=current.lasting,
+            missing=(*current.missing, *one.missing),
+            from_shell=True,
+            depth=current.depth + 1,
+        )
+        for one in started.processes
+    ) + tuple(_unknown(current, (missing,)) for missing in started.unseen)
+
+
+def _entry_point(
+    current: Pending,
+    target: str,
+    found: Executable | None,
+    interpreter: str | None,
+    options: Interpreter | None = None,
+) -> Program:
+    process = current.process
+    place = found.path if found is not None else process.args[0].value
+    note = Evidence(process.args[0].location, f"{place} calls {target}")
+    program = _program(current, ProgramKind.ENTRY_POINT, target, process.args[1:], note)
+    return replace(program, interpreter=options or Interpreter(path=interpreter))
+
+
+def _program(
+    current: Pending,
+    kind: ProgramKind,
+    name: str,
+    words: tuple[Word, ...],
+    note: Evidence,
+) -> Program:
+    process = current.process
+    return Program(
+        kind=kind,
+        name=name,
+        args=words,
+        process=process,
+        location=process.location,
+        missing=current.missing,
+        trail=(*process.trail, note),
+        certain=current.certain,
+        lasting=current.lasting,
+    )
+
+
+def _nothing(current: Pending, note: str) -> Program:
+    place = current.process.location
+    return _program(current, ProgramKind.NOTHING, "", (), Evidence(place, note))
+
+
+def _unknown(current: Pending, missing: tuple[Missing, ...]) -> Program:
+    process = current.process
+    name = process.args[0].value if process.args else None
+    note = Evidence(process.location, f"what {spelled(process.args) or 'starts'} runs is not known")
+    program = _program(current, ProgramKind.UNKNOWN, name or "", process.args, note)
+    return replace(program, missing=(*current.missing, *missing))
