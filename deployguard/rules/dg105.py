@@ -11,7 +11,12 @@ debugpy.listen() and pydevd.settrace() from what is deployed.
 
 Fails:
 
-    services: {web: {build: ., command: "python -m debugpy --listen 0.0.0.0:5678 -m flask run"}}
+    services:
+      web:
+        build: .
+        command: >-
+          python -c "import debugpy; debugpy.listen(('0.0.0.0', 5678));
+          from hello import app; app.run()"
 
 Passes:
 

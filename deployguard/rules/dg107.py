@@ -25,6 +25,13 @@ from deployguard.rules import dg101, dg102, dg103, dg104, dg105, dg106
 
 _OTHERS = tuple(module.RULE for module in (dg101, dg102, dg103, dg104, dg105, dg106))
 
+_WHETHER = {
+    "DG101": "the Werkzeug debugger comes up",
+    "DG102": "Werkzeug's development server serves",
+    "DG103": "Flask debug mode is on",
+    "DG105": "a remote debugger listens",
+}
+
 
 def check(facts: Facts) -> Claim:
     """Return unknown with all that is missing where another rule is not settled, else no.
@@ -36,9 +43,13 @@ def check(facts: Facts) -> Claim:
     return any_of(*unsettled) if unsettled else no()
 
 
-def describe(_: Facts, __: tuple[Listener, ...]) -> str:
-    """Leave what is missing to the finding's own list."""
-    return "What starts, or what it does, could not be told."
+def describe(facts: Facts, _: tuple[Listener, ...]) -> str:
+    """Name what is open where the rest is settled; what is missing stands in the finding's list."""
+    settled = {rule.id for rule in _OTHERS if rule.check(facts).answer is not Answer.UNKNOWN}
+    unsettled = [phrase for rule, phrase in _WHETHER.items() if rule not in settled]
+    if not unsettled or len(unsettled) == len(_WHETHER):
+        return "What starts, or what it does, could not be told."
+    return f"Whether {' or '.join(unsettled)} could not be told."
 
 
 RULE = Rule(

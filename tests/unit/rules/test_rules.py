@@ -178,6 +178,25 @@ def test_a_suspicion_is_not_put_as_a_fact() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (UNREAD, "What starts, or what it does, could not be told."),
+        (Facts(configured=OPEN), "What starts, or what it does, could not be told."),
+        (
+            replace(DEBUGGER, remote_debugger=OPEN),
+            "Whether a remote debugger listens could not be told.",
+        ),
+        (
+            Facts(debugger=OPEN, debug_mode=OPEN),
+            "Whether the Werkzeug debugger comes up or Flask debug mode is on could not be told.",
+        ),
+    ],
+)
+def test_what_is_undetermined_is_named_where_the_rest_is_settled(facts: Facts, said: str) -> None:
+    assert message(facts, "DG107") == said
+
+
 def test_a_finding_lies_where_the_last_step_decided() -> None:
     (finding,) = rules.findings(
         (reports.container(reports.program(Facts(debugger=DEBUGGER.debugger))),)
