@@ -103,10 +103,22 @@ def start_up(run: Interpreter, setting: Setting) -> None:
             if name.endswith(".pth"):
                 _path_file(run, posixpath.join(folder, name), setting)
     for name in ("sitecustomize", "usercustomize"):
+        if not _may_be_there(name, setting):
+            continue
         try:
             run.import_module(name, Location(name))
         except RaiseSignal:
             continue
+
+
+def _may_be_there(name: str, setting: Setting) -> bool:
+    """Say whether a start-up module may lie on the path; nobody writes one as an extension."""
+    return any(
+        not isinstance(setting.files.stat(posixpath.join(folder, name) + ending), Absent)
+        for folder in setting.folders
+        if folder.startswith("/")
+        for ending in (".py", "/__init__.py", ".pyc")
+    ) or any(not folder.startswith("/") for folder in setting.folders)
 
 
 # Lines that tools of packaging leave, which change how imports are found and nothing else.
@@ -318,14 +330,14 @@ def serves(outcome: Outcome) -> tuple[Effect, ...]:
     return tuple(effect for effect in outcome.effects if effect.name == SERVE)
 
 
-def remote_debugger(outcome: Outcome, *, suspected: bool) -> Claim:
-    """Claim that a remote debugger listens."""
+def remote_debugger(outcome: Outcome) -> Claim:
+    """Claim that a remote debugger listens; what is unseen alone is no suspicion of one."""
     found = [
         happens(effect, "debugpy listens for a debugger")
         for effect in outcome.effects
         if effect.name == REMOTE
     ]
-    return any_of(unseen(outcome, suspected=suspected), *found)
+    return any_of(unseen(outcome, suspected=False), *found)
 
 
 def processes(outcome: Outcome) -> tuple[Missing, ...]:

@@ -298,7 +298,7 @@ def _run(setting: Setting, group: Parsed, run: Parsed) -> Judged:
             run=imported.run if imported else None,
             stack=stack,
             reloader=reload_flag if reload_flag is not None else debug,
-            remote=remote_debugger(imported.outcome, suspected=False) if imported else no(),
+            remote=remote_debugger(imported.outcome) if imported else no(),
         )
     )
     own = tuple(serves(imported.outcome)) if imported else ()

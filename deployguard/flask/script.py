@@ -173,7 +173,7 @@ def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
             kind=ProgramClass.FLASK if flask else ProgramClass.PYTHON,
             server="none",
             starts=no(outcome.note) if outcome.ending is not Ending.DONE else no(*trail),
-            facts=replace(facts, remote_debugger=remote_debugger(outcome, suspected=flask)),
+            facts=replace(facts, remote_debugger=remote_debugger(outcome)),
         )
     facts, listeners = _facts(setting, run, outcome, hidden, suspected=suspected)
     server = "werkzeug" if served else str(_text(others[0], "server")) if others else "unknown"
@@ -197,7 +197,7 @@ def _facts(
     trail = setting.program.trail
     joined: list[Facts] = []
     listeners: list[Listener] = []
-    remote = remote_debugger(outcome, suspected=suspected)
+    remote = remote_debugger(outcome)
     for effect in serves(outcome):
         facts = _served(setting, run, outcome, effect, hidden, remote)
         joined.append(facts)

@@ -404,7 +404,7 @@ def _served(
             run=imported.run,
             stack=setting.stack,
             reloader=no(),
-            remote=remote_debugger(outcome, suspected=flask),
+            remote=remote_debugger(outcome),
         )
     )
     # gunicorn binds before it loads the application; with Werkzeug's server inside, that port is

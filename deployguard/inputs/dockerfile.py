@@ -106,6 +106,39 @@ class Layered:
         return below
 
 
+# Files of these names run at every start of Python; packages do not bring them.
+_START_UP = frozenset(
+    name + ending for name in ("sitecustomize", "usercustomize") for ending in ("", ".py", ".pyc")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """Files after packages were installed into a folder: it may hold any package."""
+
+    below: Filesystem
+    folder: str
+    unread: Unread
+
+    def _hidden(self, path: str) -> bool:
+        whole = posixpath.normpath("/" + path.lstrip("/"))
+        if not whole.startswith(self.folder + "/"):
+            return whole == self.folder
+        return whole[len(self.folder) + 1 :].partition("/")[0] not in _START_UP
+
+    def read(self, path: str) -> Content | Absent | Unread:
+        """Return a file's content."""
+        return self.unread if self._hidden(path) else self.below.read(path)
+
+    def list(self, path: str) -> tuple[str, ...] | Absent | Unread:
+        """Return the names in a directory."""
+        return self.unread if self._hidden(path) else self.below.list(path)
+
+    def stat(self, path: str) -> Stat | Absent | Unread:
+        """Return what lies at a path."""
+        return self.unread if self._hidden(path) else self.below.stat(path)
+
+
 @dataclass(frozen=True, slots=True)
 class Texts:
     """Files given as bytes, by absolute path; everything else is absent."""
@@ -555,7 +588,12 @@ def _run(stage: _Stage, step: Instruction) -> None:
             return
         places.extend(written)
     for place in dict.fromkeys(places):
-        stage.files = Layered(stage.files, place, unread)
+        packages = place.endswith("/site-packages")
+        stage.files = (
+            Installed(stage.files, place, unread)
+            if packages
+            else Layered(stage.files, place, unread)
+        )
 
 
 def _written(step: Instruction, stage: _Stage) -> Iterator[tuple[str, ...] | None]:
@@ -595,7 +633,7 @@ def _places(words: list[str], stage: _Stage) -> tuple[str, ...] | None:
 
 
 def _pip_places(words: list[str], stage: _Stage) -> tuple[str, ...] | None:
-    """Follow pip install: packages and their commands, below the prefix of the Python that runs it."""
+    """Follow pip install: packages and commands go below the prefix of the Python that runs it."""
     options = {"-t", "--target", "--prefix", "--root", "-e", "--editable", "--user", "."}
     if any(word in options or word.startswith(("./", "--target=", "--prefix=")) for word in words):
         return None

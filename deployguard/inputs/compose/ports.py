@@ -12,7 +12,7 @@ from deployguard.model.evidence import Location
 # What Docker publishes on where no address is given.
 _EVERYWHERE = "0.0.0.0"  # noqa: S104
 _SHORT = re.compile(
-    r"(?:(?P<address>\[[0-9a-fA-F:.]+\]|[0-9.]+|localhost):)?(?:(?P<host>[0-9-]*):)?"
+    r"(?:(?P<address>\[[0-9a-fA-F:.]+\]|[0-9]+(?:\.[0-9]+){3}):)?(?:(?P<host>[0-9-]*):)?"
     r"(?P<container>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>[a-z]+))?"
 )
 _PORTS = 65_536

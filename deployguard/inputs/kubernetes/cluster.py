@@ -1,20 +1,22 @@
 """ConfigMaps asked of a running cluster."""
 
-import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from deployguard.errors import UnreadableError
-from deployguard.inputs.kubernetes.manifests import qualified
-from deployguard.model.evidence import Location, Missing, Reason, Traced
+from deployguard.errors import InputError, SyntaxInputError, UnreadableError
+from deployguard.formats.yaml import MAX_BYTES, Dialect, Mapping, documents
+from deployguard.inputs.kubernetes import fields
+from deployguard.inputs.kubernetes.manifests import objects, qualified
+from deployguard.inputs.kubernetes.objects import config_object
+from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Absent, Unread
 from deployguard.model.objects import ConfigObject
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
-MAX_BYTES = 4 * 1024 * 1024  # the API server keeps 1 MiB of data; managedFields come on top
 _TIMEOUT_SECONDS = 2.0
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", re.ASCII)  # DNS-1123, safe in a path
 
@@ -29,29 +31,39 @@ class ClusterObjects:
     client: "ApiClient"
 
     def config_map(self, namespace: str | None, name: str) -> ConfigObject | Absent | Unread:
-        """Ask for a ConfigMap: Absent where the API server says so, Unread for every other fault."""
+        """Ask for a ConfigMap.
+
+        Absent where the API server says that there is none, Unread for every other fault.
+        """
         title = f"the ConfigMap {qualified(namespace, name)}"
         if namespace is None or not _NAME.fullmatch(namespace) or not _NAME.fullmatch(name):
             return Unread(Missing(Reason.CONFIG_MAP, title))
         path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
-        answer = self._get(path)
-        if isinstance(answer, str):
-            return Unread(Missing(Reason.CONFIG_MAP, f"{title} ({answer})"))
-        if answer is None:
-            return Absent(path)
-        return _config_map(namespace, name, answer)
+        try:
+            status, data = self._get(path)
+            if status == HTTPStatus.NOT_FOUND and _says_not_found(data):
+                return Absent(path)
+            if status != HTTPStatus.OK:
+                raise UnreadableError(f"the cluster answered {status}")
+            answer = _answer(data, f"ConfigMap {namespace}/{name} in the cluster")
+            for item in objects(answer):
+                if (item.kind, item.namespace, item.name) == ("ConfigMap", namespace, name):
+                    return config_object(item)
+            raise UnreadableError("the cluster answered with something else")
+        except InputError as error:
+            return Unread(Missing(Reason.CONFIG_MAP, f"{title} ({error.message})"))
 
     def secret(self, namespace: str | None, name: str) -> ConfigObject | Absent | Unread:
         """Say that a Secret is not read."""
         return Unread(Missing(Reason.SECRET, f"the Secret {qualified(namespace, name)}"))
 
-    def _get(self, path: str) -> dict[str, Any] | str | None:
-        """Return the object at a path, None where there is none, or the fault in words.
+    def _get(self, path: str) -> tuple[int, bytes]:
+        """Return status and body.
 
         Goes through the client's connection pool, which holds its certificates and proxy: the
         generated methods differ between releases of the package and read answers of any size.
         """
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415  (with the client's package)
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415  (comes with the client)
 
         configuration = self.client.configuration
         headers = {"Accept": "application/json"}
@@ -69,34 +81,25 @@ class ClusterObjects:
                 preload_content=False,
             )
             try:
-                data = response.read(MAX_BYTES + 1)
+                return response.status, response.read(MAX_BYTES + 1)
             finally:
                 response.close()
         except (HTTPError, OSError) as error:
-            return f"the cluster cannot be asked: {type(error).__name__}"
-        return _decoded(response.status, data)
+            raise UnreadableError(f"the cluster cannot be asked: {type(error).__name__}") from error
 
 
-def _decoded(status: int, data: bytes) -> dict[str, Any] | str | None:
-    try:
-        body = json.loads(data) if len(data) <= MAX_BYTES else "too long"
-    except (ValueError, RecursionError):
-        body = "not JSON"
-    if status == 404 and isinstance(body, dict) and body.get("reason") == "NotFound":  # noqa: PLR2004
-        return None  # a bare 404 may be a proxy's
-    if status != 200:  # noqa: PLR2004
-        return f"the cluster answered {status}"
-    return body if isinstance(body, dict) else f"the cluster's answer is {body!s:.20}"
+def _answer(data: bytes, place: str) -> Mapping:
+    node = next(documents(data, place, Dialect.KUBECTL), None)
+    if not isinstance(node, Mapping):
+        raise SyntaxInputError("the cluster's answer is no object")
+    return node
 
 
-def _config_map(namespace: str, name: str, body: dict[str, Any]) -> ConfigObject:
-    place = f"ConfigMap {namespace}/{name} in the cluster"
-    data: dict[str, Traced[str | None]] = {}
-    for field in ("binaryData", "data"):
-        for key, value in (body.get(field) or {}).items():
-            text = value if field == "data" and isinstance(value, str) else None
-            data[key] = Traced(text, Location(place, pointer=f"/{field}/{key}"))
-    return ConfigObject("ConfigMap", namespace, name, data, Location(place))
+def _says_not_found(data: bytes) -> bool:
+    """Tell the API server's own Status from the 404 of something on the way to it."""
+    status = _answer(data, "the cluster's answer")
+    kind, reason = fields.text(status, "kind"), fields.text(status, "reason")
+    return (kind and kind.value, reason and reason.value) == ("Status", "NotFound")
 
 
 def connect() -> ClusterObjects:
