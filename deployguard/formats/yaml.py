@@ -152,12 +152,44 @@ def documents(data: bytes, source: str, dialect: Dialect) -> Iterator[Node | Non
             location=Location(source),
             hint="split it into several files",
         )
+    if dialect is Dialect.KUBECTL and data.lstrip().startswith(b"{"):
+        data = _json_as_yaml(data)
     events = _events(data, source)
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             node = _Builder(events, source, dialect).node(next(events), "", 1)
             empty = isinstance(node, Scalar) and node.tag is None and not node.text
             yield None if empty else node
+
+
+# What JSON strings may hold and YAML's may not, or would read as a line break; any other escape is
+# matched as well, so that an escaped backslash is never taken for the begin of one.
+_BEYOND_YAML = re.compile(
+    r"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|(?P<escape>\\.)"
+    r"|(?P<character>[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff])"
+)
+
+
+def _json_as_yaml(data: bytes) -> bytes:
+    """Rewrite JSON, which kubectl tells by its first character, as YAML of the same lines.
+
+    Half a surrogate pair becomes U+FFFD, as encoding/json reads it.
+    """
+
+    def rewritten(match: re.Match[str]) -> str:
+        found = match[0]
+        if match.lastgroup == "pair":
+            high, low = int(found[2:6], 16) - 0xD800, int(found[8:], 16) - 0xDC00
+            return f"\\U{0x10000 + (high << 10) + low:08X}"
+        if match.lastgroup == "character":
+            return f"\\u{ord(found):04X}"
+        return "\\uFFFD" if match.lastgroup == "half" else found
+
+    try:
+        return _BEYOND_YAML.sub(rewritten, data.decode()).encode()
+    except UnicodeDecodeError:
+        return data  # the parser names the place
 
 
 def _events(data: bytes, source: str) -> Iterator[yaml.Event]:
