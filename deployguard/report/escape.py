@@ -12,7 +12,7 @@ _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
 _RUNNER_COMMAND = re.compile(r"^(\s*):(?=:)")
 
 
-def visible(text: str) -> str:
+def plain(text: str) -> str:
     """Return one line without anything that a terminal, an editor or a CI runner would act on.
 
     Control, format, private and surrogate characters (ANSI, bidi, zero-width among them) and line

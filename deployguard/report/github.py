@@ -6,7 +6,7 @@ from deployguard.model.decision import Action, Verdict
 from deployguard.model.evidence import Location
 from deployguard.model.report import Container, Problem, Report, Status, Target
 from deployguard.report import redact
-from deployguard.report.escape import github_message, github_property, visible
+from deployguard.report.escape import github_message, github_property, plain
 from deployguard.report.place import WAYS_OUT, place
 from deployguard.report.redact import Mask
 from deployguard.report.repository import in_the_repository
@@ -59,9 +59,9 @@ def _problem(target: Target, problem: Problem) -> str:
 
 def _command(name: str, location: Location | None, title: str, lines: tuple[str, ...]) -> str:
     properties = ",".join(
-        f"{key}={github_property(visible(value))}" for key, value in _properties(location, title)
+        f"{key}={github_property(plain(value))}" for key, value in _properties(location, title)
     )
-    message = github_message("\n".join(visible(line) for line in lines))
+    message = github_message("\n".join(plain(line) for line in lines))
     return f"::{name} {properties}::{message}"
 
 

@@ -10,7 +10,7 @@ from deployguard.model.finding import Severity
 from deployguard.model.image import Image
 from deployguard.model.report import Container, Problem, Report, Status, Target
 from deployguard.report import redact
-from deployguard.report.escape import visible
+from deployguard.report.escape import plain
 from deployguard.report.place import WAYS_OUT, place, short
 from deployguard.report.redact import Mask
 from deployguard.report.summary import summary
@@ -33,7 +33,7 @@ def render(report: Report) -> str:
     blocks.extend(tuple(_target(target)) for target in report.targets)
     blocks.append(tuple(_exemptions(report)))
     blocks.append((f"decision: {report.decision} ({summary(report).line()})",))
-    return "\n\n".join("\n".join(map(visible, block)) for block in blocks if block) + "\n"
+    return "\n\n".join("\n".join(map(plain, block)) for block in blocks if block) + "\n"
 
 
 def _weight(verdict: Verdict) -> tuple[int, int]:

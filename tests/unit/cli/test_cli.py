@@ -5,18 +5,23 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
 
 from deployguard import cli, pipeline
-from deployguard.errors import UsageError
+from deployguard.errors import LimitError, UnreadableError, UsageError
+from deployguard.inputs.kubernetes import cluster as inputs_cluster
 from deployguard.model.decision import Action
+from deployguard.model.filesystem import Unread
 from deployguard.model.report import ExitCode, Report, Status
 from deployguard.pipeline import ScanOptions
 from deployguard.policy import Policy
+from deployguard.webhook import server
 from tests.support import reports
 from tests.support.reports import DEBUGGER, SAFE, UNREAD
 
@@ -203,15 +208,53 @@ def test_an_error_is_one_line_without_a_traceback(
     assert not out
 
 
-def test_standard_input_is_read_when_it_is_asked_for(
-    calls: Calls, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("size", [10, 64 * 1024 * 1024 + 1])
+def test_standard_input_is_read_when_it_is_asked_for_and_never_cut(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    class Input:
-        buffer = __import__("io").BytesIO(b"kind: Pod\n")
-
-    monkeypatch.setattr(sys, "stdin", Input)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=BytesIO(bytes(size))))
     cli.run(["scan", "-"])
-    assert calls.options.stdin() == b"kind: Pod\n"
+    if size == 10:
+        assert calls.options.stdin() == bytes(size)
+    else:
+        with pytest.raises(LimitError):
+            calls.options.stdin()
+
+
+@pytest.mark.parametrize("cluster", [True, False])
+def test_the_webhook_judges_by_the_policies_it_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    cluster: bool,  # noqa: FBT001  (the table's)
+) -> None:
+    served: dict[str, Any] = {}
+    objects = object()
+
+    def connect() -> object:
+        if not cluster:
+            raise UnreadableError("no cluster to ask")
+        return objects
+
+    monkeypatch.setattr(inputs_cluster, "connect", connect)
+    monkeypatch.setattr(server, "serve", lambda judge, **rest: served.update(judge=judge, **rest))
+    arguments = "webhook serve --tls-cert c.pem --tls-key k.pem --port 9443 --policy strict"
+    assert cli.run(arguments.split()) == ExitCode.ALLOWED
+    judge = served.pop("judge")
+    assert served == {
+        "host": "0.0.0.0",
+        "port": 9443,
+        "certificate": "c.pem",
+        "key": "k.pem",
+    }
+    assert [one.name for one in judge.policies] == ["strict"]
+    if cluster:
+        assert judge.objects is objects
+    else:
+        assert isinstance(judge.objects.config_map("shop", "settings"), Unread)
+    said = capsys.readouterr().err
+    assert said == (
+        "" if cluster else "deployguard: ConfigMaps are not looked up: no cluster to ask\n"
+    )
 
 
 def test_explain_prints_the_page_of_a_rule(capsys: pytest.CaptureFixture[str]) -> None:

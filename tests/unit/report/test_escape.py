@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployguard.report.escape import github_message, github_property, uri, visible
+from deployguard.report.escape import github_message, github_property, plain, uri
 
 TEXTS = st.text(st.characters() | st.sampled_from("\x1b\u202e\u200b\u2066\n\r\t\0:%,#[\ud800"))
 
@@ -28,17 +28,17 @@ TEXTS = st.text(st.characters() | st.sampled_from("\x1b\u202e\u200b\u2066\n\r\t\
     ],
 )
 def test_what_acts_on_a_terminal_is_written_out(text: str, shown: str) -> None:
-    assert visible(text) == shown
+    assert plain(text) == shown
 
 
 @given(TEXTS)
 def test_a_shown_text_is_one_printable_line(text: str) -> None:
-    shown = visible(text)
+    shown = plain(text)
     assert shown.isprintable()
     assert shown.encode().decode() == shown
     assert not shown.lstrip().startswith("::")
     assert "##[" not in shown
-    assert visible(shown) == shown
+    assert plain(shown) == shown
 
 
 @given(TEXTS)

@@ -11,7 +11,7 @@ from inline_snapshot import snapshot
 
 from deployguard.model.container import ContainerKind, Port, Workload
 from deployguard.model.environment import Environment
-from deployguard.model.evidence import Evidence, Location, yes
+from deployguard.model.evidence import Evidence, Location, Traced, yes
 from deployguard.model.facts import Facts
 from deployguard.model.filesystem import UnreadFilesystem
 from deployguard.model.image import Image, ImageConfig, ImageOrigin
@@ -330,3 +330,23 @@ def test_github_shows_findings_beside_their_lines() -> None:
 ::warning title=incomplete big.tar::too large
 decision: block (blocked: 3 findings in 2 of 4 containers, unknown: 1, safe: 1, targets not inspected: 1)
 """)
+
+
+def test_explain_names_the_image_and_what_is_not_known_of_the_process() -> None:
+    container = of_image()
+    container = replace(container, process=replace(container.process, missing=(IMAGE,)))
+    rendered = text.render(reports.report(container, explain=True))
+    assert "  image: acme/shop:1 (docker, linux/amd64, 000000000000)\n" in rendered
+    assert "    missing: the image acme/shop:1\n" in rendered
+
+
+def test_explain_shows_what_a_variable_replaces() -> None:
+    place = Location("compose.yaml", line=6)
+    image_config = Location("image config", image="acme/shop:1")
+    entry: Traced[str | None] = Traced("1", place, replaced=Traced("0", image_config))
+    started = replace(reports.process(), env=Environment({"FLASK_DEBUG": entry}))
+    rendered = text.render(
+        reports.report(reports.container(reports.program(SAFE, started)), explain=True)
+    )
+    assert "    FLASK_DEBUG=1 (compose.yaml:6)\n" in rendered
+    assert "      replaces FLASK_DEBUG=0 (image config in acme/shop:1)\n" in rendered

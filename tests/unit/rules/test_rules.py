@@ -101,6 +101,12 @@ def test_a_process_without_a_known_program_is_undetermined() -> None:
     assert finding.reachable.scope is None
 
 
+def test_a_container_without_a_program_is_judged_by_its_own_facts() -> None:
+    container = replace(reports.container(), facts=Facts(debugger=yes()))
+    (finding,) = rules.findings((container,))
+    assert (finding.rule, finding.program) == ("DG101", None)
+
+
 @given(FACTS)
 def test_an_open_fact_of_a_rule_is_never_silent(facts: Facts) -> None:
     answers = {rule.check(facts).answer for rule in rules.RULES[:-1]}
@@ -167,6 +173,26 @@ def test_the_debugger_says_whether_it_runs_code(interactive: Claim, said: str) -
 )
 def test_every_scope_is_put_in_words(scope: Scope | None, said: str) -> None:
     assert said in message(replace(DEBUGGER, reachable=Reach(no(), scope)), "DG102")
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "said"),
+    [
+        ("0.0.0.0", 5000, " serves on 0.0.0.0:5000:"),
+        ("::", 5000, " serves on [::]:5000:"),
+        ("localhost", None, " serves on localhost:"),
+        ("unix:/run/app.sock", None, " serves on unix:/run/app.sock:"),
+        (None, 5000, " serves: "),
+    ],
+)
+def test_an_address_is_named_as_one_types_it(
+    address: str | None, port: int | None, said: str
+) -> None:
+    entry = reports.program(Facts(dev_server=yes()))
+    (listener,) = entry.listeners
+    entry = replace(entry, listeners=(replace(listener, address=address, port=port),))
+    (finding,) = rules.findings((reports.container(entry),))
+    assert said in finding.message
 
 
 def test_a_suspicion_is_not_put_as_a_fact() -> None:
