@@ -205,6 +205,11 @@ def _events(data: bytes, source: str) -> Iterator[yaml.Event]:
         ) from error
     except yaml.MarkedYAMLError as error:
         problem = error.problem or "not YAML"
+        if problem == "exceeded maximum nesting depth":  # libyaml looks up to 1,000 levels ahead
+            raise LimitError(
+                f"nested deeper than {MAX_DEPTH} levels",
+                location=_place(error.problem_mark, source),
+            ) from error
         raise SyntaxInputError(
             f"not YAML: {problem}",
             location=_place(error.problem_mark or error.context_mark, source),
