@@ -31,6 +31,9 @@ _PLAIN_MODULES = frozenset(
     {"http.server", "venv", "pip", "compileall", "json.tool", "this", "zipfile", "tarfile", "site"}
 )
 _PYTHON_PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/opt", "/usr/lib", "/usr/local/lib")
+# Where virtual environments and distributions of Python are put.
+_ENVIRONMENT_PARENTS = ("/", "/opt", "/srv", "/app", "/home", "/root", "/usr/src", "/usr/src/app")
+_PYTHONS = ("python", "pypy", "conda", "miniconda")
 # Binaries that run Python inside themselves, with or without a Python beside them.
 _HOSTS = frozenset({"uwsgi", "uwsgi-core", "apache2", "httpd", "nginx-unit", "unitd", "uv", "pex"})
 
@@ -95,7 +98,7 @@ def _binary(program: Program, files: Filesystem) -> Judged:
     name = posixpath.basename(program.name)
     if name in _HOSTS:
         return _open(program, (Missing(Reason.PROGRAM, f"what {name} loads"),))
-    python = _holds_python(files)
+    python = _holds_python(files, program.process)
     if isinstance(python, Missing):
         return _open(program, (python,))
     if python:
@@ -109,18 +112,24 @@ def _other(kind: ProgramClass, evidence: tuple[Evidence, ...]) -> Judged:
     return Judged(kind=kind, server="unknown", starts=yes(*evidence), facts=nothing(*evidence))
 
 
-def _holds_python(files: Filesystem) -> bool | Missing:
-    """Say whether a Python lies at any of the usual places."""
-    for folder in _PYTHON_PLACES:
+def _holds_python(files: Filesystem, process: Process) -> bool | Missing:
+    """Say whether a Python lies on PATH, at a usual place, or in a virtual environment."""
+    path = process.env.get("PATH")
+    if path is not None and path.value is None:
+        return next(iter(path.missing), Missing(Reason.VARIABLE, "the value of PATH"))
+    folders = [*_PYTHON_PLACES, *((path.value or "").split(":") if path is not None else ())]
+    for parent in _ENVIRONMENT_PARENTS:
+        names = files.list(parent)
+        if isinstance(names, Unread):
+            return names.missing
+        if isinstance(names, tuple):
+            folders.extend(posixpath.join(parent, name, "bin") for name in names)
+    for folder in dict.fromkeys(folder for folder in folders if folder.startswith("/")):
         names = files.list(folder)
-        match names:
-            case Unread(missing=missing):
-                return missing
-            case Absent():
-                continue
-            case tuple():
-                if any(name.startswith(("python", "pypy", "conda", "miniconda")) for name in names):
-                    return True
+        if isinstance(names, Unread):
+            return names.missing
+        if isinstance(names, tuple) and any(name.startswith(_PYTHONS) for name in names):
+            return True
     return False
 
 
