@@ -33,7 +33,7 @@ def serve(tls_cert: str, tls_key: str, host: str, port: int, policies: tuple[str
     with EngineImages() as images:
         judge = review.Judge(
             policies=tuple(policy_stage.load(name, rules.IDS) for name in names),
-            options=ScanOptions(today=datetime.now(UTC).date(), environ=dict(os.environ)),
+            options=lambda: ScanOptions(today=datetime.now(UTC).date(), environ=dict(os.environ)),
             objects=_objects(),
             images=images,
         )

@@ -3,6 +3,7 @@
 from deployguard.model.decision import Action, Verdict
 from deployguard.model.report import Report, Status
 from deployguard.report.escape import plain
+from deployguard.report.redact import Mask, mask, masked
 
 # kubectl prints the message on one screen; the API server cuts what is longer elsewhere.
 MESSAGE_BYTES = 1024
@@ -14,10 +15,15 @@ ANNOTATION_BYTES = 8192
 def first_lines(report: Report) -> str:
     """Return the denial: what, where, which rule and how to fix, then the chain, in 1 KiB."""
     blocked = [verdict for verdict in report.verdicts if verdict.action is Action.BLOCK]
-    lines = [line for verdict in blocked for line in _lines(verdict)]
+    masks = {container.id: mask(container) for container in report.containers}
+    lines = [
+        line
+        for verdict in blocked
+        for line in _lines(verdict, masks.get(verdict.finding.container, masked))
+    ]
     for target in report.targets:
         if target.status is not Status.INSPECTED:
-            lines.extend(f"not inspected: {plain(p.message)}" for p in target.problems)
+            lines.extend(f"not inspected: {plain(masked(p.message))}" for p in target.problems)
     if not lines:
         lines = ["the request could not be judged"]
     if len(blocked) > 1:
@@ -25,14 +31,14 @@ def first_lines(report: Report) -> str:
     return shortened("\n".join(lines), MESSAGE_BYTES)
 
 
-def _lines(verdict: Verdict) -> list[str]:
+def _lines(verdict: Verdict, hide: Mask) -> list[str]:
     finding = verdict.finding
     subject = plain(finding.subject)
     lines = [
-        f"{finding.rule} {subject}: {plain(finding.message)}; fix: {plain(finding.remedy)}",
+        f"{finding.rule} {subject}: {plain(hide(finding.message))}; fix: {plain(finding.remedy)}",
     ]
-    lines.extend(f"  {plain(step.note)}" for step in finding.evidence[-3:])
-    lines.extend(f"  missing: {plain(missing.what)}" for missing in finding.missing[:3])
+    lines.extend(f"  {plain(hide(step.note))}" for step in finding.evidence[-3:])
+    lines.extend(f"  missing: {plain(hide(missing.what))}" for missing in finding.missing[:3])
     lines.append(
         f"  policy {plain(verdict.policy)}; to exempt: rule {finding.rule}, subject {subject}"
     )
@@ -46,7 +52,7 @@ def warnings(report: Report) -> list[str]:
         for verdict in report.verdicts
         if verdict.action is Action.WARN
     ]
-    return [_cut(plain(text), WARNING_LENGTH) for text in found[:WARNINGS]]
+    return [_cut(plain(masked(text)), WARNING_LENGTH) for text in found[:WARNINGS]]
 
 
 def _cut(text: str, length: int) -> str:

@@ -1,7 +1,7 @@
 """AdmissionReview v1 in and out (k8s.io/api/admission/v1); what is judged is the pipeline's."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +26,10 @@ class BadRequestError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
-    """What a review is judged with."""
+    """What a review is judged with; the options are asked anew, for the day goes on."""
 
     policies: Sequence[Policy]
-    options: ScanOptions
+    options: Callable[[], ScanOptions]
     objects: ObjectSource
     images: ImageSource
 
@@ -91,8 +91,8 @@ def report(request: Request, judge: Judge) -> Report:
             status=Status.FAILED,
             problems=(error.problem(),),
         )
-        return review(failed, (), judge.policies, judge.options)
-    return review(target, specs, judge.policies, judge.options)
+        return review(failed, (), judge.policies, judge.options())
+    return review(target, specs, judge.policies, judge.options())
 
 
 def _manifests(request: Request, name: str) -> Manifests:
