@@ -14,7 +14,7 @@ DeployguardError
 """
 
 from deployguard.model.evidence import Location
-from deployguard.model.report import Problem, ProblemCode
+from deployguard.model.problem import Problem, ProblemCode
 
 
 class DeployguardError(Exception):

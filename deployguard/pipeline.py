@@ -10,18 +10,11 @@ from deployguard.effective.mounts import files
 from deployguard.effective.process import process
 from deployguard.errors import InputError, UsageError
 from deployguard.inputs.opening import Opened, OpeningOptions, Openings
+from deployguard.model.action import Action
 from deployguard.model.container import ContainerSpec
-from deployguard.model.decision import Action
 from deployguard.model.facts import worst
-from deployguard.model.report import (
-    Container,
-    Problem,
-    ProblemCode,
-    Report,
-    Status,
-    Target,
-    TargetKind,
-)
+from deployguard.model.problem import Problem, ProblemCode
+from deployguard.model.report import Container, Report, Status, Target, TargetKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

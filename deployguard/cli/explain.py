@@ -3,7 +3,7 @@
 import click
 
 from deployguard.errors import UsageError
-from deployguard.model.report import ExitCode
+from deployguard.model.problem import ExitCode
 
 
 @click.command()

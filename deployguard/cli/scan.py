@@ -5,13 +5,18 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from deployguard.cli.notes import note
 from deployguard.errors import LimitError, UsageError
-from deployguard.model.decision import Action
-from deployguard.model.report import ExitCode, Report
+from deployguard.model.action import Action
+from deployguard.model.problem import ExitCode
+
+if TYPE_CHECKING:
+    # Help and version do without the types of a report.
+    from deployguard.model.report import Report
 
 FORMATS = ("text", "json", "sarif", "github")
 IMAGES = ("auto", "engine", "registry", "build", "never")
@@ -155,7 +160,7 @@ def _destinations(
 
 
 def _write(
-    report: Report, destinations: tuple[tuple[str, str | None], ...], *, colored: bool
+    report: "Report", destinations: tuple[tuple[str, str | None], ...], *, colored: bool
 ) -> int:
     """Write the report in every format; what could not be written is not an answer."""
     code = report.exit_code
@@ -180,7 +185,7 @@ def _print(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _renderer(name: str) -> Callable[[Report], str]:
+def _renderer(name: str) -> Callable[["Report"], str]:
     from deployguard.report import github, json_report, sarif, text
 
     return {

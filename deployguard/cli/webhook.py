@@ -2,12 +2,16 @@
 
 import os
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from deployguard.cli.notes import note
-from deployguard.model.objects import ObjectSource
-from deployguard.model.report import ExitCode
+from deployguard.model.problem import ExitCode
+
+if TYPE_CHECKING:
+    # Help does without the types of what is looked up.
+    from deployguard.model.objects import ObjectSource
 
 
 @click.group()
@@ -41,7 +45,7 @@ def serve(tls_cert: str, tls_key: str, host: str, port: int, policies: tuple[str
     return ExitCode.ALLOWED
 
 
-def _objects() -> ObjectSource:
+def _objects() -> "ObjectSource":
     """Return the cluster's objects; without a cluster none is known, which is not none there."""
     from deployguard.errors import UnreadableError
     from deployguard.inputs.kubernetes.cluster import connect

@@ -44,7 +44,7 @@ def judge(process: Process, files: Filesystem) -> tuple[ProgramFacts, ...]:
     `files` are those the container sees. Programs that end before what follows them are left out.
     """
     programs = [program for program in launch.follow(process, files) if program.lasting]
-    return tuple(_facts(program, files) for program in programs)
+    return tuple(_facts(program, program.files or files) for program in programs)
 
 
 def _facts(program: Program, files: Filesystem) -> ProgramFacts:

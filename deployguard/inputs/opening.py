@@ -13,7 +13,8 @@ from deployguard.model.container import ContainerKind, ContainerSpec
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image
-from deployguard.model.report import Problem, Status, Target, TargetKind
+from deployguard.model.problem import Problem
+from deployguard.model.report import Status, Target, TargetKind
 
 if TYPE_CHECKING:
     from deployguard.inputs.image import EngineImages

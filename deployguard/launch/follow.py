@@ -251,7 +251,9 @@ def _shell(current: Pending, name: str) -> tuple[Program | Pending, ...]:
 
 
 def _shell_script(current: Pending, path: str, content: Content) -> tuple[Program | Pending, ...]:
-    return _shell_starts(current, shells.script(path, content, current.process, current.files))
+    return _shell_starts(
+        current, shells.script("sh", path, content, current.process, current.files)
+    )
 
 
 def _shell_starts(
@@ -308,6 +310,7 @@ def _program(
         trail=(*process.trail, note),
         certain=current.certain,
         lasting=current.lasting,
+        files=current.files,
     )
 
 

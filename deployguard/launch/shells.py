@@ -1,6 +1,7 @@
 """Shells: which text a command line makes them run, and with which parameters."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,6 +9,7 @@ from deployguard.effective import search
 from deployguard.model.evidence import Evidence, Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Filesystem, Unread
 from deployguard.model.process import Process, Word
+from deployguard.shell.execution import execute
 
 _NAMES = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "rbash"})
 _LETTERS = re.compile(r"[-+][a-zA-Z]+\Z")
@@ -18,7 +20,7 @@ _ENDING = frozenset(
         "true", "false", "echo", "printf", "cat", "ls", "mkdir", "rm", "rmdir", "cp", "mv", "ln",
         "touch", "chmod", "chown", "chgrp", "sleep", "date", "id", "whoami", "hostname", "uname",
         "basename", "dirname", "head", "tail", "wc", "sort", "uniq", "cut", "tr", "sed", "awk",
-        "grep", "egrep", "fgrep", "test", "[", "expr", "seq", "stat", "df", "du", "pwd", "env-list",
+        "grep", "egrep", "fgrep", "test", "[", "expr", "seq", "stat", "df", "du", "pwd",
         "sync", "mktemp", "tee", "sha256sum", "md5sum", "base64", "readlink", "realpath", "which",
         "nc", "curl", "wget", "openssl", "ps", "kill", "mount", "umask", "tar", "gzip", "diff",
     }
@@ -57,6 +59,8 @@ def command(name: str, process: Process, files: Filesystem) -> Started | Missing
     """Return what `sh [OPTIONS] [-c TEXT | FILE] [WORDS]` starts, or why it ends."""
     words = list(process.args[1:])
     given_text = False
+    if _is_login(words, process):
+        return Missing(Reason.SCRIPT, "what the profile of a login shell sets")
     while words:
         word = words[0]
         if word.value is None:
@@ -81,7 +85,9 @@ def command(name: str, process: Process, files: Filesystem) -> Started | Missing
     if first.value is None:
         return _hidden(first)
     if given_text:
-        return _evaluate(first.value, words[1:], process, files, first.location)
+        zero = words[1:2] or [replace(first, value=name)]
+        given = (*zero, *words[2:])
+        return _evaluate(name, first.value, given, process, files, first.location)
     place = search.absolute(first.value, process.cwd)
     if isinstance(place, Unread):
         return place.missing
@@ -90,18 +96,26 @@ def command(name: str, process: Process, files: Filesystem) -> Started | Missing
         return content.missing
     if isinstance(content, Absent):
         return Evidence(first.location, f"{first.value} is not there, so {name} ends")
-    return script(place, content, replace(process, args=tuple(words)), files)
+    return script(name, place, content, replace(process, args=tuple(words)), files)
+
+
+def _is_login(words: Sequence[Word], process: Process) -> bool:
+    """Say whether a shell reads profiles: -l, --login, or a name that begins with "-"."""
+    options = [word.value or "" for word in words if (word.value or "").startswith("-")]
+    letters = any(_LETTERS.match(option) and "l" in option for option in options[:2])
+    first = process.args[0].value or ""
+    return letters or "--login" in options[:2] or first.startswith("-")
 
 
 def script(
-    path: str, content: Content, process: Process, files: Filesystem
+    name: str, path: str, content: Content, process: Process, files: Filesystem
 ) -> Started | Missing | Evidence:
     """Return what a script file starts; `process` has its path and words."""
     try:
         text = content.data.decode("utf-8")
     except UnicodeDecodeError:
         return Missing(Reason.SCRIPT, f"what {path} does, which is no text")
-    return _evaluate(text, process.args, process, files, content.location)
+    return _evaluate(name, text, process.args, process, files, content.location)
 
 
 def _hidden(word: Word) -> Missing:
@@ -109,11 +123,28 @@ def _hidden(word: Word) -> Missing:
 
 
 def _evaluate(
+    name: str,
     text: str,
     words: Sequence[Word],
     process: Process,
     files: Filesystem,
     location: Location,
 ) -> Started | Missing | Evidence:
-    del text, words, process, files
-    return Missing(Reason.SCRIPT, f"what the script at {location.file} does")
+    bash = name in {"bash", "rbash"}
+    start_up = process.env.get("BASH_ENV") if bash else None
+    if start_up is not None and start_up.value != "":
+        if start_up.value is None:
+            return start_up.missing[0]
+        # bash reads this file before every script (bash(1), INVOCATION).
+        text = f". {shlex.quote(start_up.value)}\n{text}"
+        location = replace(location, line=0)
+    outcome = execute(
+        text, process, words, files, location, bash=bash or (None if name == "sh" else False)
+    )
+    if not outcome.starts and not outcome.unseen:
+        return outcome.ended
+    starts = tuple(
+        Start(process=one.process, files=one.files, certain=not one.missing, missing=one.missing)
+        for one in outcome.starts
+    )
+    return Started(processes=starts, unseen=outcome.unseen)

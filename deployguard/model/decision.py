@@ -4,21 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from deployguard.model.action import Action
 from deployguard.model.evidence import Location
 from deployguard.model.finding import Finding
-
-
-class Action(StrEnum):
-    """What happens to a deployment, weakest first."""
-
-    ALLOW = "allow"
-    WARN = "warn"
-    BLOCK = "block"
-
-    @property
-    def strength(self) -> int:
-        """Return the place in the order allow, warn, block."""
-        return list(Action).index(self)
 
 
 class Decision(StrEnum):

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Location, Missing, Traced
+from deployguard.model.filesystem import Filesystem
 
 Word = Traced[str | None]
 
@@ -68,6 +69,7 @@ class Program:
     it certainly ends before what follows it (a migration before the server); such a program is
     judged only for what it starts. `certain` is false where it starts only under a condition that
     cannot be told; `missing` names the condition, or what is not known of an UNKNOWN program.
+    `files` are those it sees where a script has written some before; None: the container's.
     """
 
     kind: ProgramKind
@@ -80,3 +82,4 @@ class Program:
     trail: tuple[Evidence, ...] = ()
     certain: bool = True
     lasting: bool = True
+    files: Filesystem | None = None

@@ -1,23 +1,13 @@
 """Everything that a report says; renderers only spell it."""
 
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 
 from deployguard.model.container import ContainerSpec
 from deployguard.model.decision import Decision, Exemptions, Verdict
-from deployguard.model.evidence import Location
 from deployguard.model.facts import Facts, ProgramFacts
+from deployguard.model.problem import ExitCode, Problem
 from deployguard.model.process import Process
-
-
-class ExitCode(IntEnum):
-    """The command's exit codes: part of the interface."""
-
-    ALLOWED = 0
-    BLOCKED = 1
-    USAGE = 2
-    NOT_INSPECTED = 3
-    INTERRUPTED = 130
 
 
 class TargetKind(StrEnum):
@@ -37,31 +27,6 @@ class Status(StrEnum):
     INSPECTED = "inspected"
     INCOMPLETE = "incomplete"
     FAILED = "failed"
-
-
-class ProblemCode(StrEnum):
-    """What went wrong with a target."""
-
-    NOT_FOUND = "not-found"
-    UNREADABLE = "unreadable"
-    INTEGRITY = "integrity"
-    LIMIT = "limit"
-    UNSUPPORTED = "unsupported"
-    SYNTAX = "syntax"
-    AMBIGUOUS = "ambiguous"
-    EMPTY = "empty"
-    NOTE = "note"
-    INTERNAL = "internal"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with a target; `hint` is the way out."""
-
-    code: ProblemCode
-    message: str
-    location: Location | None = None
-    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from deployguard.model.action import Action
 from deployguard.model.container import ContainerKind
-from deployguard.model.decision import Action, Exemption
+from deployguard.model.decision import Exemption
 from deployguard.model.facts import Scope
 
 

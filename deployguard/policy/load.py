@@ -13,8 +13,9 @@ from typing import TypeVar
 
 from deployguard.errors import InputError, PolicyError
 from deployguard.formats import yaml
+from deployguard.model.action import Action
 from deployguard.model.container import ContainerKind
-from deployguard.model.decision import Action, Exemption
+from deployguard.model.decision import Exemption
 from deployguard.model.evidence import Location
 from deployguard.model.facts import Scope
 from deployguard.policy.document import Match, Off, Policy, Setting

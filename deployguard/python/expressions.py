@@ -487,7 +487,9 @@ def _too_big(kind: ast.operator, one: object, two: object) -> bool:
         texts = [value for value in (one, two) if isinstance(value, str | bytes)]
         return sum(map(len, texts)) > _SIZE
     sizes = [
-        len(value) if isinstance(value, str | bytes) else abs(value).bit_length()
+        len(value)
+        if isinstance(value, str | bytes)
+        else abs(value).bit_length()
         if not isinstance(other, str | bytes)
         else abs(value)
         for value, other in ((one, two), (two, one))

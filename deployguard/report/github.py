@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
-from deployguard.model.decision import Action, Verdict
+from deployguard.model.action import Action
+from deployguard.model.decision import Verdict
 from deployguard.model.evidence import Location
-from deployguard.model.report import Container, Problem, Report, Status, Target
+from deployguard.model.problem import Problem
+from deployguard.model.report import Container, Report, Status, Target
 from deployguard.report import redact
 from deployguard.report.escape import github_message, github_property, plain
 from deployguard.report.place import WAYS_OUT, place

@@ -2,10 +2,12 @@
 
 import json
 
-from deployguard.model.decision import Action, Verdict
+from deployguard.model.action import Action
+from deployguard.model.decision import Verdict
 from deployguard.model.evidence import Location
 from deployguard.model.finding import Severity
-from deployguard.model.report import Container, Problem, Report, Status, Target
+from deployguard.model.problem import Problem
+from deployguard.model.report import Container, Report, Status, Target
 from deployguard.report import redact
 from deployguard.report.escape import uri
 from deployguard.report.place import WAYS_OUT

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from deployguard.model.decision import Action, Verdict
+from deployguard.model.action import Action
+from deployguard.model.decision import Verdict
 from deployguard.model.evidence import Answer
 from deployguard.model.report import Container, Report, Status
 

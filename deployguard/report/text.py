@@ -8,7 +8,8 @@ from deployguard.model.evidence import Answer, Claim, Evidence, Missing, Traced
 from deployguard.model.facts import Facts, Listener
 from deployguard.model.finding import Severity
 from deployguard.model.image import Image
-from deployguard.model.report import Container, Problem, Report, Status, Target
+from deployguard.model.problem import Problem
+from deployguard.model.report import Container, Report, Status, Target
 from deployguard.report import redact
 from deployguard.report.escape import plain
 from deployguard.report.place import WAYS_OUT, place, short

@@ -1,6 +1,7 @@
 """What a denied user reads in kubectl, within the API server's patience."""
 
-from deployguard.model.decision import Action, Verdict
+from deployguard.model.action import Action
+from deployguard.model.decision import Verdict
 from deployguard.model.report import Report, Status
 from deployguard.report.escape import plain
 from deployguard.report.redact import Mask, mask, masked

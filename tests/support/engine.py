@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import docker
 from docker import DockerClient
@@ -92,9 +93,9 @@ def engine() -> Iterator[str]:
                 _end_if_unused(users)
 
 
-def _end_if_unused(users: object) -> None:
+def _end_if_unused(users: TextIO) -> None:
     try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[call-overload]
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return
     pid = FOLDER / "pid"

@@ -132,18 +132,16 @@ FIXTURES = (
         {"app.py": APP + "from werkzeug.debug import DebuggedApplication\n"
                    "app.wsgi_app = DebuggedApplication(app.wsgi_app, evalex=True)\n"},
     ),
-    Fixture("shell-form", "ENV FLASK_DEBUG=1\nCMD flask run --host=0.0.0.0", settled=False),
+    Fixture("shell-form", "ENV FLASK_DEBUG=1\nCMD flask run --host=0.0.0.0"),
     Fixture(
         "entry-prod",
         f'COPY entry.sh /entry.sh\nENTRYPOINT ["/entry.sh"]\nCMD {GUNICORN}',
         {"app.py": APP, "entry.sh": ENTRY},
-        settled=False,
     ),
     Fixture(
         "entry-dev",
         f'ENV APP_ENV=dev\nCOPY entry.sh /entry.sh\nENTRYPOINT ["/entry.sh"]\nCMD {GUNICORN}',
         {"app.py": APP, "entry.sh": ENTRY},
-        settled=False,
     ),
     Fixture("flaskenv", f"CMD {PUBLIC}", {"app.py": APP, ".flaskenv": "FLASK_DEBUG=1\n"}),
     Fixture(

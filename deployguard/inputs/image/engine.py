@@ -17,7 +17,7 @@ from deployguard.inputs.image.tar import EntryKind
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.model.image import Image, ImageOrigin
-from deployguard.model.report import Problem
+from deployguard.model.problem import Problem
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -14,7 +14,7 @@ from deployguard.inputs.image.streams import Blob, Plain
 from deployguard.inputs.image.tar import EntryKind
 from deployguard.model.evidence import Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
-from deployguard.model.report import Problem
+from deployguard.model.problem import Problem
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"

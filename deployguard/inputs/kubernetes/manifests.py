@@ -7,7 +7,7 @@ from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Dialect, Mapping, Node, documents
 from deployguard.inputs.kubernetes import fields
 from deployguard.model.evidence import Location
-from deployguard.model.report import Problem, ProblemCode
+from deployguard.model.problem import Problem, ProblemCode
 
 # Where each kind that starts containers keeps its Pod template; a Pod is its own. By API group.
 _CONTROLLERS: dict[str, tuple[str, ...]] = dict.fromkeys(

@@ -16,9 +16,10 @@ from inline_snapshot import snapshot
 from deployguard import cli, pipeline
 from deployguard.errors import LimitError, UnreadableError, UsageError
 from deployguard.inputs.kubernetes import cluster as inputs_cluster
-from deployguard.model.decision import Action
+from deployguard.model.action import Action
 from deployguard.model.filesystem import Unread
-from deployguard.model.report import ExitCode, Report, Status
+from deployguard.model.problem import ExitCode
+from deployguard.model.report import Report, Status
 from deployguard.pipeline import ScanOptions
 from deployguard.policy import Policy
 from deployguard.webhook import server

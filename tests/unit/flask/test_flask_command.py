@@ -1,6 +1,7 @@
 """The flask command: options, variables and .env files, as each family of versions reads them."""
 
 import posixpath
+from collections.abc import Mapping
 
 import pytest
 
@@ -33,10 +34,10 @@ def launched(
     command: str,
     files: dict[str, str] | None = None,
     versions: dict[str, str] = FLASK_3,
-    **variables: str | None,
+    variables: Mapping[str, str | None] | None = None,
 ) -> ProgramFacts:
     texts = {**venv(**versions), "/srv/app/app.py": APP, **(files or {})}
-    (program,) = flask.judge(process(command, **variables), MemoryFiles(texts))
+    (program,) = flask.judge(process(command, **(variables or {})), MemoryFiles(texts))
     return program
 
 
@@ -44,9 +45,9 @@ def facts(
     command: str,
     files: dict[str, str] | None = None,
     versions: dict[str, str] = FLASK_3,
-    **variables: str | None,
+    variables: Mapping[str, str | None] | None = None,
 ) -> Facts:
-    return launched(command, files, versions, **variables).facts
+    return launched(command, files, versions, variables).facts
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def facts(
 def test_the_innermost_option_decides_and_beats_the_variable(
     command: str, flag: str | None, expected: Answer
 ) -> None:
-    assert facts(command, FLASK_DEBUG=flag).debugger.answer is expected
+    assert facts(command, variables={"FLASK_DEBUG": flag}).debugger.answer is expected
 
 
 @pytest.mark.parametrize(
@@ -117,12 +118,14 @@ def test_each_family_has_its_own_truth_of_flask_debug(
     value: str, old: Answer, middle: Answer, new: Answer
 ) -> None:
     for versions, expected in ((FLASK_012, old), (FLASK_11, middle), (FLASK_3, new)):
-        found = facts("flask run", versions=versions, FLASK_DEBUG=value, FLASK_APP="app.py")
+        found = facts(
+            "flask run", versions=versions, variables={"FLASK_DEBUG": value, "FLASK_APP": "app.py"}
+        )
         assert found.debugger.answer is expected, versions
 
 
 def test_a_value_that_click_refuses_ends_the_command_and_says_so() -> None:
-    found = facts("flask run", FLASK_DEBUG="2")
+    found = facts("flask run", variables={"FLASK_DEBUG": "2"})
     assert found.dev_server.answer is NO
     assert "refuses" in found.dev_server.evidence[-1].note
 
@@ -132,7 +135,11 @@ def test_a_value_that_click_refuses_ends_the_command_and_says_so() -> None:
     [(FLASK_012, NO), (FLASK_11, YES), (FLASK_22, YES), (FLASK_3, NO)],
 )
 def test_flask_env_counts_from_1_0_to_2_2(versions: dict[str, str], expected: Answer) -> None:
-    found = facts("flask run", versions=versions, FLASK_ENV="development", FLASK_APP="app.py")
+    found = facts(
+        "flask run",
+        versions=versions,
+        variables={"FLASK_ENV": "development", "FLASK_APP": "app.py"},
+    )
     assert found.debugger.answer is expected
 
 
@@ -151,7 +158,10 @@ def test_flask_env_counts_from_1_0_to_2_2(versions: dict[str, str], expected: An
 def test_an_option_of_another_version_ends_the_command(
     versions: dict[str, str], command: str, server: Answer
 ) -> None:
-    assert facts(command, versions=versions, FLASK_APP="app.py").dev_server.answer is server
+    assert (
+        facts(command, versions=versions, variables={"FLASK_APP": "app.py"}).dev_server.answer
+        is server
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,7 +175,7 @@ def test_an_option_of_another_version_ends_the_command(
     ],
 )
 def test_options_have_variables_of_their_own(variables: dict[str, str], expected: Answer) -> None:
-    assert facts("flask run", **variables).debugger.answer is expected
+    assert facts("flask run", variables=variables).debugger.answer is expected
 
 
 @pytest.mark.parametrize(
@@ -186,7 +196,7 @@ def test_dotenv_files_lie_below_the_environment(
     files: dict[str, str], variables: dict[str, str], expected: Answer
 ) -> None:
     placed = {posixpath.normpath(f"/srv/app/{name}"): text for name, text in files.items()}
-    assert facts("flask run", placed, **variables).debugger.answer is expected
+    assert facts("flask run", placed, variables=variables).debugger.answer is expected
 
 
 def test_dotenv_files_count_only_where_python_dotenv_is_installed() -> None:
@@ -243,7 +253,7 @@ def test_without_the_version_the_answer_is_what_the_families_agree_on() -> None:
 def test_the_listener_is_where_the_options_and_variables_say(
     command: str, variables: dict[str, str], address: str, port: int | None
 ) -> None:
-    (listener,) = launched(command, **variables).listeners
+    (listener,) = launched(command, variables=variables).listeners
     assert (listener.address, listener.port) == (address, port)
 
 
@@ -251,4 +261,7 @@ def test_the_listener_is_where_the_options_and_variables_say(
     ("value", "expected"), [("off", YES), ("OFF", NO), ("123-456-789", NO), ("", NO), (None, NO)]
 )
 def test_only_the_word_off_turns_the_pin_off(value: str | None, expected: Answer) -> None:
-    assert facts("flask run --debug", WERKZEUG_DEBUG_PIN=value).pin_off.answer is expected
+    assert (
+        facts("flask run --debug", variables={"WERKZEUG_DEBUG_PIN": value}).pin_off.answer
+        is expected
+    )

@@ -1,5 +1,7 @@
 """`python app.py` and WSGI servers: what the source decides, with the environment it reads."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from deployguard import flask
@@ -17,10 +19,10 @@ def launched(
     source: str,
     files: dict[str, str] | None = None,
     versions: dict[str, str] = FLASK_3,
-    **variables: str,
+    variables: Mapping[str, str | None] | None = None,
 ) -> ProgramFacts:
     texts = {**venv(**versions), "/srv/app/app.py": HEAD + source, **(files or {})}
-    (program,) = flask.judge(process(command, **variables), MemoryFiles(texts))
+    (program,) = flask.judge(process(command, **(variables or {})), MemoryFiles(texts))
     return program
 
 
@@ -56,7 +58,7 @@ def launched(
 def test_python_app_py_goes_by_argument_then_variable_then_source(
     run: str, variables: dict[str, str], expected: Answer
 ) -> None:
-    program = launched("python app.py", GUARD + run, **variables)
+    program = launched("python app.py", GUARD + run, variables=variables)
     assert program.facts.dev_server.answer is YES
     assert program.facts.debugger.answer is expected
 
@@ -66,7 +68,10 @@ def test_flask_env_production_turned_app_debug_off_until_2_2(
     versions: dict[str, str], expected: Answer
 ) -> None:
     program = launched(
-        "python app.py", "app.debug = True\napp.run()", versions=versions, FLASK_ENV="production"
+        "python app.py",
+        "app.debug = True\napp.run()",
+        versions=versions,
+        variables={"FLASK_ENV": "production"},
     )
     assert program.facts.debugger.answer is expected
 
@@ -116,19 +121,19 @@ def test_configuration_objects_and_files_set_debug(
 def test_a_wsgi_server_serves_what_the_module_makes(
     command: str, source: str, variables: dict[str, str], server: Answer, debugger: Answer
 ) -> None:
-    program = launched(command, source, **variables)
+    program = launched(command, source, variables=variables)
     assert program.facts.dev_server.answer is server
     assert program.facts.debugger.answer is debugger
 
 
 def test_flask_debug_under_gunicorn_is_debug_mode_and_nothing_more() -> None:
-    found = launched("gunicorn app:app", "", FLASK_DEBUG="1").facts
+    found = launched("gunicorn app:app", "", variables={"FLASK_DEBUG": "1"}).facts
     assert (found.debug_mode.answer, found.debugger.answer) == (YES, NO)
     assert found.debug_mode.evidence[-1].note == "FLASK_DEBUG is '1'"
 
 
 def test_what_is_set_and_ignored_is_said() -> None:
-    found = launched("python app.py", "print('done')", FLASK_DEBUG="1").facts
+    found = launched("python app.py", "print('done')", variables={"FLASK_DEBUG": "1"}).facts
     assert found.debugger.answer is NO
     assert found.configured.answer is YES
 
@@ -158,7 +163,9 @@ def test_the_passthrough_setting_for_an_external_debugger_is_seen() -> None:
 
 def test_the_chain_of_evidence_ends_at_the_line_that_decides() -> None:
     found = launched(
-        "python app.py", GUARD + "app.run(debug=os.environ['DEBUG'] == '1')", DEBUG="1"
+        "python app.py",
+        GUARD + "app.run(debug=os.environ['DEBUG'] == '1')",
+        variables={"DEBUG": "1"},
     ).facts
     places = [
         (step.location.file, step.location.line, step.note) for step in found.debugger.evidence

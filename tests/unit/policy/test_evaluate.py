@@ -6,14 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployguard import policy, rules
+from deployguard.model.action import Action
 from deployguard.model.container import ContainerKind
-from deployguard.model.decision import Action, Decision, Verdict
+from deployguard.model.decision import Decision, Verdict
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Answer, Location, no, yes
 from deployguard.model.facts import Facts, Reach, Scope
 from deployguard.model.filesystem import UnreadFilesystem
 from deployguard.model.image import Image, ImageConfig, ImageOrigin
-from deployguard.model.report import Container, ExitCode, Status
+from deployguard.model.problem import ExitCode
+from deployguard.model.report import Container, Status
 from deployguard.policy import Judgement, Policy
 from tests.support import reports
 from tests.support.reports import DEBUGGER, IMAGE, OPEN, SAFE, SUSPECTED, UNREAD

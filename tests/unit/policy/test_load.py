@@ -7,8 +7,8 @@ from inline_snapshot import snapshot
 
 from deployguard import policy, rules
 from deployguard.errors import PolicyError
+from deployguard.model.action import Action
 from deployguard.model.container import ContainerKind
-from deployguard.model.decision import Action
 from deployguard.model.facts import Scope
 from deployguard.policy import Off, Policy, Setting
 

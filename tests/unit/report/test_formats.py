@@ -15,7 +15,8 @@ from deployguard.model.evidence import Evidence, Location, Traced, yes
 from deployguard.model.facts import Facts
 from deployguard.model.filesystem import UnreadFilesystem
 from deployguard.model.image import Image, ImageConfig, ImageOrigin
-from deployguard.model.report import Container, Problem, ProblemCode, Report, Status
+from deployguard.model.problem import Problem, ProblemCode
+from deployguard.model.report import Container, Report, Status
 from deployguard.report import github, json_report, sarif, text
 from tests.support import reports
 from tests.support.reports import DEBUGGER, IMAGE, SAFE, SUSPECTED, UNREAD

@@ -4,7 +4,8 @@ from inline_snapshot import snapshot
 
 from deployguard.model.evidence import Location, Missing, Reason, unknown
 from deployguard.model.facts import Facts
-from deployguard.model.report import Problem, ProblemCode, Status
+from deployguard.model.problem import Problem, ProblemCode
+from deployguard.model.report import Status
 from deployguard.report import text
 from tests.support import reports
 from tests.support.reports import DEBUGGER, SAFE, SUSPECTED, UNREAD

@@ -1,0 +1,250 @@
+"""The state of a shell between two commands; every change makes a new one."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from deployguard.model.environment import Environment
+from deployguard.model.evidence import Location, Missing, Reason, Traced, distinct
+from deployguard.model.process import Word
+from deployguard.shell.overlay import Overlay
+from deployguard.shell.syntax import Function
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Which shell runs the text: `bash` is None where /bin/sh may be any."""
+
+    name: str
+    bash: bool | None
+
+    @property
+    def missing(self) -> Missing:
+        """Name what would settle a difference between shells."""
+        return Missing(Reason.PROGRAM, f"which shell {self.name} is")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that cannot be told, at one line, and how it is taken to be."""
+
+    missing: Missing
+    line: int
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An exit status; `code` None with what would tell it.
+
+    `presumed` marks a command that is written to succeed, so that what depends on its success is
+    not held to be in doubt, while what depends on its failure is.
+    """
+
+    code: int | None
+    missing: Missing | None = None
+    presumed: bool = False
+
+
+SUCCESS = Status(0)
+FAILURE = Status(1)
+
+
+class Flow(StrEnum):
+    """How a statement ended."""
+
+    NEXT = "next"
+    BREAK = "break"
+    CONTINUE = "continue"
+    RETURN = "return"
+    EXIT = "exit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything a command may read or change.
+
+    `variables` are those not exported, `marked` names exported before they are set. `positional`
+    is followed by an unknown number of further words where `more` says why. `output` gathers what
+    is written to standard output where somebody reads it; `stdin` is None for the shell's own.
+    `saved` holds the variables that `local` hides until the function returns.
+    """
+
+    env: Environment
+    files: Overlay
+    zero: Word
+    cwd: Traced[str | None]
+    positional: tuple[Word, ...] = ()
+    more: tuple[Missing, ...] = ()
+    variables: Mapping[str, Traced[str | None]] = field(default_factory=dict)
+    marked: frozenset[str] = frozenset()
+    functions: Mapping[str, tuple[Function, Location]] = field(default_factory=dict)
+    options: frozenset[str] = frozenset()
+    conditions: tuple[Condition, ...] = ()
+    status: Status = SUCCESS
+    flow: Flow = Flow.NEXT
+    levels: int = 0
+    tested: bool = False
+    background: bool = False
+    stdin: Traced[str | None] | None = None
+    output: Traced[str | None] | None = None
+    saved: tuple[tuple[str, Traced[str | None] | None, bool], ...] = ()
+    at_exit: Traced[str | None] | None = None
+    doubt: Missing | None = None
+
+
+def lookup(state: State, name: str) -> Traced[str | None] | None:
+    """Return a variable, None where it is certainly unset; an unseen value says what is missing."""
+    entry = state.variables.get(name) or state.env.get(name)
+    if entry is None or entry.value is not None or entry.missing:
+        return entry
+    return replace(entry, missing=(Missing(Reason.VARIABLE, f"the value of {name}"),))
+
+
+def assign(state: State, name: str, value: Traced[str | None]) -> State:
+    """Set a variable; it reaches the programs only where the name is exported already."""
+    if "a" in state.options or name in state.marked:
+        return export(state, name, value)
+    if name not in state.variables and name in state.env.entries:
+        return replace(state, env=state.env.with_entry(name, value))
+    changed = replace(state, variables={**state.variables, name: value})
+    if not state.env.unseen or name in state.variables or name in state.env.removed:
+        return changed
+    # Whether the name is exported is as unknown as the environment.
+    unsure = Traced[str | None](None, value.location, missing=state.env.unseen)
+    return replace(changed, env=state.env.with_entry(name, unsure))
+
+
+def export(state: State, name: str, value: Traced[str | None] | None = None) -> State:
+    """Export a variable, with a new value where one is given."""
+    variables = dict(state.variables)
+    kept = variables.pop(name, None)
+    value = value if value is not None else kept
+    if value is None:
+        return replace(state, marked=state.marked | {name})
+    return replace(state, variables=variables, env=state.env.with_entry(name, value))
+
+
+def unexport(state: State, name: str, location: Location) -> State:
+    """Keep a variable from the programs (`export -n` of bash)."""
+    value = lookup(state, name)
+    variables = dict(state.variables) if value is None else {**state.variables, name: value}
+    return replace(
+        state,
+        variables=variables,
+        marked=state.marked - {name},
+        env=state.env.without(name, location),
+    )
+
+
+def unset(state: State, name: str, location: Location) -> State:
+    """Remove a variable."""
+    variables = dict(state.variables)
+    variables.pop(name, None)
+    return replace(
+        state,
+        variables=variables,
+        marked=state.marked - {name},
+        env=state.env.without(name, location),
+    )
+
+
+def forget(state: State, missing: Missing, location: Location) -> State:
+    """Return the state after something ran in this shell that may have set and changed all."""
+    return replace(
+        state,
+        env=Environment(unseen=distinct((*state.env.unseen, missing)), location=location),
+        variables={},
+        cwd=Traced(None, location, missing=(missing,)),
+        status=Status(None, missing),
+        doubt=state.doubt or missing,
+    )
+
+
+def written(state: State, text: Traced[str | None]) -> State:
+    """Append to standard output, where it is read at all."""
+    if state.output is None:
+        return state
+    return replace(state, output=joined((state.output, text), text.location))
+
+
+def joined(parts: Iterable[Traced[str | None]], location: Location) -> Traced[str | None]:
+    """Put texts together; one unseen part makes the whole unseen."""
+    texts: list[str] = []
+    missing: list[Missing] = []
+    for part in parts:
+        if part.value is None:
+            missing += part.missing
+        else:
+            texts.append(part.value)
+    if missing or len("".join(texts)) > _LONGEST_TEXT:
+        return Traced(None, location, missing=distinct(missing) or (_TOO_LONG,))
+    return Traced("".join(texts), location)
+
+
+_LONGEST_TEXT = 256 * 1024
+_TOO_LONG = Missing(Reason.LIMIT, "a text of more than 256 KiB that a script puts together")
+
+
+def combined(
+    first: tuple[Condition, ...], second: tuple[Condition, ...]
+) -> tuple[Condition, ...] | None:
+    """Return the conditions of "either", None where they do not make one list.
+
+    Under A and under A with B is under A; under A with B and under A with not B is under A.
+    """
+    left, right = set(first), set(second)
+    if left <= right:
+        return first
+    if right <= left:
+        return second
+    ours, theirs = left - right, right - left
+    if len(ours) == len(theirs) == 1:
+        mine, other = ours.pop(), theirs.pop()
+        if (mine.missing, mine.line) == (other.missing, other.line):
+            return tuple(condition for condition in first if condition != mine)
+    return None
+
+
+def merged(states: list[State]) -> list[State]:
+    """Join states that differ in nothing but their conditions."""
+    if len(states) < 2:  # noqa: PLR2004  (nothing to join)
+        return states
+    found: dict[object, list[State]] = {}
+    for state in states:
+        alike = found.setdefault(_key(state), [])
+        for index, other in enumerate(alike):
+            conditions = combined(other.conditions, state.conditions)
+            if conditions is not None:
+                alike[index] = replace(other, conditions=conditions)
+                break
+        else:
+            alike.append(state)
+    return [state for alike in found.values() for state in alike]
+
+
+def _key(state: State) -> object:
+    def values(entries: Mapping[str, Traced[str | None]]) -> frozenset[tuple[str, str | None]]:
+        return frozenset((name, entry.value) for name, entry in entries.items())
+
+    return (
+        values(state.env.entries),
+        frozenset(state.env.removed),
+        state.env.unseen,
+        values(state.variables),
+        state.marked,
+        tuple(word.value for word in state.positional),
+        state.more,
+        state.cwd.value,
+        frozenset((name, id(function)) for name, (function, _) in state.functions.items()),
+        frozenset((path, repr(change)) for path, change in state.files.changes.items()),
+        state.files.unsure,
+        state.files.doubt,
+        state.options,
+        state.status,
+        state.flow,
+        state.levels,
+        state.stdin and state.stdin.value,
+        state.output and state.output.value,
+        state.doubt,
+    )
