@@ -36,14 +36,17 @@ from deployguard.shell.state import (
 
 _STEPS = 20_000
 _CALLS = 30
-# Utilities that end, start nothing, and succeed where nothing is wrong with the image.
-_QUIET = frozenset(
+# Utilities that end, start nothing, print nothing, and succeed where nothing is wrong.
+_SILENT = frozenset(
     {
-        "mkdir", "chmod", "chown", "sleep", "date", "rm", "rmdir", "umask", "ulimit", "trap",
-        "wait", "hash", "stty", "sync", "id", "whoami", "uname", "ls", "which", "type", "alias",
-        "readlink", "tail", "head",
+        "mkdir", "chmod", "chown", "sleep", "rm", "rmdir", "umask", "ulimit", "trap", "wait",
+        "hash", "stty", "sync", "alias",
     }
 )  # fmt: skip
+# The same, but for what they print.
+_PRINTING = frozenset(
+    {"date", "id", "whoami", "uname", "ls", "which", "type", "readlink", "tail", "head"}
+)
 # Utilities that may leave files behind which the script does not spell out.
 _WRITING = frozenset(
     {"cp", "mv", "ln", "sed", "tee", "tar", "touch", "install", "envsubst", "gunzip", "unzip"}
@@ -438,7 +441,12 @@ class _Run:
         if builtin is not None:
             return builtin(self, words, command, state)
         base = posixpath.basename(name)
-        if base in _QUIET:
+        if base in _SILENT:
+            return replace(state, status=SUCCESS)
+        if base in _PRINTING | _WRITING | _ASKING:
+            missing = (Missing(Reason.COMMAND, f"what {base} prints"),)
+            state = written(state, Traced(None, self.at(command.line), missing=missing))
+        if base in _PRINTING:
             return replace(state, status=SUCCESS)
         place = f"{self.at(command.line).file}:{command.line}"
         if base in _WRITING:
