@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -36,6 +37,14 @@ def docker_client(host: str) -> Iterator[DockerClient]:
     opened = client(host)
     yield opened
     opened.close()
+
+
+# Images of one test each, so that tests beside it leave no containers of them.
+OWN = tuple(Fixture(name, 'CMD ["flask", "run"]') for name in ("watched", "interrupted"))
+
+
+def left(docker_client: DockerClient, reference: str) -> list[object]:
+    return list(docker_client.containers.list(all=True, filters={"ancestor": reference}))
 
 
 def scan(host: str, *arguments: str) -> dict[str, Any]:
@@ -111,7 +120,7 @@ def test_every_source_of_an_image_says_what_a_run_of_it_shows(
 def test_a_scan_starts_nothing_and_leaves_nothing_in_the_engine(
     host: str, docker_client: DockerClient
 ) -> None:
-    reference = ensure(docker_client, FIXTURES[0])
+    reference = ensure(docker_client, OWN[0])
     begun = int(time.time())
     scan(host, reference)
     events = docker_client.api.events(
@@ -120,12 +129,11 @@ def test_a_scan_starts_nothing_and_leaves_nothing_in_the_engine(
     seen = {
         event["Action"]
         for event in events
-        if event["Actor"]["Attributes"].get("deployguard") == "reading"
+        if event["Actor"]["Attributes"]["image"] == docker_client.images.get(reference).id
     }
     assert {"create", "destroy"} <= seen
     assert not seen & {"start", "exec_create", "exec_start"}
-    left = docker_client.containers.list(all=True, filters={"label": "deployguard=reading"})
-    assert left == []
+    assert left(docker_client, reference) == []
 
 
 def test_an_image_that_the_engine_does_not_have_is_said_with_the_way_out(host: str) -> None:
@@ -133,3 +141,25 @@ def test_an_image_that_the_engine_does_not_have_is_said_with_the_way_out(host: s
     (target,) = report["targets"]
     assert (report["decision"], target["status"]) == ("error", "failed")
     assert target["problems"][0]["code"] == "not-found"
+
+
+@pytest.mark.parametrize("seconds", [0.15, 0.3, 0.5, 0.8])
+def test_an_interrupted_scan_leaves_nothing_in_the_engine(
+    seconds: float, host: str, docker_client: DockerClient
+) -> None:
+    reference = ensure(docker_client, OWN[1])
+    with subprocess.Popen(
+        [sys.executable, "-m", "deployguard", "scan", *[f"docker:{reference}"] * 3],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "DOCKER_HOST": host},
+    ) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    # The signal may come before the interpreter is up, or after the scan is done.
+    assert process.returncode in {130, 1, -signal.SIGINT}
+    if process.returncode == 130:
+        assert "Traceback" not in told
+    assert left(docker_client, reference) == []

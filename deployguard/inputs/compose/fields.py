@@ -89,8 +89,14 @@ def spelled(node: Scalar) -> str:
             return node.value
         case None:
             return ""
+        case float() if node.value.is_integer() and abs(node.value) < _GO_EXPONENT:
+            return str(int(node.value))
         case _:
             return str(node.value)
+
+
+# From here on Go's fmt writes a float with an exponent (strconv.FormatFloat, 'g').
+_GO_EXPONENT = 1e21
 
 
 def mapping(node: Node | None, name: str) -> Mapping:

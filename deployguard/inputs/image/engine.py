@@ -6,6 +6,7 @@ Files come through a container that is created, never started, and always remove
 import base64
 import json
 import posixpath
+import uuid
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -164,6 +165,7 @@ class EngineFilesystem:
         self._image = image
         self._reference = reference
         self._container: Container | None = None
+        self._name: str | None = None
         self._stats: dict[str, Stat | None] = {"/": self._stat("/", FileKind.DIRECTORY, 0o755, 0)}
         self._names: dict[str, tuple[str, ...]] = {}
         self._contents: dict[str, bytes] = {}
@@ -175,19 +177,24 @@ class EngineFilesystem:
         return () if self._problem is None else (self._problem.problem(),)
 
     def close(self) -> None:
-        """Remove the container with its volumes, if one was created."""
-        container, self._container = self._container, None
-        if container is None:
+        """Remove the container with its volumes, if one was asked for.
+
+        By its name: an interruption may come after the engine made it and before it answered.
+        """
+        name, self._name = self._name, None
+        if name is None:
             return
-        from docker.errors import DockerException  # noqa: PLC0415
+        from docker.errors import DockerException, NotFound  # noqa: PLC0415
         from requests.exceptions import RequestException  # noqa: PLC0415
 
         try:
-            container.remove(v=True, force=True)
+            self._client.api.remove_container(name, v=True, force=True)
+        except NotFound:
+            return
         except (DockerException, RequestException, OSError):
             self._problem = self._problem or UnreadableError(
                 f"a container that was created for {self._reference} could not be removed",
-                hint=f"remove it: docker rm -v {container.id}",
+                hint=f"remove it: docker rm -v {name}",
             )
 
     def read(self, path: str) -> Content | Absent | Unread:
@@ -291,9 +298,14 @@ class EngineFilesystem:
 
     def _created(self) -> "Container":
         if self._container is None:
+            self._name = f"{_LABEL}-{uuid.uuid4().hex}"
             # The command never runs; an image without one could not be created from otherwise.
             self._container = self._client.containers.create(
-                self._image, command=[_LABEL], network_mode="none", labels={_LABEL: "reading"}
+                self._image,
+                name=self._name,
+                command=[_LABEL],
+                network_mode="none",
+                labels={_LABEL: "reading"},
             )
         return self._container
 
