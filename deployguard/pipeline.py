@@ -9,12 +9,12 @@ from deployguard import __version__, exposure, flask, policy, rules
 from deployguard.effective.mounts import files
 from deployguard.effective.process import process
 from deployguard.errors import InputError, UsageError
-from deployguard.inputs.opening import Opened, OpeningOptions, Openings
+from deployguard.inputs.opening import Opened, OpeningOptions, Openings, described
 from deployguard.model.action import Action
 from deployguard.model.container import ContainerSpec
 from deployguard.model.facts import worst
 from deployguard.model.problem import Problem, ProblemCode
-from deployguard.model.report import Container, Report, Status, Target, TargetKind
+from deployguard.model.report import Container, Report, Status, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +95,9 @@ def _opened(openings: Openings, argument: str) -> Iterable[Opened]:
 
 
 def _failed(argument: str, problem: Problem) -> Opened:
-    name = argument.partition(":")[2] if ":" in argument and "/" not in argument else argument
+    name, kind = described(argument)
     target = Target(
-        name=name or argument,
-        argument=argument,
-        kind=TargetKind.IMAGE,
-        status=Status.FAILED,
-        problems=(problem,),
+        name=name, argument=argument, kind=kind, status=Status.FAILED, problems=(problem,)
     )
     return Opened(target=target, specs=())
 

@@ -1,1 +1,1 @@
-"""To be described with its first code."""
+"""Texts to values with positions, in the dialect of the program that reads them."""

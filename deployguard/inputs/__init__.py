@@ -1,1 +1,1 @@
-"""To be described with its first code."""
+"""The only code that opens files and sockets: targets to container specs."""

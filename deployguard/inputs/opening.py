@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 _FILE_LIMIT = 64 * 1024 * 1024
 
 
+# What --images says about images that are named, where no engine is to be asked.
+_NOT_LOOKED_UP = {
+    "never": "images are not looked up",
+    "build": "only builds are looked up",
+    "registry": "registries are not asked yet",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpeningOptions:
     """What decides how targets are opened: the options of the command line, and its environment."""
@@ -86,9 +94,8 @@ class Openings:
         """Look up an image that compose or Kubernetes names, as --images allows."""
         if reference.value is None:
             return Unread(Missing(Reason.IMAGE, "the image, whose name cannot be seen"))
-        if self._options.images in {"never", "build", "registry"}:
-            why = "registries are not asked yet" if self._options.images == "registry" else "asked"
-            why = "images are not looked up" if why == "asked" else why
+        why = _NOT_LOOKED_UP.get(self._options.images)
+        if why is not None:
             return Unread(Missing(Reason.IMAGE, f"the image {reference.value} ({why})"))
         return self.engine().find(reference)
 
@@ -248,6 +255,15 @@ _KINDS = {
     TargetForm.KUBERNETES: TargetKind.KUBERNETES,
     TargetForm.DOCKERFILE: TargetKind.DOCKERFILE,
 }
+
+
+def described(argument: str) -> tuple[str, TargetKind]:
+    """Return the name and the likely kind of a target that could not be opened at all."""
+    prefix, colon, rest = argument.partition(":")
+    if colon and prefix in set(TargetForm):
+        return rest or argument, _KINDS.get(TargetForm(prefix), TargetKind.IMAGE)
+    manifest = argument.endswith((".yaml", ".yml", ".json")) or argument == "-"
+    return argument, TargetKind.KUBERNETES if manifest else TargetKind.IMAGE
 
 
 def _failed(target: TargetArgument, error: InputError) -> Opened:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _TIMEOUT_SECONDS = 30
+_ANY_VERSION = "1.40"
 _READ_LIMIT = 2 * 1024 * 1024
 _LABEL = "deployguard"
 _OK = 200
@@ -127,9 +128,14 @@ class EngineImages:
             from requests.exceptions import RequestException  # noqa: PLC0415
 
             try:
-                client = docker.from_env(timeout=_TIMEOUT_SECONDS)
-                client.ping()
-            except (DockerException, RequestException, OSError, ValueError) as error:
+                # With a version given nothing is asked yet, so that a failure leaves no socket.
+                asked = docker.from_env(timeout=_TIMEOUT_SECONDS, version=_ANY_VERSION)
+                try:
+                    version = str(asked.version(api_version=False)["ApiVersion"])
+                finally:
+                    asked.close()
+                client = docker.from_env(timeout=_TIMEOUT_SECONDS, version=version)
+            except (DockerException, RequestException, OSError, ValueError, KeyError) as error:
                 denied = "permission denied" in str(error).lower()
                 raise UnreadableError(
                     "no permission on the engine's socket"
