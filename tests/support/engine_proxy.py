@@ -1,0 +1,196 @@
+"""A proxy before a real engine: it records the calls, and can fail or stop at any of them."""
+
+import http.client
+import re
+import socket
+import socketserver
+import threading
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+_ANSWER_SECONDS = 120
+
+
+class Fault(StrEnum):
+    """What happens to a call."""
+
+    CLOSED = "closed"  # the connection ends, and the engine never sees the call
+    UNANSWERED = "unanswered"  # the engine does it, and its answer is lost
+    CUT = "cut"  # the body ends in the middle, against its length
+    SHORT = "short"  # the body ends in the middle, and nothing says so
+    REFUSED = "refused"  # the engine answers that it failed
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: its method, and its path without version, ids and query."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+
+    def __str__(self) -> str:
+        """Spell it as a table of calls does."""
+        return f"{self.method} {self.path}"
+
+
+def _call(method: str, target: str) -> Call:
+    parts = urllib.parse.urlsplit(target)
+    path = re.sub(r"^/v[0-9.]+", "", urllib.parse.unquote(parts.path))
+    path = re.sub(r"^(/containers)/(?!create$|json$)[^/]+", r"\1/ID", path)
+    path = re.sub(r"^(/images)/.+/json$", r"\1/NAME/json", path)
+    return Call(method, path, dict(urllib.parse.parse_qsl(parts.query)))
+
+
+@dataclass
+class Proxy:
+    """What a proxy saw, and what it is to do: `faults` by the number of a call, from 0 on.
+
+    A call of `held` waits at `before` or `after` it reached the engine, and says so in `reached`,
+    until `released` is set.
+    """
+
+    address: str
+    upstream: str
+    calls: list[Call] = field(default_factory=list)
+    faults: dict[int, Fault] = field(default_factory=dict)
+    dead: bool = False
+    dies: bool = True
+    held: int | None = None
+    held_after: bool = False
+    reached: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def admitted(self, call: Call) -> tuple[int, Fault | None]:
+        """Number a call, and say what is to happen to it."""
+        with self.lock:
+            number = len(self.calls)
+            self.calls.append(call)
+            fault = Fault.CLOSED if self.dead else self.faults.get(number)
+            # An engine that died stays dead, unless it is told to come back.
+            self.dead = self.dead or (fault is not None and self.dies)
+        return number, fault
+
+    def wait(self) -> None:
+        """Say that the held call is here, and keep it."""
+        self.reached.set()
+        self.released.wait(_ANSWER_SECONDS)
+
+    def spelled(self) -> list[str]:
+        """Return the calls as texts, in order."""
+        return [str(call) for call in self.calls]
+
+
+class _Upstream(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=_ANSWER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    proxy: Proxy
+
+    def address_string(self) -> str:
+        return "the scan"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base class's name)
+        pass
+
+    def _pass(self) -> None:
+        size = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(size)
+        proxy = self.proxy
+        number, fault = proxy.admitted(_call(self.command, self.path))
+        held = proxy.held == number
+        if held and not proxy.held_after:
+            proxy.wait()
+        if fault is Fault.CLOSED:
+            self.close_connection = True
+            return
+        status, headers, answer = self._forward(body)
+        if held and proxy.held_after:
+            proxy.wait()
+        if fault is Fault.UNANSWERED:
+            self.close_connection = True
+            return
+        if fault is Fault.REFUSED:
+            status, answer = 500, b'{"message": "the disk is broken"}'
+        self._answer(status, headers, answer, fault)
+
+    def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        connection = _Upstream(self.proxy.upstream)
+        try:
+            passed = {"Content-Type": self.headers.get("Content-Type", "application/json")}
+            connection.request(self.command, self.path, body or None, passed)
+            answer = connection.getresponse()
+            kept = {
+                name: value
+                for name, value in answer.getheaders()
+                if name.lower() in {"content-type", "x-docker-container-path-stat"}
+            }
+            return answer.status, kept, answer.read()
+        finally:
+            connection.close()
+
+    def _answer(
+        self, status: int, headers: dict[str, str], body: bytes, fault: Fault | None
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if fault is Fault.SHORT:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        shown = body
+        if fault in {Fault.CUT, Fault.SHORT}:
+            shown = body[: len(body) // 2]
+            self.close_connection = True
+        if self.command != "HEAD":
+            self.wfile.write(shown)
+
+    do_GET = do_HEAD = do_POST = do_DELETE = _pass  # noqa: N815  (the base class calls them so)
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is what the tests are about."""
+
+
+@contextmanager
+def proxied(
+    upstream: str, folder: Path, *, configure: Callable[[Proxy], None] | None = None
+) -> Iterator[Proxy]:
+    """Yield a proxy on a socket of its own before the engine at `upstream` ("unix:///...")."""
+    path = folder / "proxy.sock"
+    path.unlink(missing_ok=True)
+    proxy = Proxy(f"unix://{path}", upstream.removeprefix("unix://"))
+    if configure is not None:
+        configure(proxy)
+    handler = type("Handler", (_Handler,), {"proxy": proxy})
+    with _Server(str(path), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield proxy
+        finally:
+            proxy.released.set()
+            server.shutdown()
+            thread.join()
+    with suppress(FileNotFoundError):
+        path.unlink()
