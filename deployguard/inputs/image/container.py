@@ -103,17 +103,26 @@ class ContainerFiles:
         if name is None:
             return None
         try:
-            for _ in range(1 if self._answered else _REMOVALS):
-                if self._engine.remove(name):
-                    break
-                if not self._answered:
-                    time.sleep(_PAUSE_SECONDS)
+            self._remove(name)
+        except KeyboardInterrupt:
+            # What was begun is brought to its end: nobody else knows the name.
+            self._remove(name)
+            raise
         except InputError as error:
             return UnreadableError(
                 f"a container that was made of {self._reference} may be left: {error.message}",
                 hint=f"remove it: {self._engine.origin} rm -f -v {name}",
             ).problem()
         return None
+
+    def _remove(self, name: str) -> None:
+        if self._answered:
+            self._engine.remove(name)
+            return
+        for _ in range(_REMOVALS):
+            if self._engine.remove(name):
+                return
+            time.sleep(_PAUSE_SECONDS)
 
     def read(self, path: str) -> Content | Absent | Unread:
         """Return a file's content."""

@@ -56,9 +56,17 @@ class EngineImages:
         self.close()
 
     def close(self) -> tuple[Problem, ...]:
-        """Remove every container that was made, and hang up; return what could not be removed."""
+        """Remove every container that was made, and hang up; return what could not be removed.
+
+        An interruption is passed on when all are removed.
+        """
+        interruption: KeyboardInterrupt | None = None
         with self._lock:
-            self._left.extend(files.close() for files in self._files)
+            for files in self._files:
+                try:
+                    self._left.append(files.close())
+                except KeyboardInterrupt as error:
+                    interruption = error
             left, self._left = self._left, []
             self._files.clear()
             self._opened.clear()
@@ -66,6 +74,8 @@ class EngineImages:
                 if isinstance(engine, Engine):
                     engine.close()
             self._engines.clear()
+        if interruption is not None:
+            raise interruption
         return tuple(problem for problem in left if problem is not None)
 
     def find(self, reference: Traced[str | None]) -> Image | Unread:
