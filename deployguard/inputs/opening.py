@@ -68,15 +68,11 @@ class Opened:
 
 
 class Openings:
-    """Opens targets and looks up images; closing it leaves nothing behind in an engine.
-
-    What could not be removed then is in `left`.
-    """
+    """Opens targets and looks up images; closing it leaves nothing behind in an engine."""
 
     def __init__(self, options: OpeningOptions) -> None:
         self._options = options
         self._engine: EngineImages | None = None
-        self.left: tuple[Problem, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +84,12 @@ class Openings:
         trace: TracebackType | None,
     ) -> None:
         if self._engine is not None:
-            self.left = self._engine.close()
+            self._engine.close()
+
+    @property
+    def left(self) -> tuple[Problem, ...]:
+        """Return what closing could not remove."""
+        return () if self._engine is None else self._engine.left
 
     def engine(self) -> "EngineImages":
         """Return the engines' images; nothing is asked of an engine yet."""

@@ -1,13 +1,14 @@
 """A proxy before a real engine: it records the calls, and can fail or stop at any of them."""
 
 import http.client
+import json
 import re
 import socket
 import socketserver
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler
@@ -48,39 +49,51 @@ def _call(method: str, target: str) -> Call:
 
 
 @dataclass
-class Proxy:
-    """What a proxy saw, and what it is to do: `faults` by the number of a call, from 0 on.
+class Hold:
+    """A call that waits, before it reaches the engine or after the engine has done it."""
 
-    A call of `held` waits at `before` or `after` it reached the engine, and says so in `reached`,
-    until `released` is set.
+    after: bool = False
+    reached: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def wait(self) -> None:
+        """Say that the call is here, and keep it."""
+        self.reached.set()
+        self.released.wait(_ANSWER_SECONDS)
+
+
+@dataclass
+class Proxy:
+    """What a proxy saw, and what it is to do.
+
+    `faults` are by the number of a call, from 0 on; after one the engine is dead if it `dies`.
+    `holds` are by the spelling of a call, and of the first one that is spelled so. `kept` is how
+    much of a body is left where it is cut.
     """
 
     address: str
     upstream: str
     calls: list[Call] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
     faults: dict[int, Fault] = field(default_factory=dict)
     dead: bool = False
     dies: bool = True
-    held: int | None = None
-    held_after: bool = False
-    reached: threading.Event = field(default_factory=threading.Event)
-    released: threading.Event = field(default_factory=threading.Event)
+    kept: float = 0.5
+    holds: dict[str, Hold] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def admitted(self, call: Call) -> tuple[int, Fault | None]:
-        """Number a call, and say what is to happen to it."""
+    def admitted(self, call: Call, body: bytes) -> tuple[Fault | None, Hold | None]:
+        """Record a call, and say what is to happen to it."""
         with self.lock:
             number = len(self.calls)
+            first = str(call) not in self.spelled()
             self.calls.append(call)
+            if str(call).endswith("/containers/create"):
+                self.created.append(call.query.get("name") or json.loads(body)["name"])
             fault = Fault.CLOSED if self.dead else self.faults.get(number)
             # An engine that died stays dead, unless it is told to come back.
             self.dead = self.dead or (fault is not None and self.dies)
-        return number, fault
-
-    def wait(self) -> None:
-        """Say that the held call is here, and keep it."""
-        self.reached.set()
-        self.released.wait(_ANSWER_SECONDS)
+        return fault, self.holds.get(str(call)) if first else None
 
     def spelled(self) -> list[str]:
         """Return the calls as texts, in order."""
@@ -112,16 +125,15 @@ class _Handler(BaseHTTPRequestHandler):
         size = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(size)
         proxy = self.proxy
-        number, fault = proxy.admitted(_call(self.command, self.path))
-        held = proxy.held == number
-        if held and not proxy.held_after:
-            proxy.wait()
+        fault, hold = proxy.admitted(_call(self.command, self.path), body)
+        if hold is not None and not hold.after:
+            hold.wait()
         if fault is Fault.CLOSED:
             self.close_connection = True
             return
         status, headers, answer = self._forward(body)
-        if held and proxy.held_after:
-            proxy.wait()
+        if hold is not None and hold.after:
+            hold.wait()
         if fault is Fault.UNANSWERED:
             self.close_connection = True
             return
@@ -157,7 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         shown = body
         if fault in {Fault.CUT, Fault.SHORT}:
-            shown = body[: len(body) // 2]
+            # At the end of a block, where a reader of tars sees no harm.
+            shown = body[: int(len(body) * self.proxy.kept) // 512 * 512]
             self.close_connection = True
         if self.command != "HEAD":
             self.wfile.write(shown)
@@ -173,15 +186,10 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
 
 @contextmanager
-def proxied(
-    upstream: str, folder: Path, *, configure: Callable[[Proxy], None] | None = None
-) -> Iterator[Proxy]:
+def proxied(upstream: str, folder: Path, name: str = "proxy") -> Iterator[Proxy]:
     """Yield a proxy on a socket of its own before the engine at `upstream` ("unix:///...")."""
-    path = folder / "proxy.sock"
-    path.unlink(missing_ok=True)
+    path = folder / f"{name}.sock"
     proxy = Proxy(f"unix://{path}", upstream.removeprefix("unix://"))
-    if configure is not None:
-        configure(proxy)
     handler = type("Handler", (_Handler,), {"proxy": proxy})
     with _Server(str(path), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -189,8 +197,8 @@ def proxied(
         try:
             yield proxy
         finally:
-            proxy.released.set()
+            for hold in proxy.holds.values():
+                hold.released.set()
             server.shutdown()
             thread.join()
-    with suppress(FileNotFoundError):
-        path.unlink()
+    path.unlink(missing_ok=True)

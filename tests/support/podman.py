@@ -50,5 +50,6 @@ def copied(reference: str, source: DockerClient, to: DockerClient) -> str:
         held = None
     image = source.images.get(reference)
     if held != image.id:
-        to.images.load(b"".join(image.save(named=True)))
+        # By this name: the same image may have others.
+        to.images.load(b"".join(image.save(named=reference)))
     return name

@@ -31,6 +31,8 @@ _KEPT_FILE = 256 * 1024
 _KEPT_TOTAL = 32 * 1024 * 1024
 _ELF = b"\x7fELF"
 _REST = 1024 * 1024
+# Podman leaves them out of a tar of the root, and knows them by themselves (seen with 4.3).
+_LEFT_OUT = ("dev", "proc", "sys")
 # A container may come into being after the scan stopped waiting for it.
 _REMOVALS = 20
 _PAUSE_SECONDS = 0.1
@@ -83,6 +85,7 @@ class ContainerFiles:
         self._clock = clock
         self._failure: InputError | None = None
         self.failed_at: float | None = None
+        self.left: Problem | None = None
         self._limit: InputError | None = None
         # The webhook judges in several threads.
         self._lock = threading.RLock()
@@ -92,8 +95,8 @@ class ContainerFiles:
         found = (self._failure, self._limit)
         return tuple(error.problem() for error in found if error is not None)
 
-    def close(self) -> Problem | None:
-        """Remove the container with its volumes, if one was asked for; say if that failed.
+    def close(self) -> None:
+        """Remove the container with its volumes, if one was asked for; `left` says if that failed.
 
         By its name: an interruption may come after the engine made it and before it answered.
         """
@@ -101,28 +104,26 @@ class ContainerFiles:
             self._closed = True
             name, self._name = self._name, None
         if name is None:
-            return None
+            return
         try:
             self._remove(name)
         except KeyboardInterrupt:
             # What was begun is brought to its end: nobody else knows the name.
             self._remove(name)
             raise
+
+    def _remove(self, name: str) -> None:
+        try:
+            for _ in range(1 if self._answered else _REMOVALS):
+                if self._engine.remove(name):
+                    break
+                if not self._answered:
+                    time.sleep(_PAUSE_SECONDS)
         except InputError as error:
-            return UnreadableError(
+            self.left = UnreadableError(
                 f"a container that was made of {self._reference} may be left: {error.message}",
                 hint=f"remove it: {self._engine.origin} rm -f -v {name}",
             ).problem()
-        return None
-
-    def _remove(self, name: str) -> None:
-        if self._answered:
-            self._engine.remove(name)
-            return
-        for _ in range(_REMOVALS):
-            if self._engine.remove(name):
-                return
-            time.sleep(_PAUSE_SECONDS)
 
     def read(self, path: str) -> Content | Absent | Unread:
         """Return a file's content."""
@@ -208,7 +209,8 @@ class ContainerFiles:
         self._fetch_ahead(path)
         if path not in self._nodes:
             folder, name = posixpath.split(path)
-            if folder in self._names and name not in self._names[folder]:
+            listed = folder in self._names and (folder != "/" or name not in _LEFT_OUT)
+            if listed and name not in self._names[folder]:
                 return None
             self._nodes[path] = self._asked(path)
         return self._nodes[path]
@@ -288,7 +290,11 @@ class ContainerFiles:
     def _listing(self, folder: str) -> tuple[str, ...]:
         if folder not in self._names:
             self._fetch_folder(folder, None)
-        return self._names[folder]
+        names = self._names[folder]
+        if folder != "/":
+            return names
+        further = (name for name in _LEFT_OUT if self._node(f"/{name}") is not None)
+        return tuple(sorted({*names, *further}))
 
     def _fetch_folder(self, folder: str, limit: int | None) -> None:
         """Fetch a folder: all names below it, and the content of small files.

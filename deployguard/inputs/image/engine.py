@@ -40,7 +40,7 @@ class EngineImages:
         self._engines: dict[ImageOrigin, Engine | _Failed] = {}
         self._opened: dict[tuple[str, ImageOrigin | None], Image | _Failed] = {}
         self._files: list[ContainerFiles] = []
-        self._left: list[Problem | None] = []
+        self.left: tuple[Problem, ...] = ()
         # The webhook judges in several threads.
         self._lock = threading.RLock()
 
@@ -55,20 +55,18 @@ class EngineImages:
     ) -> None:
         self.close()
 
-    def close(self) -> tuple[Problem, ...]:
-        """Remove every container that was made, and hang up; return what could not be removed.
+    def close(self) -> None:
+        """Remove every container that was made, and hang up; `left` names those that stay.
 
         An interruption is passed on when all are removed.
         """
         interruption: KeyboardInterrupt | None = None
         with self._lock:
-            for files in self._files:
+            for files in tuple(self._files):
                 try:
-                    self._left.append(files.close())
+                    self._drop(files)
                 except KeyboardInterrupt as error:
                     interruption = error
-            left, self._left = self._left, []
-            self._files.clear()
             self._opened.clear()
             for engine in self._engines.values():
                 if isinstance(engine, Engine):
@@ -76,7 +74,14 @@ class EngineImages:
             self._engines.clear()
         if interruption is not None:
             raise interruption
-        return tuple(problem for problem in left if problem is not None)
+
+    def _drop(self, files: ContainerFiles) -> None:
+        self._files.remove(files)
+        try:
+            files.close()
+        finally:
+            if files.left is not None:
+                self.left = (*self.left, files.left)
 
     def find(self, reference: Traced[str | None]) -> Image | Unread:
         """Return an image of Docker or else of podman, or why it was not read; never raises."""
@@ -202,7 +207,9 @@ class EngineImages:
             working_dir=None if read.working_dir is None else read.working_dir.value,
             clock=self._options.clock,
         )
-        self._drop_failed()
+        # They answer nothing any more.
+        for failed in [one for one in self._files if one.failed_at is not None]:
+            self._drop(failed)
         self._files.append(files)
         manifest, config_digest = _identity(attributes, reference)
         return Image(
@@ -215,12 +222,6 @@ class EngineImages:
             config_digest=config_digest,
             platform=platform,
         )
-
-    def _drop_failed(self) -> None:
-        """Remove the containers of files that failed: they answer nothing any more."""
-        for files in [one for one in self._files if one.failed_at is not None]:
-            self._left.append(files.close())
-            self._files.remove(files)
 
 
 @dataclass(frozen=True, slots=True)

@@ -369,10 +369,10 @@ def _reason(error: BaseException) -> str:
     for cause in reversed(chain):
         if isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__:
             return "no answer in time"
+        if isinstance(cause, (ConnectionResetError, BrokenPipeError)):
+            return "it closed the connection"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
-        if isinstance(cause, ConnectionError):
-            return "it closed the connection"
         if isinstance(cause, IncompleteRead) or "Chunk" in type(cause).__name__:
             return "its answer was cut off"
         if isinstance(cause, HTTPException):
