@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import trustme
 from docker import DockerClient
 from docker.errors import NotFound
 
@@ -32,7 +34,7 @@ from deployguard.rules import IDS
 from tests.support.components import missing
 from tests.support.effort import LONG
 from tests.support.engine import client, engine
-from tests.support.engine_proxy import Fault, Hold, Proxy, proxied
+from tests.support.engine_proxy import Fault, Hold, Proxy, proxied, proxied_over_tls
 from tests.support.images import APP, FIXTURES, Fixture, ensure
 from tests.support.podman import copied, podman
 
@@ -326,6 +328,84 @@ def test_the_engine_is_the_one_that_the_docker_command_would_ask(
         env={**os.environ, **environ},
     )
     assert ours == contexts.asked()
+
+
+@dataclass(frozen=True)
+class Secured:
+    """An engine that asks for a certificate, and the folder with what it takes."""
+
+    proxy: Proxy
+    folder: Path
+
+
+@pytest.fixture
+def secured(host: str, tmp_path: Path) -> Iterator[Secured]:
+    authority, folder = trustme.CA(), tmp_path / "pem"
+    folder.mkdir()
+    server, user = authority.issue_cert("127.0.0.1"), authority.issue_cert("user@example.org")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    user.private_key_pem.write_to_path(folder / "key.pem")
+    user.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    trustme.CA().cert_pem.write_to_path(tmp_path / "stranger.pem")
+    with proxied_over_tls(host, context) as made:
+        yield Secured(made, folder)
+
+
+def context_with(secured: Secured, tmp_path: Path, **more: str) -> dict[str, str]:
+    command = shutil.which("docker", path="/usr/bin:/usr/local/bin")
+    if command is None:
+        missing("there is no docker command to make contexts with")
+    said = {"host": secured.proxy.address, **more}
+    subprocess.run(
+        [command, "--config", str(tmp_path / "config"), "context", "create", "far", "--docker",
+         ",".join(f"{key}={value}" for key, value in said.items())],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return {"DOCKER_CONFIG": str(tmp_path / "config"), "DOCKER_CONTEXT": "far"}
+
+
+def pem(secured: Secured, *names: str) -> dict[str, str]:
+    return {name: str(secured.folder / f"{name}.pem") for name in names}
+
+
+def test_an_engine_over_tls_is_asked_with_the_files_of_its_context(
+    secured: Secured, docker: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = ensure(docker, UNSAFE)
+    environ = context_with(secured, tmp_path, **pem(secured, "ca", "cert", "key"))
+    # What requests would take from the environment for every connection.
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "stranger.pem"))
+    found = report(f"docker:{reference}", **environ)
+    assert (found.exit_code, found.targets[0].problems) == (1, ())
+    by_variables = {"DOCKER_HOST": secured.proxy.address, "DOCKER_TLS_VERIFY": "1",
+                    "DOCKER_CERT_PATH": str(secured.folder)}  # fmt: skip
+    assert report(f"docker:{reference}", **by_variables).exit_code == 1
+    (secured.folder / "ca.pem").unlink()
+    unverified = {**by_variables, "DOCKER_TLS_VERIFY": "", "DOCKER_TLS": "1"}
+    assert report(f"docker:{reference}", **unverified).exit_code == 1
+
+
+@pytest.mark.parametrize("wrong", ["another authority", "no certificate", "plain"])
+def test_an_engine_that_cannot_be_trusted_is_not_asked(
+    wrong: str, secured: Secured, tmp_path: Path
+) -> None:
+    files = pem(secured, "ca", "cert", "key")
+    match wrong:
+        case "another authority":
+            environ = context_with(secured, tmp_path, **{**files, "ca": f"{tmp_path}/stranger.pem"})
+        case "no certificate":
+            environ = context_with(secured, tmp_path, ca=files["ca"])
+        case _:
+            environ = {"DOCKER_HOST": secured.proxy.address}
+    found = report("docker:shop:1", **environ)
+    assert found.exit_code == 3
+    assert problem(found).startswith(f"unreadable: the docker engine at {secured.proxy.address}")
+    assert not secured.proxy.calls
 
 
 # Errors

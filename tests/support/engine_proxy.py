@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import socketserver
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -185,6 +186,32 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         """A client that went away is what the tests are about."""
 
 
+class _TcpServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    context: ssl.SSLContext
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        """Shake hands when the first bytes are read, in the thread of the connection."""
+        taken, peer = super().get_request()
+        wrapped = self.context.wrap_socket(taken, server_side=True, do_handshake_on_connect=False)
+        return wrapped, peer
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that does not trust us is what the tests are about."""
+
+
+@contextmanager
+def proxied_over_tls(upstream: str, context: ssl.SSLContext) -> Iterator[Proxy]:
+    """Yield a proxy on a port of the loopback, which speaks TLS."""
+    proxy = Proxy("", upstream.removeprefix("unix://"))
+    handler = type("Handler", (_Handler,), {"proxy": proxy})
+    with _TcpServer(("127.0.0.1", 0), handler) as server:
+        server.context = context
+        proxy.address = f"tcp://127.0.0.1:{server.server_address[1]}"
+        with _serving(server):
+            yield proxy
+
+
 @contextmanager
 def proxied(upstream: str, folder: Path, name: str = "proxy") -> Iterator[Proxy]:
     """Yield a proxy on a socket of its own before the engine at `upstream` ("unix:///...")."""
@@ -192,13 +219,19 @@ def proxied(upstream: str, folder: Path, name: str = "proxy") -> Iterator[Proxy]
     proxy = Proxy(f"unix://{path}", upstream.removeprefix("unix://"))
     handler = type("Handler", (_Handler,), {"proxy": proxy})
     with _Server(str(path), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
+        with _serving(server):
             yield proxy
-        finally:
-            for hold in proxy.holds.values():
-                hold.released.set()
-            server.shutdown()
-            thread.join()
+        for hold in proxy.holds.values():
+            hold.released.set()
     path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _serving(server: socketserver.BaseServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()

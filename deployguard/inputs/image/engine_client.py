@@ -198,7 +198,7 @@ class Engine:
         seconds: float = _ANSWER_SECONDS,
     ) -> Iterator["Response"]:
         """Send a request and yield the answer, whose failure has one kind of error."""
-        from requests.exceptions import RequestException  # noqa: PLC0415  (heavy: see _session)
+        from requests.exceptions import RequestException, SSLError  # noqa: PLC0415  (heavy)
 
         version = "" if path.startswith(("/v", "/version")) else f"/v{self._docker}"
         try:
@@ -212,10 +212,14 @@ class Engine:
                 verify=self._session.verify,
             ) as answer:
                 yield answer
-        except (RequestException, OSError) as error:
+        except SSLError as error:
             raise UnreadableError(
                 f"{self.name} failed ({_reason(error)})",
-                hint="is it still running?",
+                hint=f"check the certificates that {self._endpoint.named_by} goes with",
+            ) from error
+        except (RequestException, OSError) as error:
+            raise UnreadableError(
+                f"{self.name} failed ({_reason(error)})", hint="is it still running?"
             ) from error
 
     def _version(self, seconds: float) -> "_Version":

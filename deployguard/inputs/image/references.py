@@ -38,16 +38,16 @@ def names_id(reference: str, image_id: str) -> bool:
 def same_platform(wanted: str, found: str) -> bool:
     """Say whether an image of one platform is what another one asks for."""
     system, architecture, variant = _parts(wanted)
-    given = _parts(found)
-    return (system, architecture) == given[:2] and variant in {None, given[2]}
+    given_system, given_architecture, given_variant = _parts(found)
+    return (system, architecture) == (given_system, given_architecture) and (
+        not variant or variant == (given_variant or _DEFAULT_VARIANTS.get(architecture))
+    )
 
 
-def _parts(platform: str) -> tuple[str, str, str | None]:
+def _parts(platform: str) -> tuple[str, str, str]:
     """Split "os/architecture[/variant]"; an architecture alone is of this machine's system."""
     words = platform.lower().split("/")
     if len(words) == 1:
         words.insert(0, machine.system().lower())
-    architecture = _ARCHITECTURES.get(words[1], words[1])
-    default = _DEFAULT_VARIANTS.get(architecture)
-    variant = words[2] if len(words) > 2 else default  # noqa: PLR2004  (the third part)
-    return words[0], architecture, variant
+    system, architecture, variant, *_ = (*words, "")
+    return system, _ARCHITECTURES.get(architecture, architecture), variant
