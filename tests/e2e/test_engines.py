@@ -12,8 +12,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -582,8 +584,8 @@ def test_a_scan_asks_little_and_starts_nothing(
     assert found.exit_code == 1
     counted = Counter(proxy.spelled())
     asked = counted.pop("HEAD /containers/ID/archive", 0)
-    assert counted.pop("GET /containers/ID/archive") <= (1 if fixture is UNSAFE else 5)
-    assert asked <= (0 if fixture is UNSAFE else 16)
+    assert counted.pop("GET /containers/ID/archive") <= (1 if fixture is UNSAFE else 4)
+    assert asked <= (0 if fixture is UNSAFE else 28)
     assert counted == {
         "GET /version": 1,
         "GET /images/NAME/json": 1,
@@ -651,6 +653,53 @@ def test_the_files_of_an_engine_are_those_of_the_saved_image(
             if path == "/" and fetched == "path by path":
                 continue
             assert seen(found, path) == seen(saved, path), path
+
+
+def test_several_threads_share_one_container(proxy: Proxy, docker: DockerClient) -> None:
+    reference = ensure(docker, LARGE)
+    with EngineImages(EngineOptions(environ={"DOCKER_HOST": proxy.address})) as images:
+
+        def read(path: str) -> object:
+            return images.open_image(reference).files.read(path)
+
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(read, ["/app/app.py", "/etc/passwd", "/usr/bin/flask"] * 8))
+    assert [isinstance(one, Content) for one in found] == [True, True, False] * 8
+    assert len(proxy.created) == 1
+    assert left(docker, proxy.created) == []
+
+
+def test_a_large_folder_passes_through_little_memory(proxy: Proxy, docker: DockerClient) -> None:
+    reference = ensure(docker, LARGE)
+    with EngineImages(EngineOptions(environ={"DOCKER_HOST": proxy.address})) as images:
+        # Loads what is loaded once, before the count begins.
+        image = images.open_image(reference)
+        assert isinstance(image.files.stat("/usr/share"), Stat)
+    with EngineImages(EngineOptions(environ={"DOCKER_HOST": f"unix://{proxy.upstream}"})) as images:
+        image = images.open_image(reference)
+        tracemalloc.start()
+        names = image.files.list("/usr/share")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert isinstance(names, tuple)
+        assert "large" in names
+        # Ten times as much passed.
+        assert peak < 10 * 1024 * 1024
+        assert isinstance(image.files.read("/usr/share/large"), Unread)
+
+
+def test_a_folder_beyond_the_limit_is_incomplete_and_the_rest_is_read(
+    proxy: Proxy, docker: DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container, "_FOLDER_LIMIT", 4 * 1024 * 1024)
+    reference = ensure(docker, LARGE)
+    with EngineImages(EngineOptions(environ={"DOCKER_HOST": proxy.address})) as images:
+        files = images.open_image(reference).files
+        assert isinstance(files, container.ContainerFiles)
+        assert isinstance(files.list("/usr/share"), Unread)
+        assert isinstance(files.read("/app/app.py"), Content)
+        assert [one.code for one in files.problems()] == ["limit"]
+    assert left(docker, proxy.created) == []
 
 
 # An engine that dies
