@@ -97,7 +97,11 @@ class Openings:
             from deployguard.inputs.image import EngineImages, EngineOptions  # noqa: PLC0415
 
             self._engine = EngineImages(
-                EngineOptions(environ=self._options.environ, platform=self._options.platform)
+                EngineOptions(
+                    environ=self._options.environ,
+                    platform=self._options.platform,
+                    offline=self._options.offline,
+                )
             )
         return self._engine
 

@@ -756,8 +756,10 @@ def test_an_engine_that_dies_at_any_call_never_makes_an_image_safe(
             docker.containers.get(name).remove(force=True, v=True)
 
 
-@pytest.mark.parametrize("fault", [Fault.CUT, Fault.SHORT])
-@pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.99999])
+@pytest.mark.parametrize(
+    ("fault", "kept"),
+    [(Fault.CUT, 0.5), (Fault.SHORT, 0.0), (Fault.SHORT, 0.5), (Fault.SHORT, 0.99999)],
+)
 def test_an_answer_that_is_cut_anywhere_never_makes_an_image_safe(
     kept: float, fault: Fault, host: str, docker: DockerClient, folder: Path
 ) -> None:

@@ -6,6 +6,7 @@ CONTAINER_HOST, a connection by name, else the socket of the user's or the syste
 """
 
 import hashlib
+import ipaddress
 import json
 import os
 import tomllib
@@ -47,6 +48,17 @@ class Endpoint:
         """Return the path of a socket of this machine, None for another address."""
         scheme, _, path = self.address.partition("://")
         return path if scheme == "unix" else None
+
+    @property
+    def local(self) -> bool:
+        """Say whether it is of this machine: a socket, or a port of the loopback."""
+        if self.socket is not None:
+            return True
+        host = urlsplit(self.address).hostname or ""
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
     @property
     def url(self) -> str:

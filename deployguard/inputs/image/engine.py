@@ -10,7 +10,7 @@ from typing import Any, Self
 from deployguard.errors import InputError, NotFoundError, SyntaxInputError, UnreadableError
 from deployguard.inputs.image import config, endpoints, references
 from deployguard.inputs.image.container import ContainerFiles
-from deployguard.inputs.image.engine_client import CONNECT_SECONDS, Engine, NoEngineError
+from deployguard.inputs.image.engine_client import CONNECT_SECONDS, Engine, NoEngineError, described
 from deployguard.inputs.image.stored import repository
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
@@ -24,10 +24,14 @@ _SHORT_ID = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
-    """What decides where engines are sought, and which platform an image must have."""
+    """What decides where engines are sought, and which platform an image must have.
+
+    `seconds` is how long one that says nothing is waited for.
+    """
 
     environ: Mapping[str, str] = field(default_factory=dict)
     platform: str | None = None
+    offline: bool = False
     seconds: float = CONNECT_SECONDS
     clock: Callable[[], float] = time.monotonic
 
@@ -168,14 +172,18 @@ class EngineImages:
 
     def _connected(self, origin: ImageOrigin) -> Engine:
         environ = self._options.environ
-        if origin is ImageOrigin.DOCKER:
-            return Engine(endpoints.docker(environ), seconds=self._options.seconds)
-        endpoint = endpoints.podman(environ)
+        docker = origin is ImageOrigin.DOCKER
+        endpoint = endpoints.docker(environ) if docker else endpoints.podman(environ)
         if endpoint is None:
             raise NoEngineError(
                 "podman has no socket here",
                 hint="start it: systemctl --user start podman.socket, or scan a saved image:"
                 " podman save -o app.tar",
+            )
+        if self._options.offline and not endpoint.local:
+            raise UnreadableError(
+                f"{described(endpoint)} is not of this machine, and the scan is offline",
+                hint="scan without --offline, or scan a saved image",
             )
         return Engine(endpoint, seconds=self._options.seconds)
 

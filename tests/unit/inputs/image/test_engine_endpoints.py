@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployguard.errors import InputError
-from deployguard.inputs.image import endpoints, references
+from deployguard.inputs.image import EngineImages, EngineOptions, endpoints, references
 from deployguard.inputs.image.endpoints import Tls
+from deployguard.model.image import ImageOrigin
 
 CONNECTIONS = {
     "Connection": {
@@ -105,6 +106,19 @@ def test_the_variables_of_docker_say_how_a_host_is_trusted(
 )  # fmt: skip
 def test_an_address_over_tcp_gives_the_base_of_requests(address: str, url: str) -> None:
     assert endpoints.docker({"HOME": "/no", "DOCKER_HOST": address}).url == url
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [("unix:///s", True), ("tcp://127.0.0.1:1", True), ("tcp://[::1]:1", True),
+     ("tcp://localhost:1", True), ("tcp://192.0.2.1:1", False), ("tcp://engine.example:1", False)],
+)  # fmt: skip
+def test_an_offline_scan_asks_an_engine_of_this_machine_alone(address: str, *, local: bool) -> None:
+    options = EngineOptions(environ={"HOME": "/no", "DOCKER_HOST": address}, offline=True)
+    with EngineImages(options) as images, pytest.raises(InputError) as caught:
+        # Nobody listens there; an engine of another machine is not even asked.
+        images.open_image("shop:1", ImageOrigin.DOCKER)
+    assert ("not of this machine" in caught.value.message) is not local
 
 
 def test_without_anything_named_docker_is_at_its_own_socket() -> None:
