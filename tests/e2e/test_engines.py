@@ -26,7 +26,7 @@ from docker import DockerClient
 from docker.errors import NotFound
 
 from deployguard.inputs.image import EngineImages, EngineOptions, container, open_archive
-from deployguard.model.filesystem import Content, Stat, Unread
+from deployguard.model.filesystem import Absent, Content, Stat, Unread
 from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.report import Report
 from deployguard.pipeline import ScanOptions
@@ -584,6 +584,8 @@ def test_a_scan_asks_little_and_starts_nothing(
     assert found.exit_code == 1
     counted = Counter(proxy.spelled())
     asked = counted.pop("HEAD /containers/ID/archive", 0)
+    # Whether the container is still there, where a path is not.
+    present = counted.pop("GET /containers/ID/json", 0)
     assert counted.pop("GET /containers/ID/archive") <= (1 if fixture is UNSAFE else 4)
     assert asked <= (0 if fixture is UNSAFE else 28)
     assert counted == {
@@ -592,6 +594,7 @@ def test_a_scan_asks_little_and_starts_nothing(
         "POST /containers/create": 1,
         "DELETE /containers/ID": 1,
     }
+    assert present <= (0 if fixture is UNSAFE else 10)
     (removal,) = (call for call in proxy.calls if call.method == "DELETE")
     assert removal.query == {"v": "1", "force": "1"}
     assert all(name.startswith("deployguard-") for name in proxy.created)
@@ -783,6 +786,30 @@ def test_podman_that_dies_at_any_call_never_makes_an_image_safe(
             for name in left(podman_client, made.created):
                 assert any(name in note for note in found.notes)
                 podman_client.containers.get(name).remove(force=True, v=True)
+
+
+@pytest.mark.parametrize("program", ["docker", "podman"])
+def test_a_container_that_somebody_takes_away_makes_no_file_absent(
+    program: str,
+    host: str,
+    docker: DockerClient,
+    podman_host: str,
+    podman_client: DockerClient,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(container, "_WHOLE_LIMIT", 0)
+    reference = ensure(docker, UNSAFE)
+    copied(reference, docker, podman_client)
+    engine_host, held_by = (host, docker) if program == "docker" else (podman_host, podman_client)
+    with proxied(engine_host, folder) as made:
+        environ = {"DOCKER_HOST": made.address, "CONTAINER_HOST": made.address}
+        with EngineImages(EngineOptions(environ=environ)) as images:
+            files = images.open_image(reference, ImageOrigin(program)).files
+            assert isinstance(files.stat("/none"), Absent)
+            held_by.containers.get(made.created[0]).remove(force=True, v=True)
+            assert isinstance(files.stat("/nothing"), Unread)
+            assert isinstance(files.read("/etc/passwd"), Unread)
 
 
 def test_an_engine_that_was_down_is_asked_again_later(proxy: Proxy, docker: DockerClient) -> None:

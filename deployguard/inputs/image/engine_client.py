@@ -166,6 +166,12 @@ class Engine:
         """
         with self._asked("HEAD", _archive(container, path)) as answer:
             if answer.status_code == _NOT_FOUND:
+                # The same answer as where somebody has taken the container away.
+                if not self._holds(container):
+                    raise UnreadableError(
+                        f"{self.name} has lost the container that was made for reading",
+                        hint="scan again while nobody prunes containers",
+                    )
                 return None
             header = answer.headers.get("X-Docker-Container-Path-Stat")
             if answer.status_code != _OK or header is None:
@@ -178,6 +184,14 @@ class Engine:
             raise self._strange() from error
         # Go writes what is no UTF-8 as this sign.
         return PathStat(mode, size, None if "\ufffd" in target else target)
+
+    def _holds(self, container: str) -> bool:
+        """Say whether a container is still there, as each engine says it soonest."""
+        path = f"/containers/{container}/json"
+        if self._podman is not None:
+            path = f"/v{self._podman}/libpod/containers/{container}/exists"
+        with self._asked("GET", path) as answer:
+            return answer.status_code in {_OK, _NO_CONTENT}
 
     @contextmanager
     def archive(self, container: str, path: str) -> Iterator[Iterator[bytes]]:
@@ -230,7 +244,8 @@ class Engine:
             raise self._strange()
         docker = str(found.get("ApiVersion"))
         podman = None
-        for part in found.get("Components") or ():
+        parts = found.get("Components")
+        for part in parts if isinstance(parts, list) else ():
             if isinstance(part, dict) and part.get("Name") == _PODMAN:
                 details = part.get("Details")
                 podman = str(details.get("APIVersion") if isinstance(details, dict) else None)
