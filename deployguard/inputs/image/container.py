@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from deployguard.errors import InputError, LimitError, UnreadableError
+from deployguard.errors import InputError, IntegrityError, LimitError, UnreadableError
 from deployguard.inputs.image import tar
 from deployguard.inputs.image.engine_client import LABEL, Engine, RefusedError, UnclearError
 from deployguard.inputs.image.tar import EntryKind
@@ -174,6 +174,12 @@ class ContainerFiles:
             except LimitError as error:
                 self._limit = self._limit or error
                 return Unread(Missing(Reason.LIMIT, error.message))
+            except IntegrityError as error:
+                self._failure = UnreadableError(
+                    f"{self._engine.name} answered with a damaged tar: {error.message}",
+                    hint="is it still running?",
+                )
+                self.failed_at = self._clock()
             except InputError as error:
                 self._failure = error
                 self.failed_at = self._clock()
