@@ -23,7 +23,9 @@ from deployguard.model.problem import Problem
 
 _READ_LIMIT = 2 * 1024 * 1024
 _HOPS = 40
-_FOLDER_LIMIT = 512 * 1024 * 1024
+# Bytes pass and are not kept: a large image is slow, and answered. The names in its root, which a
+# program that is no Python makes one look for, are in the tar of all of it.
+_FOLDER_LIMIT = 10 * 1024**3
 # What is fetched before anybody asked for all of it: it costs less than the stats and folders.
 _WHOLE_LIMIT = 80 * 1024 * 1024
 _AHEAD_LIMIT = 16 * 1024 * 1024
