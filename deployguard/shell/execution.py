@@ -5,7 +5,8 @@ understood from there on, and the outcome says so: nothing is passed over in sil
 """
 
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
@@ -25,10 +26,10 @@ from deployguard.shell.state import (
     State,
     Status,
     assign,
+    blurred,
     export,
     forget,
     lookup,
-    merged,
     unexport,
     unset,
     written,
@@ -94,6 +95,7 @@ class _Run:
     starts: list[Start] = field(default_factory=list)
     steps: int = _STEPS
     calls: int = 0
+    in_open_loop: bool = False
     condition: tuple[Missing, ...] = ()
 
     def at(self, line: int) -> Location:
@@ -221,11 +223,26 @@ class _Run:
         return self.same(state, after, line)
 
     def same(self, one: State, other: State, line: int) -> State:
-        """Return the state after either of two ways; ways that differ end understanding."""
-        alike = merged([replace(one, status=SUCCESS), replace(other, status=SUCCESS)])
-        if len(alike) > 1:
+        """Return the state after either of two ways: a value they leave different is unseen.
+
+        Ways that differ in more end understanding.
+        """
+        place = self.at(line)
+        what = f"which way a condition goes ({place.file}:{line})"
+        missing = one.status.missing or other.status.missing or Missing(Reason.SCRIPT, what)
+        if self.in_open_loop:
+            # How often an open loop runs is not known, so that leaving it early changes nothing.
+            one, other = self.staying(one), self.staying(other)
+        alike = blurred(replace(one, status=SUCCESS), replace(other, status=SUCCESS), missing)
+        if alike is None:
             raise self.unclear("which way a condition goes", line)
-        return replace(one, status=Status(None, one.status.missing or other.status.missing))
+        return replace(alike, status=Status(None, one.status.missing or other.status.missing))
+
+    @staticmethod
+    def staying(state: State) -> State:
+        """Return a state that leaves its loop as one that does not."""
+        leaving = state.flow in {Flow.BREAK, Flow.CONTINUE} and state.levels <= 1
+        return replace(state, flow=Flow.NEXT, levels=0) if leaving else state
 
     def conditional(self, statement: syntax.If, state: State) -> State:
         """Run the first branch whose condition holds."""
@@ -269,20 +286,40 @@ class _Run:
                 self.script(statement.condition, replace(state, tested=True)), tested=tested
             )
             if state.status.code is None:
-                count = len(self.starts)
-                after = self.script(statement.body, state)
-                if len(self.starts) > count:
-                    raise self.unclear("how often a loop runs", statement.line)
-                if after.flow is not Flow.NEXT:
-                    after = replace(after, flow=Flow.NEXT, levels=0)
-                return self.same(state, after, statement.line)
+                return self.open_loop(statement, state)
             if (state.status.code == 0) is statement.until:
                 return replace(state, status=SUCCESS)
-            state = self.script(statement.body, state)
+            with self.looping(is_open=False):
+                state = self.script(statement.body, state)
             state, left = self.left(state)
             if left:
                 return state
         raise self.unclear("how often a loop runs", statement.line)
+
+    def open_loop(self, statement: syntax.Loop, state: State) -> State:
+        """Run a loop of which nobody knows how often it runs.
+
+        Twice: the second time what the first has changed is unseen, as it is after any round. A
+        round that starts something, or that leaves the script, is not understood.
+        """
+        count = len(self.starts)
+        with self.looping(is_open=True):
+            for _ in range(2):
+                after = self.script(statement.body, state)
+                after = self.script(statement.condition, replace(self.staying(after), tested=True))
+                if len(self.starts) > count or after.flow is not Flow.NEXT:
+                    raise self.unclear("how often a loop runs", statement.line)
+                state = self.same(state, replace(after, tested=state.tested), statement.line)
+        return state
+
+    @contextmanager
+    def looping(self, *, is_open: bool) -> Iterator[None]:
+        """Say for the rounds of a loop whether it is known how often they run."""
+        outer, self.in_open_loop = self.in_open_loop, is_open
+        try:
+            yield
+        finally:
+            self.in_open_loop = outer
 
     @staticmethod
     def left(state: State) -> tuple[State, bool]:
@@ -309,7 +346,8 @@ class _Run:
             fields, state = self.expander.fields(statement.words, state)
             values = [self.seen(entry, statement.line) for entry in fields]
         for value in values:
-            state = self.script(statement.body, assign(state, statement.name, value))
+            with self.looping(is_open=False):
+                state = self.script(statement.body, assign(state, statement.name, value))
             state, over = self.left(state)
             if over:
                 return state

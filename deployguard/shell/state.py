@@ -25,15 +25,6 @@ class Shell:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """Something that cannot be told, at one line, and how it is taken to be."""
-
-    missing: Missing
-    line: int
-    holds: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """An exit status; `code` None with what would tell it.
 
@@ -80,7 +71,6 @@ class State:
     marked: frozenset[str] = frozenset()
     functions: Mapping[str, tuple[Function, Location]] = field(default_factory=dict)
     options: frozenset[str] = frozenset()
-    conditions: tuple[Condition, ...] = ()
     status: Status = SUCCESS
     flow: Flow = Flow.NEXT
     levels: int = 0
@@ -186,41 +176,46 @@ _LONGEST_TEXT = 256 * 1024
 _TOO_LONG = Missing(Reason.LIMIT, "a text of more than 256 KiB that a script puts together")
 
 
-def combined(
-    first: tuple[Condition, ...], second: tuple[Condition, ...]
-) -> tuple[Condition, ...] | None:
-    """Return the conditions of "either", None where they do not make one list.
+def blurred(one: State, other: State, missing: Missing) -> State | None:
+    """Return the state after either of two, with what they leave different unseen.
 
-    Under A and under A with B is under A; under A with B and under A with not B is under A.
+    None where they differ in more than values: variables, the directory, what was written.
     """
-    left, right = set(first), set(second)
-    if left <= right:
-        return first
-    if right <= left:
-        return second
-    ours, theirs = left - right, right - left
-    if len(ours) == len(theirs) == 1:
-        mine, other = ours.pop(), theirs.pop()
-        if (mine.missing, mine.line) == (other.missing, other.line):
-            return tuple(condition for condition in first if condition != mine)
-    return None
+    place = other.cwd.location
 
+    def values(
+        left: Mapping[str, Traced[str | None]], right: Mapping[str, Traced[str | None]]
+    ) -> dict[str, Traced[str | None]]:
+        unseen = Traced[str | None](None, place, missing=(missing,))
+        names = dict.fromkeys((*left, *right))
+        return {
+            name: left[name]
+            if name in left and name in right and left[name].value == right[name].value
+            else unseen
+            for name in names
+        }
 
-def merged(states: list[State]) -> list[State]:
-    """Join states that differ in nothing but their conditions."""
-    if len(states) < 2:  # noqa: PLR2004  (nothing to join)
-        return states
-    found: dict[object, list[State]] = {}
-    for state in states:
-        alike = found.setdefault(_key(state), [])
-        for index, other in enumerate(alike):
-            conditions = combined(other.conditions, state.conditions)
-            if conditions is not None:
-                alike[index] = replace(other, conditions=conditions)
-                break
-        else:
-            alike.append(state)
-    return [state for alike in found.values() for state in alike]
+    cwd = one.cwd
+    if cwd.value != other.cwd.value:
+        cwd = Traced(None, place, missing=(missing,))
+    output = one.output
+    if output is not None and (other.output is None or output.value != other.output.value):
+        output = Traced(None, output.location, missing=(missing,))
+    env = values(one.env.entries, other.env.entries)
+    variables = values(one.variables, other.variables)
+    files = one.files.either(other.files, missing)
+
+    def shared(state: State) -> State:
+        return replace(
+            state,
+            env=replace(state.env, entries=env),
+            variables=variables,
+            files=files,
+            cwd=cwd,
+            output=output,
+        )
+
+    return shared(one) if _key(shared(one)) == _key(shared(other)) else None
 
 
 def _key(state: State) -> object:

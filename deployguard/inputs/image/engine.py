@@ -16,7 +16,15 @@ from deployguard.inputs.image import config, tar
 from deployguard.inputs.image.stored import repository
 from deployguard.inputs.image.tar import EntryKind
 from deployguard.model.evidence import Location, Missing, Reason, Traced
-from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
+from deployguard.model.filesystem import (
+    Absent,
+    Content,
+    FileKind,
+    Searched,
+    Stat,
+    Unread,
+    searched,
+)
 from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.problem import Problem
 
@@ -219,6 +227,18 @@ class EngineFilesystem:
                 return fetched
         return Content(self._contents[found.path], found.location)
 
+    def search(self, path: str, wanted: frozenset[bytes]) -> Searched | Absent | Unread:
+        """Search a file of any size."""
+        found = self.stat(path)
+        if not isinstance(found, Stat):
+            return found
+        if found.kind is not FileKind.FILE:
+            return Absent(path)
+        if found.size > _FOLDER_LIMIT:
+            what = f"the file {found.path} of {self._reference} (more than 512 MiB)"
+            return Unread(Missing(Reason.LIMIT, what))
+        return self._guarded(lambda: searched(self._pieces(found.path), wanted))
+
     def list(self, path: str) -> tuple[str, ...] | Absent | Unread:
         """Return the names in a directory."""
         found = self.stat(path)
@@ -320,6 +340,23 @@ class EngineFilesystem:
         for entry in tar.entries(source):
             if entry.kind is EntryKind.FILE and entry.size <= _READ_LIMIT:
                 self._contents[path] = source.read(entry.size)
+                return
+        raise UnreadableError(f"the engine gave no content for {path} of {self._reference}")
+
+    def _pieces(self, path: str) -> Iterator[bytes]:
+        """Yield the bytes of a file of any size, a piece at a time."""
+        if path in self._contents:
+            yield self._contents[path]
+            return
+        source = self._archive(path)
+        for entry in tar.entries(source):
+            if entry.kind is EntryKind.FILE:
+                left = entry.size
+                while left > 0 and (piece := source.read(min(left, _KEPT_FILE))):
+                    left -= len(piece)
+                    yield piece
+                if left > 0:
+                    raise UnreadableError(f"the engine cut {path} of {self._reference} short")
                 return
         raise UnreadableError(f"the engine gave no content for {path} of {self._reference}")
 

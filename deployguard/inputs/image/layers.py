@@ -6,20 +6,32 @@ when a path is looked up, within the image's root.
 
 import posixpath
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from typing import BinaryIO
 
 from deployguard.errors import InputError, IntegrityError
 from deployguard.inputs.image import tar
 from deployguard.inputs.image.streams import Blob, Plain
 from deployguard.inputs.image.tar import EntryKind
 from deployguard.model.evidence import Location, Missing, Reason
-from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
+from deployguard.model.filesystem import (
+    Absent,
+    Content,
+    FileKind,
+    Searched,
+    Stat,
+    Unread,
+    searched,
+)
 from deployguard.model.problem import Problem
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _HOPS = 40
 _READ_LIMIT = 2 * 1024 * 1024
+_SEARCH_LIMIT = 512 * 1024 * 1024
+_PIECE = 256 * 1024
 _KEPT_FILE = 256 * 1024
 _KEPT_TOTAL = 32 * 1024 * 1024
 
@@ -158,6 +170,24 @@ class LayeredFilesystem:
             return self._unread(error)
         return Content(data, self._location(real, node))
 
+    def search(self, path: str, wanted: frozenset[bytes]) -> Searched | Absent | Unread:
+        """Search a file of any size."""
+        found = self._find(path)
+        if not isinstance(found, tuple):
+            return found
+        real, node = found
+        if node.kind is EntryKind.SPARSE:
+            return Unread(self._file(real, Reason.FILE, "a sparse file"))
+        if node.kind is not EntryKind.FILE:
+            return Absent(path)
+        if node.size > _SEARCH_LIMIT:
+            return Unread(self._file(real, Reason.LIMIT, "more than 512 MiB"))
+        try:
+            return searched(self._pieces(node), wanted)
+        except InputError as error:
+            self._problem = self._problem or error
+            return self._unread(error)
+
     def list(self, path: str) -> tuple[str, ...] | Absent | Unread:
         """Return the names in a directory."""
         found = self._find(path)
@@ -254,6 +284,24 @@ class LayeredFilesystem:
         if len(data) < node.size:
             raise IntegrityError(f"a layer of {self._reference} ends too early")
         return data
+
+    def _pieces(self, node: Node) -> Iterator[bytes]:
+        """Yield the bytes of a file of any size, a piece at a time."""
+        blob = self._layers[node.layer].blob
+        source: Plain | BinaryIO
+        if self._compressed[node.layer]:
+            source = Plain(blob)
+            source.skip(node.offset)
+        else:
+            source = Blob(blob.path, blob.offset + node.offset, node.size, data=blob.data).open()
+        with closing(source):
+            left = node.size
+            while left > 0:
+                piece = source.read(min(left, _PIECE))
+                if not piece:
+                    raise IntegrityError(f"a layer of {self._reference} ends too early")
+                left -= len(piece)
+                yield piece
 
 
 def resolve(tree: Tree, path: str) -> tuple[str, Node] | None:
