@@ -34,6 +34,7 @@ from deployguard.shell.state import (
     unset,
     written,
 )
+from deployguard.shell.utilities import finding, user_number, version_key
 
 _STEPS = 20_000
 _CALLS = 30
@@ -56,7 +57,7 @@ _WRITING = frozenset(
 _ASKING = frozenset(
     {"grep", "egrep", "fgrep", "nc", "ncat", "pg_isready", "curl", "wget", "ping", "pgrep", "diff",
      "getent", "expr", "awk", "cut", "tr", "sort", "wc", "hostname", "basename", "dirname",
-     "openssl", "md5sum", "sha256sum", "base64", "find"}
+     "openssl", "md5sum", "sha256sum", "base64"}
 )  # fmt: skip
 
 
@@ -173,21 +174,36 @@ class _Run:
     @staticmethod
     def back(outer: State, inner: State) -> State:
         """Return the state after a subshell: its files and status stay, the rest is lost."""
-        return replace(outer, files=inner.files, status=inner.status, output=inner.output)
+        return replace(
+            outer,
+            files=inner.files,
+            status=inner.status,
+            output=inner.output,
+            unordered=inner.unordered,
+        )
 
     def pipeline(self, statement: syntax.Pipeline, state: State) -> State:
         """Run the commands of a pipeline, each in a shell of its own where there are several."""
         if len(statement.commands) == 1:
             state = self.statement(statement.commands[0], state)
         else:
-            for command in statement.commands:
-                inner = replace(state, output=None)
-                state = self.back(state, self.statement(command, inner))
+            state = self.piped(statement.commands, state)
         if not statement.negated or state.flow is not Flow.NEXT:
             return state
         code = state.status.code
         negated = Status(None, state.status.missing) if code is None else Status(int(code == 0))
         return replace(state, status=negated)
+
+    def piped(self, commands: Sequence[syntax.Statement], state: State) -> State:
+        """Run each command in a shell of its own, which reads what the one before wrote."""
+        stdin, last = state.stdin, len(commands) - 1
+        for index, command in enumerate(commands):
+            empty = Traced[str | None]("", state.cwd.location)
+            output = state.output if index == last else empty
+            inner = self.statement(command, replace(state, stdin=stdin, output=output))
+            stdin = inner.output
+            state = replace(self.back(state, inner), output=state.output)
+        return replace(state, output=stdin)
 
     def and_or(self, statement: syntax.AndOr, state: State) -> State:
         """Run the right side where the left side's status asks for it."""
@@ -475,10 +491,10 @@ class _Run:
         """Run a function, a builtin, or start a program."""
         if name in state.functions:
             return self.function(name, words, state, command.line)
-        builtin = _BUILTINS.get(name)
+        base = posixpath.basename(name)
+        builtin = _BUILTINS.get(base if base in _UTILITIES else name)
         if builtin is not None:
             return builtin(self, words, command, state)
-        base = posixpath.basename(name)
         if base in _SILENT:
             return replace(state, status=SUCCESS)
         if base in _PRINTING | _WRITING | _ASKING:
@@ -587,7 +603,7 @@ class _Run:
             return Traced(None, place, missing=(error.missing,)), state
         started = len(self.starts) > len(before)
         self.starts = before
-        known = after.status.code is not None and after.output is not None
+        known = after.status.code is not None and after.output is not None and not after.unordered
         if started or not known or after.output is None or after.output.value is None:
             lost = replace(state, status=Status(None, missing[0]))
             return Traced(None, place, missing=missing), lost
@@ -819,13 +835,67 @@ def _command(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: 
     return run.called(name, rest, command, replace(state, functions={}))
 
 
+def _id(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
+    """Print the user: its number is known where the process, or /etc/passwd, says so."""
+    place = run.at(command.line)
+    missing = (Missing(Reason.COMMAND, "what id prints"),)
+    text: Traced[str | None] = Traced(None, place, missing=missing)
+    if [word.value for word in words[1:]] == ["-u"]:
+        number = user_number(run.process.user, state.files)
+        if number is not None:
+            text = Traced(f"{number}\n", place)
+    return replace(written(state, text), status=SUCCESS)
+
+
+def _find(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
+    """Print the paths that find meets; with -exec and its kin only what is known to end is run."""
+    texts = [word.value for word in words[1:]]
+    for index, text in enumerate(texts):
+        if text in {"-exec", "-execdir", "-ok", "-okdir"}:
+            started = posixpath.basename((texts[index + 1 : index + 2] or [None])[0] or "")
+            if started not in _SILENT | _PRINTING | _WRITING | _ASKING:
+                raise run.unclear("what find starts", command.line)
+    place = run.at(command.line)
+    found = finding(texts, state.cwd.value, state.files)
+    if isinstance(found, Missing):
+        unseen: Traced[str | None] = Traced(None, place, missing=(found,))
+        return replace(written(state, unseen), status=Status(None, found))
+    if len(found) > 1:
+        # The order is the directory's; sort, and a loop over all, make it no matter.
+        state = replace(state, unordered=True)
+    text: Traced[str | None] = Traced("".join(f"{path}\n" for path in found), place)
+    return replace(written(state, text), status=SUCCESS)
+
+
+def _sort(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
+    place = run.at(command.line)
+    given = state.stdin.value if state.stdin is not None else None
+    plain = all(word.value in {"-V", "-u", "-d"} for word in words[1:])
+    if given is None or not plain:
+        missing = (Missing(Reason.COMMAND, "what sort prints"),)
+        return replace(written(state, Traced(None, place, missing=missing)), status=SUCCESS)
+    lines = sorted(given.splitlines(), key=version_key)
+    text: Traced[str | None] = Traced("".join(f"{line}\n" for line in lines), place)
+    return replace(written(state, text), status=SUCCESS, unordered=False)
+
+
 def _read(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
+    """Take a line of what the command before wrote; the shell's own input is not seen."""
     missing = (Missing(Reason.SCRIPT, "what read takes from its standard input"),)
-    for word in words[1:]:
-        if word.value and not word.value.startswith("-"):
-            unseen: Traced[str | None] = Traced(None, run.at(command.line), missing=missing)
-            state = assign(state, word.value, unseen)
-    return replace(state, status=Status(None, missing[0]))
+    names = [word.value for word in words[1:] if word.value and not word.value.startswith("-")]
+    options = [word.value for word in words[1:] if word.value is None or word.value.startswith("-")]
+    given = state.stdin.value if state.stdin is not None else None
+    place = run.at(command.line)
+    if given is None or len(names) > 1 or options not in ([], ["-r"]):
+        for name in names:
+            state = assign(state, name, Traced[str | None](None, place, missing=missing))
+        return replace(state, status=Status(None, missing[0]))
+    line, end, rest = given.partition("\n")
+    value: Traced[str | None] = Traced(line.strip(" \t"), place)
+    if "\\" in line and not options:
+        value = Traced(None, place, missing=missing)
+    state = assign(state, names[0] if names else "REPLY", value)
+    return replace(state, stdin=Traced(rest, place), status=SUCCESS if end else FAILURE)
 
 
 def _refuse(run: _Run, words: tuple[Word, ...], command: syntax.Simple, _: State) -> State:
@@ -839,9 +909,14 @@ _BUILTINS: Mapping[str, Builtin] = {
     "return": _leave(Flow.RETURN), "break": _leave(Flow.BREAK),
     "continue": _leave(Flow.CONTINUE), "exec": _exec, ".": _source, "source": _source,
     "eval": _eval, "test": _test, "[": _test, "command": _command, "builtin": _command,
-    "read": _read, "getopts": _refuse, "pushd": _refuse, "popd": _refuse, "let": _refuse,
+    "read": _read, "id": _id, "find": _find, "sort": _sort, "getopts": _refuse, "pushd": _refuse,
+    "popd": _refuse, "let": _refuse,
     "shopt": _succeed,
 }  # fmt: skip
+# Those of them that are programs, so that a path may name them.
+_UTILITIES = frozenset(
+    {"true", "false", "echo", "printf", "cat", "test", "[", "id", "find", "sort"}
+)
 
 
 def execute(

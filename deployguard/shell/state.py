@@ -57,7 +57,8 @@ class State:
 
     `variables` are those not exported, `marked` names exported before they are set. `positional`
     is followed by an unknown number of further words where `more` says why. `output` gathers what
-    is written to standard output where somebody reads it; `stdin` is None for the shell's own.
+    is written to standard output where somebody reads it, `unordered` says that its lines may come
+    in another order; `stdin` is None for the shell's own.
     `saved` holds the variables that `local` hides until the function returns.
     """
 
@@ -78,6 +79,7 @@ class State:
     background: bool = False
     stdin: Traced[str | None] | None = None
     output: Traced[str | None] | None = None
+    unordered: bool = False
     saved: tuple[tuple[str, Traced[str | None] | None, bool], ...] = ()
     at_exit: Traced[str | None] | None = None
     doubt: Missing | None = None
@@ -241,5 +243,6 @@ def _key(state: State) -> object:
         state.levels,
         state.stdin and state.stdin.value,
         state.output and state.output.value,
+        state.unordered,
         state.doubt,
     )

@@ -107,7 +107,7 @@ class Fixture:
 
     name: str
     steps: str = ""
-    files: Mapping[str, str] = field(default_factory=lambda: {"app.py": APP})
+    files: Mapping[str, str | bytes] = field(default_factory=lambda: {"app.py": APP})
     base: str = "flask3"
     port: int = 5000
     runs: bool = True
@@ -339,6 +339,7 @@ def ensure(engine: DockerClient, fixture: Fixture) -> str:
     return reference
 
 
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FROM = re.compile(r"@(base|image):([a-z0-9-]+)")
 
 
@@ -348,21 +349,23 @@ def _named(engine: DockerClient, match: re.Match[str]) -> str:
     return ensure(engine, _BY_NAME[match[2]])
 
 
-def _context(dockerfile: str, files: Mapping[str, str]) -> bytes:
+def _context(dockerfile: str, files: Mapping[str, str | bytes]) -> bytes:
     buffer = io.BytesIO()
     ignore = "Dockerfile\n.dockerignore\n"
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, text in {"Dockerfile": dockerfile, ".dockerignore": ignore, **files}.items():
+            data = text.encode() if isinstance(text, str) else text
             info = tarfile.TarInfo(name)
-            info.size, info.mode = len(text.encode()), 0o755 if name.endswith(".sh") else 0o644
-            tar.addfile(info, io.BytesIO(text.encode()))
+            program = name.endswith((".sh", ".envsh")) or data.startswith(b"\x7fELF")
+            info.size, info.mode = len(data), 0o755 if program else 0o644
+            tar.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
 
 
 def _base(engine: DockerClient, name: str) -> str:
     """Import a base of Debian packages and pinned Python packages, kept in the cache."""
     base = BASES[name]
-    recipe = hashlib.sha256(repr((base, _TOOLS, _UNUSED)).encode()).hexdigest()[:12]
+    recipe = hashlib.sha256(repr((base, _TOOLS, _UNUSED, _PATH)).encode()).hexdigest()[:12]
     reference = f"{REPOSITORY}/base-{name}:{recipe}"
     try:
         engine.images.get(reference)
@@ -370,7 +373,7 @@ def _base(engine: DockerClient, name: str) -> str:
         archive = CACHE / f"base-{name}-{recipe}.tar"
         if not archive.exists():
             _make_base(base, archive)
-        changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV LANG=C.UTF-8",
+        changes = [f"ENV PATH={_PATH}", "ENV LANG=C.UTF-8",
                    "ENV PYTHONDONTWRITEBYTECODE=1"]  # fmt: skip
         with archive.open("rb") as file:
             engine.api.import_image_from_data(
