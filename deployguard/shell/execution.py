@@ -849,14 +849,14 @@ def _id(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State
 
 def _find(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
     """Print the paths that find meets; with -exec and its kin only what is known to end is run."""
-    texts = [word.value for word in words[1:]]
-    for index, text in enumerate(texts):
-        if text in {"-exec", "-execdir", "-ok", "-okdir"}:
-            started = posixpath.basename((texts[index + 1 : index + 2] or [None])[0] or "")
+    given = [word.value for word in words[1:]]
+    for option, following in zip(given, [*given[1:], None], strict=True):
+        if option in {"-exec", "-execdir", "-ok", "-okdir"}:
+            started = posixpath.basename(following or "")
             if started not in _SILENT | _PRINTING | _WRITING | _ASKING:
                 raise run.unclear("what find starts", command.line)
     place = run.at(command.line)
-    found = finding(texts, state.cwd.value, state.files)
+    found = finding(given, state.cwd.value, state.files)
     if isinstance(found, Missing):
         unseen: Traced[str | None] = Traced(None, place, missing=(found,))
         return replace(written(state, unseen), status=Status(None, found))
