@@ -79,7 +79,8 @@ def _resolve(current: Pending) -> tuple[Program | Pending, ...]:
     if process.missing:
         return (_unknown(current, process.missing),)
     if not process.args:
-        return (_nothing(current, "there is neither an entrypoint nor a command"),)
+        text = "there is neither an ENTRYPOINT nor a CMD or command, so nothing can be started"
+        return (_nothing(current, text),)
     first = process.args[0]
     if first.value is None:
         return (_unknown(current, first.missing or (_word(),)),)
@@ -272,8 +273,7 @@ def _shell_starts(
     if isinstance(started, Missing):
         return (_unknown(current, (started,)),)
     if isinstance(started, Evidence):
-        process = replace(current.process, trail=(*current.process.trail, started))
-        return (_nothing(replace(current, process=process), started.note),)
+        return (_program(current, ProgramKind.NOTHING, "", (), started),)
     return tuple(
         Pending(
             process=one.process,

@@ -9,12 +9,14 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from docker import DockerClient
+from docker.errors import APIError
 
 from deployguard import pipeline
 from deployguard.pipeline import ScanOptions
@@ -24,6 +26,7 @@ from deployguard.rules import IDS
 from tests.support.components import missing
 from tests.support.engine import client, engine
 from tests.support.images import FIXTURES, Fixture, ensure, probe
+from tests.support.services import GO, SERVICES, go_program
 
 pytestmark = [
     pytest.mark.engine,
@@ -97,10 +100,12 @@ def stored(reference: str, folder: Path, host: str) -> tuple[str, ...]:
             f"archive:{folder}/oci.tar")  # fmt: skip
 
 
-def judged(host: str, monkeypatch: pytest.MonkeyPatch, *targets: str) -> dict[str, Any]:
+def judged(
+    host: str, monkeypatch: pytest.MonkeyPatch, *targets: str, images: str = "auto"
+) -> dict[str, Any]:
     """Scan in this process: the same pipeline as the command's, without its start."""
     monkeypatch.setenv("DOCKER_HOST", host)
-    options = ScanOptions(today=date(2026, 1, 1), environ=dict(os.environ))
+    options = ScanOptions(today=date(2026, 1, 1), environ=dict(os.environ), images=images)
     report: dict[str, Any] = json.loads(
         json_report.render(pipeline.scan(targets, (load("production", IDS),), options))
     )
@@ -183,6 +188,65 @@ def test_an_archive_of_several_images_says_of_each_what_it_alone_says(
     assert len(by_name) == len(FIXTURES)
     for container, alike in zip(alone["containers"], said(alone), strict=True):
         assert by_name[container["image"]["reference"]] == alike
+
+
+REPORTED = {"dev_server", "debug_mode", "debugger", "interactive", "pin_off", "reloader",
+            "remote_debugger", "reachable"}  # fmt: skip
+
+
+def quiet(report: dict[str, Any]) -> None:
+    """Hold a report to what is said of a program that has nothing to do with Flask."""
+    assert (report["decision"], report["findings"]) == ("allow", [])
+    for container in report["containers"]:
+        assert set(answers(container)) == REPORTED
+        assert set(answers(container).values()) == {"no"}
+        assert all(fact["evidence"] for fact in container["facts"].values())
+
+
+@pytest.mark.parametrize("fixture", [*SERVICES, *GO], ids=lambda fixture: fixture.name)
+def test_servers_of_a_distribution_and_go_programs_are_quiet(
+    fixture: Fixture,
+    host: str,
+    docker_client: DockerClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if fixture in GO:
+        fixture = replace(fixture, files={"server": go_program()})
+    reference = ensure(docker_client, fixture)
+    save(host, tmp_path / "image.tar", reference)
+    report = judged(host, monkeypatch, f"docker:{reference}", f"archive:{tmp_path}/image.tar")
+    quiet(report)
+    by_reference, stored_form = said(report)
+    assert by_reference == stored_form
+
+
+def test_an_image_without_entrypoint_and_command_starts_nothing_wherever_it_is_named(
+    host: str, docker_client: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = ensure(docker_client, Fixture("no-command"))
+    with pytest.raises(APIError, match="o command specified"):
+        docker_client.containers.create(reference)
+
+    def targets(name: str, compose: str, kubernetes: str) -> tuple[str, str]:
+        """Write a compose file and a Pod that name the image, with what they say besides."""
+        service, pod = tmp_path / f"{name}-compose.yaml", tmp_path / f"{name}-pod.yaml"
+        service.write_text(f"services: {{web: {{image: '{reference}'{compose}}}}}\n")
+        pod.write_text(
+            "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: "
+            f"[{{name: web, image: '{reference}'{kubernetes}}}]}}}}\n"
+        )
+        return f"compose:{service}", f"k8s:{pod}"
+
+    save(host, tmp_path / "image.tar", reference)
+    nothing = targets("nothing", "", "")
+    quiet(judged(host, monkeypatch, f"docker:{reference}", f"archive:{tmp_path}/image.tar"))
+    quiet(judged(host, monkeypatch, *nothing, images="engine"))
+
+    command = "[flask, run, --debug, --host=0.0.0.0]"
+    named = targets("named", f", command: {command}", f", args: {command}")
+    for container in judged(host, monkeypatch, *named, images="engine")["containers"]:
+        assert answers(container)["debugger"] == "yes"
 
 
 def test_a_scan_starts_nothing_and_leaves_nothing_in_the_engine(
