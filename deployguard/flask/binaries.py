@@ -145,7 +145,8 @@ def _named(program: Program, files: Filesystem, image: Filesystem) -> Missing | 
     for word in program.args:
         if word.value is None:
             return word.missing[0] if word.missing else unknown
-        texts.extend(part for part in re.split(r"[\s=,;'\"]+|:(?!//)", word.value) if part)
+        parts = re.split(r"[\s=,;'\"]+|:(?!//)", word.value)
+        texts.extend(part for part in parts if part and part[0] != "-" and not part.isdigit())
     if len(texts) > _WORDS:
         return Missing(Reason.LIMIT, f"what {program.name} does with more than {_WORDS} words")
     for text in texts:

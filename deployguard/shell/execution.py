@@ -30,13 +30,16 @@ from deployguard.shell.state import (
     export,
     forget,
     lookup,
+    restored,
     unexport,
     unset,
     written,
 )
-from deployguard.shell.utilities import finding, user_number, version_key
+from deployguard.shell.utilities import finding, formatted, user_number, version_key
 
 _STEPS = 20_000
+# What bash makes of <(...): a descriptor's path, whose number is of no account here.
+_PROCESS_FILE = "/dev/fd/63"
 _CALLS = 30
 # Utilities that end, start nothing, print nothing, and succeed where nothing is wrong.
 _SILENT = frozenset(
@@ -169,7 +172,11 @@ class _Run:
                     return replace(state, status=Status(None, _first(value.missing)))
                 return replace(state, status=FAILURE if value.value == "0" else SUCCESS)
             case syntax.Redirected(body=body, redirects=redirects):
-                return self.redirected(redirects, self.statement(body, state))
+                inner, entered = self.fed(redirects, state)
+                if not entered:
+                    return inner
+                after = replace(self.statement(body, inner), stdin=state.stdin)
+                return self.redirected(redirects, after)
 
     @staticmethod
     def back(outer: State, inner: State) -> State:
@@ -453,9 +460,14 @@ class _Run:
             for assignment in command.assignments:
                 state = self.assigned(assignment, state)
             return self.redirected(command.redirects, replace(state, status=SUCCESS))
-        fields, state = self.expander.fields(command.words, state)
+        plain, state = self.declared(command, state)
+        fields, state = self.expander.fields(plain, state)
         if state.flow is not Flow.NEXT:
             return state
+        hidden = next((entry for entry in fields if entry.value is None and entry.several), None)
+        if hidden is not None and fields[0].value in {"[", "test"}:
+            # However many words it is, a test changes nothing and ends.
+            return replace(state, status=Status(None, _first(hidden.missing)))
         words = tuple(self.seen(entry, command.line) for entry in fields)
         if not words:
             return self.redirected(command.redirects, replace(state, status=SUCCESS))
@@ -467,14 +479,39 @@ class _Run:
             for assignment in command.assignments:
                 entry, state = self.expander.text(assignment.value, state)
                 state = export(state, assignment.name, entry.traced())
-        after = self.called(name, words, command, state)
+        inner, entered = self.fed(command.redirects, state)
+        names = [assignment.name for assignment in command.assignments]
+        if not entered:
+            return restored(inner, kept, names)
+        after = self.called(name, words, command, inner)
+        if inner.stdin is not state.stdin:
+            after = replace(after, stdin=state.stdin)
         after = self.redirected(command.redirects, after)
-        if command.assignments and name not in {"export", "exec", ":"}:
-            return replace(after, env=kept.env, variables=kept.variables)
-        return after
+        return after if name in {"export", "exec", ":"} else restored(after, kept, names)
+
+    def declared(
+        self, command: syntax.Simple, state: State
+    ) -> tuple[tuple[syntax.Word, ...], State]:
+        """Set the arrays of `local names=(a b)` and its kin; return the words that are left."""
+        words: list[syntax.Word] = []
+        for word in command.words:
+            match word.parts:
+                case (syntax.Literal(text, False), syntax.Array() as array):
+                    value = syntax.Word((array,), word.line)
+                    append = text.endswith("+=")
+                    given = syntax.Assignment(text.rstrip("+="), value, append=append)
+                    state = self.assigned(given, state)
+                case _:
+                    words.append(word)
+        return tuple(words), state
 
     def assigned(self, assignment: syntax.Assignment, state: State) -> State:
         """Set a variable, or append to it."""
+        match assignment.value.parts:
+            case (syntax.Array(words=words),):
+                return self.collected(assignment, words, state)
+            case _:
+                pass
         entry, state = self.expander.text(assignment.value, state)
         value = entry.traced()
         if assignment.append:
@@ -484,6 +521,20 @@ class _Run:
             elif old is not None:
                 value = replace(value, value=f"{old.value}{value.value}")
         return assign(state, assignment.name, value)
+
+    def collected(
+        self, assignment: syntax.Assignment, words: tuple[syntax.Word, ...], state: State
+    ) -> State:
+        """Set an array, or append to it; its first element is the variable of that name."""
+        name = assignment.name
+        fields, state = self.expander.fields(words, state)
+        items = tuple(self.seen(entry, assignment.value.line) for entry in fields)
+        if assignment.append:
+            value = lookup(state, name)
+            items = (*state.arrays.get(name, () if value is None else (value,)), *items)
+        if items:
+            state = assign(state, name, items[0])
+        return replace(state, arrays={**state.arrays, name: items}, status=SUCCESS)
 
     def called(
         self, name: str, words: tuple[Word, ...], command: syntax.Simple, state: State
@@ -548,12 +599,17 @@ class _Run:
         self.calls += 1
         self.location = location
         try:
-            inner = self.statement(definition.body, replace(state, positional=words[1:], more=()))
+            inner = self.statement(
+                definition.body,
+                replace(state, positional=words[1:], more=(), callers=(name, *state.callers)),
+            )
         finally:
             self.calls -= 1
             self.location = here
         flow = Flow.NEXT if inner.flow is Flow.RETURN else inner.flow
-        return replace(inner, positional=outer.positional, more=outer.more, flow=flow)
+        return replace(
+            inner, positional=outer.positional, more=outer.more, flow=flow, callers=outer.callers
+        )
 
     def sourced(self, words: tuple[Word, ...], line: int, state: State) -> State:
         """Run a file in this shell (`.` and `source`)."""
@@ -580,10 +636,12 @@ class _Run:
         self.calls += 1
         self.location = content.location
         try:
-            after = self.script(parse(content.data.decode("utf-8", "replace")), state)
+            inner = replace(state, callers=("source", *state.callers))
+            after = self.script(parse(content.data.decode("utf-8", "replace")), inner)
         finally:
             self.calls -= 1
             self.location = here
+        after = replace(after, callers=state.callers)
         return replace(after, flow=Flow.NEXT) if after.flow is Flow.RETURN else after
 
     def substitute(
@@ -593,7 +651,9 @@ class _Run:
         place = replace(self.location)
         missing = (Missing(Reason.SCRIPT, f"what a command substitution gives ({place.file})"),)
         if part.process:
-            return Traced(None, place, missing=missing), state
+            # A path is handed over, while the body runs beside.
+            self.script(part.body, replace(state, output=Traced("", place), background=True))
+            return Traced(_PROCESS_FILE, place), state
         before = list(self.starts)
         inner = replace(state, output=Traced("", place), tested=True)
         try:
@@ -609,6 +669,37 @@ class _Run:
             return Traced(None, place, missing=missing), lost
         value = after.output.value.rstrip("\n")
         return Traced(value, place), replace(state, status=after.status)
+
+    def fed(self, redirects: tuple[syntax.Redirect, ...], state: State) -> tuple[State, bool]:
+        """Return the state with what redirections give to read, and whether they succeed."""
+        for redirect in redirects:
+            if redirect.operator not in {"<", "<<", "<<-", "<<<"} or redirect.descriptor:
+                continue
+            entry, state = self.expander.text(redirect.target, state)
+            given = entry.traced()
+            if redirect.operator == "<<<" and given.value is not None:
+                given = replace(given, value=f"{given.value}\n")
+            if redirect.operator == "<" and given.value is not None:
+                content = self.content(given.value, state)
+                if isinstance(content, Absent):
+                    return replace(state, status=FAILURE), False
+                if isinstance(content, Unread):
+                    given = replace(given, value=None, missing=(content.missing,))
+                else:
+                    text = content.data.decode("utf-8", "replace")
+                    given = Traced(text, content.location)
+            state = replace(state, stdin=given)
+        return state, True
+
+    @staticmethod
+    def content(path: str, state: State) -> Content | Absent | Unread:
+        """Read a file as the script sees it."""
+        whole = posixpath.normpath(posixpath.join(state.cwd.value or "", path))
+        if not whole.startswith("/"):
+            return Unread(_first(state.cwd.missing) or Missing(Reason.SCRIPT, "the directory"))
+        if whole.startswith("/dev/"):
+            return Unread(Missing(Reason.SCRIPT, f"what is read from {whole}"))
+        return state.files.read(whole)
 
     def redirected(self, redirects: tuple[syntax.Redirect, ...], state: State) -> State:
         """Follow what redirections write: the content is left open, the place is known."""
@@ -662,17 +753,23 @@ def _echo(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: Sta
 
 def _printf(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
     place = run.at(command.line)
-    value = words[1].value if len(words) == 2 else None  # noqa: PLR2004  (a format alone)
-    plain = value is not None and "%" not in value and "\\" not in value
+    values = [word.value for word in words[1:]]
+    given = [value for value in values if value is not None]
+    made = formatted(given[0], given[1:]) if given and len(given) == len(values) else None
     missing = (Missing(Reason.SCRIPT, "what printf writes"),)
-    text: Traced[str | None] = Traced(value if plain else None, place, missing=missing)
-    return replace(written(state, text), status=SUCCESS)
+    text: Traced[str | None] = Traced(made, place, missing=() if made is not None else missing)
+    to_file = any(redirect.operator.startswith(">") for redirect in command.redirects)
+    return replace(state if to_file else written(state, text), status=SUCCESS)
 
 
 def _cat(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
     place = run.at(command.line)
+    given = state.stdin.value if state.stdin is not None else None
     missing = (Missing(Reason.SCRIPT, "what cat writes"),)
     text: Traced[str | None] = Traced(None, place, missing=missing)
+    if len(words) == 1 and given is not None:
+        state = replace(state, stdin=Traced("", place))
+        return replace(written(state, Traced(given, place)), status=SUCCESS)
     if len(words) == 2 and words[1].value and not words[1].value.startswith("-"):  # noqa: PLR2004
         path = words[1].value
         whole = posixpath.normpath(posixpath.join(state.cwd.value or "", path))
@@ -870,11 +967,11 @@ def _find(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: Sta
 def _sort(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
     place = run.at(command.line)
     given = state.stdin.value if state.stdin is not None else None
-    plain = all(word.value in {"-V", "-u", "-d"} for word in words[1:])
-    if given is None or not plain:
+    options = {word.value for word in words[1:]}
+    if given is None or not options <= {"-V"}:
         missing = (Missing(Reason.COMMAND, "what sort prints"),)
         return replace(written(state, Traced(None, place, missing=missing)), status=SUCCESS)
-    lines = sorted(given.splitlines(), key=version_key)
+    lines = sorted(given.splitlines(), key=version_key if options else None)
     text: Traced[str | None] = Traced("".join(f"{line}\n" for line in lines), place)
     return replace(written(state, text), status=SUCCESS, unordered=False)
 
@@ -891,8 +988,10 @@ def _read(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: Sta
             state = assign(state, name, Traced[str | None](None, place, missing=missing))
         return replace(state, status=Status(None, missing[0]))
     line, end, rest = given.partition("\n")
-    value: Traced[str | None] = Traced(line.strip(" \t"), place)
-    if "\\" in line and not options:
+    splitting = lookup(state, "IFS")
+    letters = " \t\n" if splitting is None else splitting.value
+    value: Traced[str | None] = Traced(line.strip(letters) if letters else line, place)
+    if ("\\" in line and not options) or letters not in {"", " \t\n"}:
         value = Traced(None, place, missing=missing)
     state = assign(state, names[0] if names else "REPLY", value)
     return replace(state, stdin=Traced(rest, place), status=SUCCESS if end else FAILURE)

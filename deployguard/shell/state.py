@@ -55,10 +55,11 @@ class Flow(StrEnum):
 class State:
     """Everything a command may read or change.
 
-    `variables` are those not exported, `marked` names exported before they are set. `positional`
-    is followed by an unknown number of further words where `more` says why. `output` gathers what
-    is written to standard output where somebody reads it, `unordered` says that its lines may come
-    in another order; `stdin` is None for the shell's own.
+    `callers` are the functions that run, the innermost first. `variables` are those not exported,
+    `marked` names exported before they are set, `arrays` those of bash, whose first element is the
+    variable of that name. `positional` is followed by an unknown number of further words where
+    `more` says why. `output` gathers what is written to standard output where somebody reads it,
+    `unordered` says that its lines may come in another order; `stdin` is None for the shell's own.
     `saved` holds the variables that `local` hides until the function returns.
     """
 
@@ -69,8 +70,10 @@ class State:
     positional: tuple[Word, ...] = ()
     more: tuple[Missing, ...] = ()
     variables: Mapping[str, Traced[str | None]] = field(default_factory=dict)
+    arrays: Mapping[str, tuple[Word, ...]] = field(default_factory=dict)
     marked: frozenset[str] = frozenset()
     functions: Mapping[str, tuple[Function, Location]] = field(default_factory=dict)
+    callers: tuple[str, ...] = ()
     options: frozenset[str] = frozenset()
     status: Status = SUCCESS
     flow: Flow = Flow.NEXT
@@ -136,9 +139,26 @@ def unset(state: State, name: str, location: Location) -> State:
     return replace(
         state,
         variables=variables,
+        arrays={other: words for other, words in state.arrays.items() if other != name},
         marked=state.marked - {name},
         env=state.env.without(name, location),
     )
+
+
+def restored(state: State, before: State, names: Iterable[str]) -> State:
+    """Return a state with some variables as they were before: those set for one command."""
+    entries, removed = dict(state.env.entries), dict(state.env.removed)
+    variables = dict(state.variables)
+    for name in names:
+        for current, old in ((entries, before.env.entries), (variables, before.variables)):
+            current.pop(name, None)
+            if name in old:
+                current[name] = old[name]
+        removed.pop(name, None)
+        if name in before.env.removed:
+            removed[name] = before.env.removed[name]
+    env = replace(state.env, entries=entries, removed=removed)
+    return replace(state, env=env, variables=variables)
 
 
 def forget(state: State, missing: Missing, location: Location) -> State:
@@ -229,6 +249,7 @@ def _key(state: State) -> object:
         frozenset(state.env.removed),
         state.env.unseen,
         values(state.variables),
+        frozenset((name, tuple(w.value for w in words)) for name, words in state.arrays.items()),
         state.marked,
         tuple(word.value for word in state.positional),
         state.more,

@@ -3,6 +3,7 @@
 import fnmatch
 import posixpath
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -30,6 +31,39 @@ def user_number(user: Traced[str | None] | None, files: Filesystem) -> str | Non
             if fields[0] == name and len(fields) > 2:  # noqa: PLR2004  (passwd(5))
                 return fields[2]
     return _ROOT if name == "root" else None
+
+
+_FORMAT = re.compile(r"%([sq%])|\\([nt\\])|([^%\\]+)")
+_ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
+
+
+def formatted(template: str, words: Sequence[str]) -> str | None:
+    """Return what printf writes, None for a format that is not followed.
+
+    The format is used again until the words are spent; a word too few is the empty text.
+    """
+    tokens = list(_FORMAT.finditer(template))
+    if "".join(token[0] for token in tokens) != template:
+        return None
+    pending = list(words)
+    made: list[str] = []
+    while True:
+        taken = False
+        for token in tokens:
+            match token[1]:
+                case None:
+                    made.append(token[3] or _ESCAPES[token[2]])
+                case "%":
+                    made.append("%")
+                case kind:
+                    taken = True
+                    word = pending.pop(0) if pending else ""
+                    # Shells quote a word that needs it each in its own way.
+                    if kind == "q" and shlex.quote(word) != word:
+                        return None
+                    made.append(word)
+        if not pending or not taken:
+            return "".join(made)
 
 
 def version_key(line: str) -> list[tuple[int, int, str]]:
