@@ -171,12 +171,16 @@ class _Run:
                 if value.value is None:
                     return replace(state, status=Status(None, _first(value.missing)))
                 return replace(state, status=FAILURE if value.value == "0" else SUCCESS)
-            case syntax.Redirected(body=body, redirects=redirects):
-                inner, entered = self.fed(redirects, state)
-                if not entered:
-                    return inner
-                after = replace(self.statement(body, inner), stdin=state.stdin)
-                return self.redirected(redirects, after)
+            case syntax.Redirected():
+                return self.compound(statement, state)
+
+    def compound(self, statement: syntax.Redirected, state: State) -> State:
+        """Run a compound command under its redirections."""
+        inner, entered = self.fed(statement.redirects, state)
+        if not entered:
+            return inner
+        after = replace(self.statement(statement.body, inner), stdin=state.stdin)
+        return self.redirected(statement.redirects, after)
 
     @staticmethod
     def back(outer: State, inner: State) -> State:
