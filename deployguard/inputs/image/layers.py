@@ -116,8 +116,8 @@ class LayeredFilesystem:
     def _note(self, path: str, why: str) -> Problem:
         return Problem(
             ProblemCode.NOTE,
-            f"a layer of {self._reference} has /{path[:_SHOWN]} in a form that engines do not agree on"
-            f" ({why})",
+            f"a layer of {self._reference} has /{path[:_SHOWN]} in a form that engines do not agree"
+            f" on ({why})",
             hint="build the image anew with a current builder",
         )
 
@@ -203,14 +203,19 @@ class _Contents:
 
         The oldest give way: what an image starts lies in its last layers.
         """
-        if entry.kind is not EntryKind.FILE or not 0 < entry.size <= _KEPT_FILE:
+        size = entry.size
+        if entry.kind is not EntryKind.FILE or not 0 < size <= _KEPT_FILE:
             return 0
-        head = source.read(min(entry.size, _SNIFFED))
-        if b"\0" in head:
+        if size <= _SNIFFED:
+            data = source.read(size)
+        else:
+            data = source.read(_SNIFFED)
+            if b"\0" not in data:
+                data += source.read(size - _SNIFFED)
+        if b"\0" in data[:_SNIFFED]:
             return 0
-        data = head + source.read(entry.size - len(head)) if entry.size > len(head) else head
         self._shelve(index, entry.offset, data)
-        return len(data)
+        return size
 
     def _shelve(self, index: int, offset: int, data: bytes) -> None:
         if (index, offset) in self._kept:

@@ -79,6 +79,7 @@ _KINDS = {
     b"6": EntryKind.OTHER,
     b"S": EntryKind.SPARSE,
 }
+_HANDLED = frozenset(_KINDS) - {b"S"}
 # These have no data, whatever their size says (Go's isHeaderOnlyType).
 _HEADER_ONLY = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
 _UNHANDLED = "a type of entry that engines refuse"
@@ -126,11 +127,11 @@ def entries(source: Source) -> Iterator[Entry]:
         extended = None
         yield entry
         end = entry.offset + entry.size
-        if source.position < end:
-            source.skip(end - source.position)
+        padded = end + (-entry.size % _BLOCK)
+        if source.position < padded:
+            source.skip(padded - source.position)
             if source.position < end:
                 raise IntegrityError("the tar ends in the middle of a file")
-        source.skip(-entry.size % _BLOCK)
 
 
 def _header(source: Source) -> bytes | None:
@@ -151,22 +152,28 @@ def _header(source: Source) -> bytes | None:
 
 def _check(header: bytes) -> None:
     """Compare the checksum: the sum of all bytes, its own field counting as spaces."""
-    stored = _number(header[148:156])
     if header.isascii():
         # Adler-32's low half is one more than the sum of the bytes, which stays below its modulus
         # here: a tenth of the time of sum().
-        unsigned = (zlib.adler32(header) & 0xFFFF) - 1 - sum(header[148:156]) + 8 * 32
+        own = zlib.adler32(header[148:156])
+        unsigned = (zlib.adler32(header) & 0xFFFF) - (own & 0xFFFF) + 8 * 32
         signed = unsigned
     else:
         blanked = header[:148] + b" " * 8 + header[156:]
         unsigned = sum(blanked)
         # Some old tars added the bytes as signed ones.
         signed = unsigned - 256 * sum(byte > 127 for byte in blanked)  # noqa: PLR2004
-    if stored not in {unsigned, signed}:
+    if _number(header[148:156]) not in (unsigned, signed):
         raise IntegrityError("a tar header does not match its checksum")
-    for start, end in ((108, 116), (116, 124)):
-        _number(header[start:end])
+    _check_numbers(header[108:124])
     _number(header[136:148])
+
+
+@lru_cache(maxsize=1024)
+def _check_numbers(owners: bytes) -> None:
+    """Check the fields of the owner and the group."""
+    _number(owners[:8])
+    _number(owners[8:])
 
 
 @lru_cache(maxsize=1024)
@@ -252,16 +259,20 @@ def _text(data: bytes) -> str:
 
 
 def _field(data: bytes) -> str:
-    return data.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    text = data.rstrip(b"\0")
+    if b"\0" in text:
+        text = text.partition(b"\0")[0]
+    return text.decode("utf-8", "surrogateescape")
 
 
 def _entry(header: bytes, kind: bytes, extended: _Extended | None, offset: int, size: int) -> Entry:
-    name, link = _field(header[:100]), _field(header[157:257])
-    prefix = _prefix(header)
-    if prefix:
-        name = f"{prefix}/{name}"
-    doubt = "" if kind in _KINDS and kind != b"S" else _UNHANDLED
+    name = _field(header[:100])
+    link = _field(header[157:257]) if header[157] else ""
+    if header[345] or header[357]:
+        prefix = _prefix(header)
+        name = f"{prefix}/{name}" if prefix else name
     found = _KINDS.get(kind, EntryKind.OTHER)
+    doubt = "" if kind in _HANDLED else _UNHANDLED
     records = None
     if extended is not None:
         records = extended.records
@@ -286,7 +297,7 @@ def _prefix(header: bytes) -> str:
     """Return what stands before the name, as the format of the header has it."""
     if header[257:263] == _USTAR:
         return _field(header[345:476] if header[508:] == b"tar\0" else header[345:500])
-    if header[257:265] == _GNU and header[345] | header[357]:
+    if header[257:265] == _GNU:
         # Times lie here; Go before 1.8 wrote a prefix all the same, and its reader still heeds it.
         try:
             for start in (345, 357):

@@ -78,6 +78,8 @@ class Room:
 
 def normal(name: str) -> str:
     """Return a member's path within the root: "/a", "./a" and "../a" are "a"."""
+    if name and name[0] not in "./" and "/." not in name and "//" not in name:
+        return name.removesuffix("/")
     return posixpath.normpath("/" + name.lstrip("/")).lstrip("/")
 
 
@@ -102,10 +104,14 @@ class LayerTree:
         if not path:
             self._restate(self.root, entry, path)
             return
-        parent, _, name = path.rpartition("/")
         if len(path) * 4 > _PATH and len(os.fsencode(path)) + 1 > _PATH:
             raise LimitError("a layer has a path that is longer than Linux allows")
-        folder = self._folder(parent)
+        parent, _, name = path.rpartition("/")
+        recent = self._recent
+        if recent is not None and recent[0] == parent:
+            folder: Folder | None = recent[1]
+        else:
+            folder = self._folder(parent)
         if folder is None:
             return
         if name.startswith(_WHITEOUT):
@@ -152,6 +158,8 @@ class LayerTree:
                 node.doubt = _REMOVED
             elif isinstance(present, Leaf) or present.stated or present.doubt:
                 node.doubt = _TWICE
+            elif _states_folders(present):
+                self._refuse(path, "it replaces a folder with folders that are named themselves")
             self._recent = None
         elif len(name) * 4 > _NAME and len(os.fsencode(name)) > _NAME:
             self._refuse(path, "its name is longer than Linux allows")
@@ -187,8 +195,6 @@ class LayerTree:
         Links of this layer are followed; with `make` what is missing is made. None where nothing
         can be put, which is then in doubt.
         """
-        if self._recent is not None and self._recent[0] == path:
-            return self._recent[1]
         pending = path.split("/")[::-1] if path else []
         trail = [self.root]
         # So many parts are left of the path itself: those on top of them come from links.
@@ -243,6 +249,18 @@ class LayerTree:
     def _note(self, path: str, why: str) -> None:
         if len(self.doubts) < _DOUBTS:
             self.doubts.append((path, why))
+
+
+def _states_folders(folder: Folder) -> bool:
+    """Say whether entries name folders below one: engines set their times in the end."""
+    pending = [folder]
+    while pending:
+        for node in pending.pop().children.values():
+            if isinstance(node, Folder):
+                if node.stated:
+                    return True
+                pending.append(node)
+    return False
 
 
 def lay(tree: Folder, layer: Folder) -> None:
