@@ -194,6 +194,8 @@ REFUSED = (
     case("a hard link to a later file", tape(hardlink("b", "a"), file("a", "1"))),
     case("a hard link out of the root", tape(hardlink("b", "../../etc/hostname"))),
     case("a hard link to itself", tape(hardlink("b", "b"))),
+    case("a hard link to a file in the folder it replaces",
+         tape(file("a/b", "1"), hardlink("a", "a/b"))),
     case("a hard link to a folder", tape(folder("d"), hardlink("h", "d"))),
     case("a hard link to a whiteout", tape(file("a", "1")), tape(hardlink("b", "a"), whiteout("a"))),
     case("a zero byte in a name by pax", tape(pax({"path": "a\0b"}), file("short", "1"))),

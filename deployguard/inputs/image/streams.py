@@ -91,23 +91,28 @@ def digest(data: bytes) -> str:
 
 @dataclass(slots=True)
 class Allowance:
-    """How many bytes may still be unpacked, over all the streams that share it."""
+    """What may be unpacked, by one stream or by several together: `read` bytes made `made`."""
 
-    left: int = _TOTAL_LIMIT
+    limit: int = _TOTAL_LIMIT
+    read: int = 0
+    made: int = 0
 
-    def take(self, size: int, what: str) -> None:
-        """Count bytes. Raises LimitError when there is none left."""
-        self.left -= size
-        if self.left < 0:
-            raise LimitError(f"{what} and what belongs to it unpack to too many bytes")
+    def take(self, read: int, made: int, what: str) -> None:
+        """Count bytes. Raises LimitError beyond the limit, or for an absurd multiple."""
+        self.read += read
+        self.made += made
+        if self.made > self.limit:
+            raise LimitError(f"{what} unpacks to more than {self.limit // GIB} GiB")
+        if self.made > _RATIO_FROM and self.made > _RATIO * self.read:
+            raise LimitError(f"{what} unpacks to more than {_RATIO} times its size")
 
 
 class Plain:
     """The uncompressed bytes of a blob in order: a `tar.Source` that hashes what passes.
 
-    `what` names it in errors. Raises as it goes: IntegrityError for damaged data, LimitError beyond
-    `limit` or `allowance` or where it unpacks to an absurd multiple, UnsupportedError for a packing
-    that is not read, UnreadableError.
+    `what` names it in errors, `allowance` is shared with other streams. Raises as it goes:
+    IntegrityError for damaged data, LimitError beyond a bound, UnsupportedError for a packing that
+    is not read, UnreadableError.
     """
 
     def __init__(
@@ -119,12 +124,11 @@ class Plain:
     ) -> None:
         self._what = what or f"a layer of {blob.path}"
         self._blob = blob
-        self._allowance = allowance or Allowance()
-        self._limit = limit
+        self._allowances = (Allowance(limit), allowance or Allowance())
         self._left = blob.size
         self._raw = hashlib.sha256()
         self._content = hashlib.sha256()
-        self._produced = 0
+        self._counted = 0
         self._buffer = b""
         self._start = 0
         self.position = 0
@@ -165,13 +169,10 @@ class Plain:
             packing.finish()
 
     def _bound(self, made: int) -> None:
-        self._produced += made
-        self._allowance.take(made, self._what)
-        if self._produced > self._limit:
-            raise LimitError(f"{self._what} unpacks to more than {self._limit // GIB} GiB")
-        consumed = self._blob.size - self._left
-        if self._produced > _RATIO_FROM and self._produced > _RATIO * consumed:
-            raise LimitError(f"{self._what} unpacks to more than {_RATIO} times its size")
+        read = self._blob.size - self._left
+        for allowance in self._allowances:
+            allowance.take(read - self._counted, made, self._what)
+        self._counted = read
 
     def _fill(self) -> bool:
         self._buffer, self._start = next(self._pieces, b""), 0

@@ -119,13 +119,15 @@ class LayerTree:
         elif entry.kind is EntryKind.DIRECTORY:
             self._put_folder(folder, name, path, entry)
         else:
-            self._put(folder, name, path, self._leaf(entry, path))
+            self._put(folder, name, path, self._leaf(folder, name, entry))
 
     def _remove(self, folder: Folder, name: str, path: str) -> None:
         """Take down a whiteout: overlay file systems hold it where the removed file would be."""
         if name == _OPAQUE:
-            # In the root of a layer the marker has no effect.
-            folder.opaque = folder is not self.root
+            # In the root of a layer the marker has no effect: nothing asks for it there.
+            if folder.opaque:
+                self._note(path, _TWICE)
+            folder.opaque = True
             return
         gone = name[len(_WHITEOUT) :]
         if gone in {"", ".", ".."}:
@@ -167,25 +169,30 @@ class LayerTree:
         if node.doubt:
             self._note(path, node.doubt)
 
-    def _leaf(self, entry: tar.Entry, path: str) -> Leaf:
-        if entry.kind is EntryKind.HARDLINK:
-            return self._linked(entry, path)
-        return Leaf(
-            entry.kind,
-            entry.mode,
-            entry.size,
-            entry.offset,
-            self._index,
-            entry.link if entry.kind is EntryKind.SYMLINK else "",
-            entry.doubt,
-        )
+    def _leaf(self, folder: Folder, name: str, entry: tar.Entry) -> Leaf:
+        if entry.kind is not EntryKind.HARDLINK:
+            return Leaf(
+                entry.kind,
+                entry.mode,
+                entry.size,
+                entry.offset,
+                self._index,
+                entry.link if entry.kind is EntryKind.SYMLINK else "",
+                entry.doubt,
+            )
+        # What stands in the way goes before the link is made, and may be what it links to.
+        present = folder.children.pop(name, None)
+        made = self._linked(entry)
+        if present is not None:
+            folder.children[name] = present
+        return made
 
-    def _linked(self, entry: tar.Entry, path: str) -> Leaf:
+    def _linked(self, entry: tar.Entry) -> Leaf:
         """Return what a hard link links to, as link(2) finds it: following no last link."""
         parent, _, name = normal(entry.link).rpartition("/")
         folder = self._folder(parent, make=False)
         target = None if folder is None else folder.children.get(name)
-        if isinstance(target, Leaf) and normal(entry.link) != path:
+        if isinstance(target, Leaf):
             return replace(target, doubt=target.doubt or entry.doubt)
         return Leaf(EntryKind.OTHER, layer=self._index, doubt=_NO_TARGET)
 
