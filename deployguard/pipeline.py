@@ -58,14 +58,25 @@ def scan(
     )
     targets: list[Target] = []
     containers: list[Container] = []
-    with Openings(opening) as openings:
-        for argument in arguments or (".",):
-            options.progress(f"inspecting {argument}")
-            for opened in _opened(openings, argument):
-                target, found = _inspected(opened)
-                targets.append(target)
-                containers.extend(found)
-    return _report(tuple(targets), _numbered(containers), policies, options)
+    openings = Openings(opening)
+    try:
+        with openings:
+            for argument in arguments or (".",):
+                options.progress(f"inspecting {argument}")
+                for opened in _opened(openings, argument):
+                    target, found = _inspected(opened)
+                    targets.append(target)
+                    containers.extend(found)
+    except KeyboardInterrupt as interruption:
+        for problem in openings.left:
+            interruption.add_note(_remark(problem))
+        raise
+    report = _report(tuple(targets), _numbered(containers), policies, options)
+    return replace(report, notes=(*report.notes, *map(_remark, openings.left)))
+
+
+def _remark(problem: Problem) -> str:
+    return problem.message + (f" ({problem.hint})" if problem.hint else "")
 
 
 def review(

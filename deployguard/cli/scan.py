@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from deployguard.cli import files
+from deployguard.cli.interrupts import interruptible
 from deployguard.cli.notes import note
 from deployguard.errors import LimitError, UsageError
 from deployguard.model.action import Action
@@ -139,11 +141,18 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
     )
     loaded = [policy_stage.load(name, rules.IDS) for name in policies or (policy_stage.DEFAULT,)]
     destinations = _destinations(formats, output)
-    report = inspect(targets, loaded, options)
-    if not quiet:
-        for remark in report.notes:
+    try:
+        with interruptible():
+            report = inspect(targets, loaded, options)
+            if not quiet:
+                for remark in report.notes:
+                    note(remark)
+            return _write(report, destinations, colored=_colored(no_color=no_color))
+    except KeyboardInterrupt as interruption:
+        # What could not be removed stays in an engine.
+        for remark in getattr(interruption, "__notes__", ()):
             note(remark)
-    return _write(report, destinations, colored=_colored(no_color=no_color))
+        raise
 
 
 def _destinations(
@@ -170,7 +179,7 @@ def _write(
             if file is None:
                 _print(_paint(text) if colored and name == "text" else text)
             else:
-                Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
+                files.write(file, text)
         except OSError as error:
             note(f"cannot write {file or 'the report'}: {error.strerror}")
             code = code if code is ExitCode.BLOCKED else ExitCode.NOT_INSPECTED
@@ -181,8 +190,11 @@ def _print(text: str) -> None:
     """Print the report; that its reader has enough of it does not change the decision."""
     try:
         click.echo(text.encode("utf-8", "backslashreplace"), nl=False)
-    except BrokenPipeError:
+    except OSError as error:
+        # What is left in the buffer would fail again when Python ends, with a code of its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def _renderer(name: str) -> Callable[["Report"], str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployguard.model.evidence import Missing
-from deployguard.model.filesystem import Absent, Content, Filesystem, Unread
+from deployguard.model.filesystem import Absent, Content, Filesystem, Stat, Unread
 from deployguard.model.process import Interpreter, Process
 
 _VERSIONED = re.compile(r"python3\.\d{1,2}\Z")
@@ -35,8 +35,9 @@ def search_path(
         else:
             folders.extend(entry or "." for entry in variable.value.split(":") if entry)
     sites: list[str] = []
+    version = _version(interpreter.path, files)
     for prefix in _prefixes(interpreter.path, files):
-        found = list(_sites(prefix, files))
+        found = list(_sites(prefix, version, files))
         sites.extend(site for site in found if isinstance(site, str))
         unread = unread or next((site for site in found if isinstance(site, Missing)), None)
     return SearchPath(folders=(*folders, *sites), sites=tuple(dict.fromkeys(sites)), unread=unread)
@@ -54,9 +55,16 @@ def _prefixes(path: str | None, files: Filesystem) -> tuple[str, ...]:
     return tuple(dict.fromkeys((prefix, *_PREFIXES)))
 
 
-def _sites(prefix: str, files: Filesystem) -> Iterator[str | Missing]:
+def _version(path: str | None, files: Filesystem) -> str | None:
+    """Return the name of the interpreter's library, where its file is named like it."""
+    found = None if path is None else files.stat(path)
+    name = posixpath.basename(found.path) if isinstance(found, Stat) else ""
+    return name if _VERSIONED.match(name) else None
+
+
+def _sites(prefix: str, version: str | None, files: Filesystem) -> Iterator[str | Missing]:
     library = posixpath.join(prefix, "lib")
-    names = files.list(library)
+    names = files.list(library) if version is None else _held(library, version, files)
     if isinstance(names, Unread):
         yield names.missing
         # Which Python it is does not matter where no file of it can be read.
@@ -68,3 +76,15 @@ def _sites(prefix: str, files: Filesystem) -> Iterator[str | Missing]:
         if _VERSIONED.match(name) or name == "python3":
             yield posixpath.join(library, name, "site-packages")
             yield posixpath.join(library, name, "dist-packages")
+
+
+def _held(library: str, version: str, files: Filesystem) -> tuple[str, ...] | Unread:
+    """Look for the two folders of one version: a library is large, and an engine lists it whole."""
+    held = []
+    for name in ("python3", version):
+        found = files.stat(posixpath.join(library, name))
+        if isinstance(found, Unread):
+            return found
+        if isinstance(found, Stat):
+            held.append(name)
+    return tuple(held)

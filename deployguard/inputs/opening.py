@@ -12,7 +12,7 @@ from deployguard.inputs.targets import TargetArgument, TargetForm, is_compose, r
 from deployguard.model.container import ContainerKind, ContainerSpec
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
-from deployguard.model.image import Image
+from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.problem import Problem
 from deployguard.model.report import Status, Target, TargetKind
 
@@ -29,6 +29,10 @@ _NOT_LOOKED_UP = {
     "build": "only builds are looked up",
     "registry": "registries are not asked yet",
 }
+
+
+# The forms that ask one engine alone; the others ask Docker first, then podman.
+_ENGINES = {TargetForm.DOCKER: ImageOrigin.DOCKER, TargetForm.PODMAN: ImageOrigin.PODMAN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +86,23 @@ class Openings:
         if self._engine is not None:
             self._engine.close()
 
-    def engine(self) -> "EngineImages":
-        """Return the engine's images; nothing is asked of the engine yet."""
-        if self._engine is None:
-            from deployguard.inputs.image import EngineImages  # noqa: PLC0415  (loads docker)
+    @property
+    def left(self) -> tuple[Problem, ...]:
+        """Return what closing could not remove."""
+        return () if self._engine is None else self._engine.left
 
-            self._engine = EngineImages()
+    def engine(self) -> "EngineImages":
+        """Return the engines' images; nothing is asked of an engine yet."""
+        if self._engine is None:
+            from deployguard.inputs.image import EngineImages, EngineOptions  # noqa: PLC0415
+
+            self._engine = EngineImages(
+                EngineOptions(
+                    environ=self._options.environ,
+                    platform=self._options.platform,
+                    offline=self._options.offline,
+                )
+            )
         return self._engine
 
     def find(self, reference: Traced[str | None]) -> Image | Unread:
@@ -124,8 +139,9 @@ class Openings:
 
     def _open(self, target: TargetArgument) -> tuple[Opened, ...]:
         match target.form:
-            case TargetForm.IMAGE | TargetForm.DOCKER:
-                return (_images(target, (self.engine().open_image(target.name),)),)
+            case TargetForm.IMAGE | TargetForm.DOCKER | TargetForm.PODMAN:
+                origin = _ENGINES.get(target.form)
+                return (_images(target, (self.engine().open_image(target.name, origin),)),)
             case TargetForm.ARCHIVE | TargetForm.OCI:
                 return (_images(target, self._stored(target)),)
             case TargetForm.COMPOSE:
@@ -134,7 +150,7 @@ class Openings:
                 return (self._kubernetes(target),)
             case TargetForm.DOCKERFILE:
                 return (self._dockerfile(target),)
-            case TargetForm.PODMAN | TargetForm.REGISTRY | TargetForm.HELM | TargetForm.KUSTOMIZE:
+            case TargetForm.REGISTRY | TargetForm.HELM | TargetForm.KUSTOMIZE:
                 raise UnsupportedError(f"targets of the form {target.form}: are not read yet")
 
     def _stored(self, target: TargetArgument) -> tuple[Image, ...]:

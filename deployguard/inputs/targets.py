@@ -50,7 +50,6 @@ _COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-
 _SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "build", "dist"})
 _FOLDERS = 2_000
 _LATER = {
-    TargetForm.PODMAN: "save the image and scan the archive: podman save -o app.tar IMAGE",
     TargetForm.REGISTRY: "pull the image, or copy it: skopeo copy docker://IMAGE oci:DIR",
     TargetForm.HELM: "render it first: helm template DIR | deployguard scan k8s:-",
     TargetForm.KUSTOMIZE: "render it first: kubectl kustomize DIR | deployguard scan k8s:-",

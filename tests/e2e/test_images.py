@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -49,8 +48,8 @@ def docker_client(host: str) -> Iterator[DockerClient]:
     opened.close()
 
 
-# Images of one test each, so that tests beside it leave no containers of them.
-OWN = tuple(Fixture(name, 'CMD ["flask", "run"]') for name in ("watched", "interrupted"))
+# An image of one test, so that tests beside it leave no containers of it.
+WATCHED = Fixture("watched", 'CMD ["flask", "run"]')
 
 
 def left(docker_client: DockerClient, reference: str) -> list[object]:
@@ -252,7 +251,7 @@ def test_an_image_without_entrypoint_and_command_starts_nothing_wherever_it_is_n
 def test_a_scan_starts_nothing_and_leaves_nothing_in_the_engine(
     host: str, docker_client: DockerClient
 ) -> None:
-    reference = ensure(docker_client, OWN[0])
+    reference = ensure(docker_client, WATCHED)
     begun = int(time.time())
     scan(host, reference)
     events = docker_client.api.events(
@@ -273,25 +272,3 @@ def test_an_image_that_the_engine_does_not_have_is_said_with_the_way_out(host: s
     (target,) = report["targets"]
     assert (report["decision"], target["status"]) == ("error", "failed")
     assert target["problems"][0]["code"] == "not-found"
-
-
-@pytest.mark.parametrize("seconds", [0.15, 0.3, 0.5, 0.8])
-def test_an_interrupted_scan_leaves_nothing_in_the_engine(
-    seconds: float, host: str, docker_client: DockerClient
-) -> None:
-    reference = ensure(docker_client, OWN[1])
-    with subprocess.Popen(
-        [sys.executable, "-m", "deployguard", "scan", *[f"docker:{reference}"] * 3],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "DOCKER_HOST": host},
-    ) as process:
-        time.sleep(seconds)
-        process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
-    # The signal may come before the interpreter is up, or after the scan is done.
-    assert process.returncode in {130, 1, -signal.SIGINT}
-    if process.returncode == 130:
-        assert "Traceback" not in told
-    assert left(docker_client, reference) == []

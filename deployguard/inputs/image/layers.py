@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from deployguard.errors import InputError, IntegrityError
 from deployguard.inputs.image import tar
@@ -200,7 +200,8 @@ class _Contents:
         if node.layer in self._dear:
             source = Plain(blob, allowance=self._allowance)
         else:
-            source = replace(blob, offset=blob.offset + node.offset, size=node.size).open()
+            part = Blob(blob.path, blob.offset + node.offset, node.size, data=blob.data)
+            source = part.open()
         with closing(source):
             if isinstance(source, Plain):
                 source.skip(node.offset)
