@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from docker import DockerClient
-from docker.errors import APIError
+from docker.errors import APIError, ImageNotFound
 
 from deployguard import pipeline
 from deployguard.pipeline import ScanOptions
@@ -25,6 +25,7 @@ from deployguard.rules import IDS
 from tests.support.components import missing
 from tests.support.engine import client, engine
 from tests.support.images import FIXTURES, Fixture, ensure, probe
+from tests.support.podman import SOCKET, podman
 from tests.support.services import GO, SERVICES, go_program
 
 pytestmark = [
@@ -46,6 +47,14 @@ def docker_client(host: str) -> Iterator[DockerClient]:
     opened = client(host)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="module")
+def podman_client() -> Iterator[DockerClient]:
+    with podman() as address:
+        opened = client(address)
+        yield opened
+        opened.close()
 
 
 # An image of one test, so that tests beside it leave no containers of it.
@@ -99,12 +108,23 @@ def stored(reference: str, folder: Path, host: str) -> tuple[str, ...]:
             f"archive:{folder}/oci.tar")  # fmt: skip
 
 
+def loaded(podman_client: DockerClient, reference: str, archive: Path) -> str:
+    """Bring a saved image to podman, and return podman's name of it."""
+    name = f"localhost/{reference}"
+    try:
+        podman_client.images.get(name)
+    except ImageNotFound:
+        podman_client.images.load(archive.read_bytes())
+    return name
+
+
 def judged(
     host: str, monkeypatch: pytest.MonkeyPatch, *targets: str, images: str = "auto"
 ) -> dict[str, Any]:
     """Scan in this process: the same pipeline as the command's, without its start."""
     monkeypatch.setenv("DOCKER_HOST", host)
-    options = ScanOptions(today=date(2026, 1, 1), environ=dict(os.environ), images=images)
+    environ = {**os.environ, "CONTAINER_HOST": SOCKET}
+    options = ScanOptions(today=date(2026, 1, 1), environ=environ, images=images)
     report: dict[str, Any] = json.loads(
         json_report.render(pipeline.scan(targets, (load("production", IDS),), options))
     )
@@ -142,6 +162,7 @@ def test_every_source_of_an_image_says_what_a_run_of_it_shows(
     fixture: Fixture,
     host: str,
     docker_client: DockerClient,
+    podman_client: DockerClient,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -149,6 +170,8 @@ def test_every_source_of_an_image_says_what_a_run_of_it_shows(
     with ThreadPoolExecutor(1) as beside:
         run = beside.submit(probe, docker_client, reference, fixture.port) if fixture.runs else None
         targets = (f"docker:{reference}", *stored(reference, tmp_path, host))
+        name = loaded(podman_client, reference, tmp_path / "image.tar")
+        targets += (f"podman:{name}",)
         report = judged(host, monkeypatch, *targets)
         shown = run.result() if run is not None else None
     by_reference, *others = said(report)
