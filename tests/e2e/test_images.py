@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from docker import DockerClient
-from docker.errors import APIError, ImageNotFound
+from docker.errors import APIError
 
 from deployguard import pipeline
 from deployguard.pipeline import ScanOptions
@@ -23,7 +23,9 @@ from deployguard.policy import load
 from deployguard.report import json_report
 from deployguard.rules import IDS
 from tests.support.components import missing
-from tests.support.engine import client, engine
+from tests.support.effort import LONG
+from tests.support.engine import FOLDER, client, engine
+from tests.support.forms import Forms, formed, saved
 from tests.support.images import FIXTURES, Fixture, ensure, probe
 from tests.support.podman import SOCKET, podman
 from tests.support.services import GO, SERVICES, go_program
@@ -80,44 +82,6 @@ def scan(host: str, *arguments: str) -> dict[str, Any]:
     return report
 
 
-def save(host: str, archive: Path, *references: str) -> None:
-    """Write images as docker save does."""
-    docker = shutil.which("docker", path="/usr/bin") or shutil.which("docker")
-    if docker is None:
-        missing("there is no docker to save images with")
-    subprocess.run([docker, "-H", host, "save", "-o", str(archive), *references], check=True)
-
-
-def stored(reference: str, folder: Path, host: str) -> tuple[str, ...]:
-    """Write an image in each stored form with the real programs; return the targets."""
-    if shutil.which("skopeo") is None:
-        missing("there is no skopeo to write OCI layouts with")
-    policy = folder / "policy.json"
-    policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
-
-    def copy(source: str, destination: str, *options: str) -> None:
-        words = ["skopeo", "--policy", str(policy), "copy", "-q", *options, source, destination]
-        subprocess.run(words, check=True)
-
-    archive = folder / "image.tar"
-    save(host, archive, reference)
-    copy(f"docker-archive:{archive}", f"oci:{folder}/gzip:1", "--dest-compress-level", "1")
-    copy(f"docker-archive:{archive}", f"oci:{folder}/zstd:1", "--dest-compress-format", "zstd")
-    copy(f"oci:{folder}/gzip:1", f"oci-archive:{folder}/oci.tar:1")
-    return (f"archive:{archive}", f"oci:{folder}/gzip", f"oci:{folder}/zstd",
-            f"archive:{folder}/oci.tar")  # fmt: skip
-
-
-def loaded(podman_client: DockerClient, reference: str, archive: Path) -> str:
-    """Bring a saved image to podman, and return podman's name of it."""
-    name = f"localhost/{reference}"
-    try:
-        podman_client.images.get(name)
-    except ImageNotFound:
-        podman_client.images.load(archive.read_bytes())
-    return name
-
-
 def judged(
     host: str, monkeypatch: pytest.MonkeyPatch, *targets: str, images: str = "auto"
 ) -> dict[str, Any]:
@@ -157,21 +121,32 @@ def said(report: dict[str, Any]) -> list[object]:
     ]
 
 
+@pytest.fixture(scope="module")
+def references(docker_client: DockerClient) -> Mapping[str, str]:
+    """Build all images, several at a time; return their references by name."""
+    with ThreadPoolExecutor(3) as builders:
+        built = builders.map(lambda fixture: ensure(docker_client, fixture), FIXTURES)
+        return dict(zip((fixture.name for fixture in FIXTURES), built, strict=True))
+
+
+@pytest.fixture(scope="module")
+def forms(host: str, references: Mapping[str, str], podman_client: DockerClient) -> Forms:
+    return formed(FOLDER, host, podman_client, tuple(references.values()))
+
+
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda fixture: fixture.name)
 def test_every_source_of_an_image_says_what_a_run_of_it_shows(
     fixture: Fixture,
     host: str,
     docker_client: DockerClient,
-    podman_client: DockerClient,
-    tmp_path: Path,
+    references: Mapping[str, str],
+    forms: Forms,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    reference = ensure(docker_client, fixture)
+    reference = references[fixture.name]
     with ThreadPoolExecutor(1) as beside:
         run = beside.submit(probe, docker_client, reference, fixture.port) if fixture.runs else None
-        targets = (f"docker:{reference}", *stored(reference, tmp_path, host))
-        name = loaded(podman_client, reference, tmp_path / "image.tar")
-        targets += (f"podman:{name}",)
+        targets = (f"docker:{reference}", *forms.targets(reference))
         report = judged(host, monkeypatch, *targets)
         shown = run.result() if run is not None else None
     by_reference, *others = said(report)
@@ -195,21 +170,54 @@ def test_every_source_of_an_image_says_what_a_run_of_it_shows(
     assert shown["server"] in {program["server"] for program in container["programs"]}
 
 
-def test_an_archive_of_several_images_says_of_each_what_it_alone_says(
-    host: str, docker_client: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_archive_of_all_images_has_each_of_them_once(
+    host: str, references: Mapping[str, str], forms: Forms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    references = [ensure(docker_client, fixture) for fixture in FIXTURES]
-    archive = tmp_path / "images.tar"
-    save(host, archive, *references)
-    together = judged(host, monkeypatch, f"archive:{archive}")
-    alone = judged(host, monkeypatch, *(f"archive:{archive}:{name}" for name in references[::7]))
-    by_name = dict(zip(
-        [container["image"]["reference"] for container in together["containers"]],
-        said(together), strict=True,
-    ))  # fmt: skip
-    assert len(by_name) == len(FIXTURES)
-    for container, alike in zip(alone["containers"], said(alone), strict=True):
-        assert by_name[container["image"]["reference"]] == alike
+    report = judged(host, monkeypatch, f"archive:{forms.folder}/saved.tar")
+    by_name = {
+        container["image"]["reference"]: facts
+        for container, facts in zip(report["containers"], said(report), strict=True)
+    }
+    assert set(by_name) == set(references.values())
+    some = tuple(references.values())[:: 1 if LONG else 9]
+    alone = judged(host, monkeypatch, *(f"docker:{reference}" for reference in some))
+    assert said(alone) == [by_name[reference] for reference in some]
+
+
+# Layers that take away, that link, and that a build has left behind; the settings of a config.
+SKOPEO = FIXTURES if LONG else tuple(
+    fixture for fixture in FIXTURES
+    if fixture.name in {"flaskenv-opaque", "flaskenv-link", "metadata"}
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fixture", SKOPEO, ids=lambda fixture: fixture.name)
+def test_what_skopeo_writes_of_an_image_says_the_same(
+    fixture: Fixture,
+    host: str,
+    references: Mapping[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if shutil.which("skopeo") is None:
+        missing("there is no skopeo to write OCI layouts with")
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+
+    def copy(source: str, destination: str, *options: str) -> None:
+        words = ["skopeo", "--policy", str(policy), "copy", "-q", *options, source, destination]
+        subprocess.run(words, check=True)
+
+    reference = references[fixture.name]
+    saved(host, tmp_path / "saved.tar", reference)
+    source = f"docker-archive:{tmp_path}/saved.tar"
+    copy(source, f"oci:{tmp_path}/gzip:1", "--dest-compress-level", "1")
+    copy(source, f"oci:{tmp_path}/zstd:1", "--dest-compress-format", "zstd")
+    copy(f"oci:{tmp_path}/gzip:1", f"oci-archive:{tmp_path}/oci.tar:1")
+    targets = (f"archive:{tmp_path}/saved.tar", f"oci:{tmp_path}/gzip", f"oci:{tmp_path}/zstd",
+               f"archive:{tmp_path}/oci.tar")  # fmt: skip
+    by_reference, *others = said(judged(host, monkeypatch, f"docker:{reference}", *targets))
+    assert others == [by_reference] * len(targets)
 
 
 REPORTED = {"dev_server", "debug_mode", "debugger", "interactive", "pin_off", "reloader",
@@ -236,7 +244,7 @@ def test_servers_of_a_distribution_and_go_programs_are_quiet(
     if fixture in GO:
         fixture = replace(fixture, files={"server": go_program()})
     reference = ensure(docker_client, fixture)
-    save(host, tmp_path / "image.tar", reference)
+    saved(host, tmp_path / "image.tar", reference)
     report = judged(host, monkeypatch, f"docker:{reference}", f"archive:{tmp_path}/image.tar")
     quiet(report)
     by_reference, stored_form = said(report)
@@ -260,7 +268,7 @@ def test_an_image_without_entrypoint_and_command_starts_nothing_wherever_it_is_n
         )
         return f"compose:{service}", f"k8s:{pod}"
 
-    save(host, tmp_path / "image.tar", reference)
+    saved(host, tmp_path / "image.tar", reference)
     nothing = targets("nothing", "", "")
     quiet(judged(host, monkeypatch, f"docker:{reference}", f"archive:{tmp_path}/image.tar"))
     quiet(judged(host, monkeypatch, *nothing, images="engine"))
