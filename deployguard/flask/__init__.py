@@ -41,7 +41,7 @@ def judge(
     mounted over them. Programs that end before what follows them are left out.
     """
     programs = [program for program in launch.follow(process, files) if program.lasting]
-    return tuple(_facts(program, program.files or files, image or files) for program in programs)
+    return tuple(_facts(program, files, image or files) for program in programs)
 
 
 def _facts(program: Program, files: Filesystem, image: Filesystem) -> ProgramFacts:
@@ -71,11 +71,11 @@ def _judged(program: Program, files: Filesystem, image: Filesystem) -> Judged:
         case ProgramKind.NOTHING:
             return ended(ProgramClass.OTHER, *program.trail)
         case ProgramKind.UNKNOWN:
-            return _unknown(program, image)
+            return _unknown(program, files, image)
         case ProgramKind.BINARY:
             return _binary(program, files, image)
         case ProgramKind.SCRIPT | ProgramKind.MODULE | ProgramKind.CODE | ProgramKind.ENTRY_POINT:
-            return _python(program, files)
+            return _python(program, program.files or files)
 
 
 def _open(program: Program, missing: tuple[Missing, ...]) -> Judged:
@@ -90,9 +90,9 @@ def _open(program: Program, missing: tuple[Missing, ...]) -> Judged:
     )
 
 
-def _unknown(program: Program, image: Filesystem) -> Judged:
+def _unknown(program: Program, files: Filesystem, image: Filesystem) -> Judged:
     """Judge what could not be followed: where there is no Python it cannot be Flask."""
-    python = binaries.without_python(program, image)
+    python = binaries.without_python(program, files, image)
     if isinstance(python, Evidence):
         return _foreign(program, python)
     return _open(program, program.missing)
@@ -103,10 +103,10 @@ def _binary(program: Program, files: Filesystem, image: Filesystem) -> Judged:
     host = binaries.hosts_python(program)
     if host is not None:
         return _open(program, (host,))
-    known = binaries.known_binary(program, files, image)
+    known = binaries.known_binary(program, program.files or files, image)
     if isinstance(known, Evidence):
         return _foreign(program, known)
-    python = binaries.without_python(program, image)
+    python = binaries.without_python(program, files, image)
     if isinstance(python, Evidence):
         return _foreign(program, python)
     return _open(program, (known if python is None else python,))

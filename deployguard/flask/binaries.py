@@ -141,14 +141,9 @@ def _tied(package: Package, image: Filesystem) -> Missing | None:
 def _named(program: Program, files: Filesystem, image: Filesystem) -> Missing | None:
     """Return the program that the words of another name, unless it is a known one as well."""
     unknown = Missing(Reason.PROGRAM, f"what the program {program.name} does with its words")
-    texts: list[str] = []
-    for word in program.args:
-        if word.value is None:
-            return word.missing[0] if word.missing else unknown
-        parts = re.split(r"[\s=,;'\"]+|:(?!//)", word.value)
-        texts.extend(part for part in parts if part and part[0] != "-" and not part.isdigit())
-    if len(texts) > _WORDS:
-        return Missing(Reason.LIMIT, f"what {program.name} does with more than {_WORDS} words")
+    texts = _texts(program)
+    if isinstance(texts, Missing):
+        return texts
     for text in texts:
         if _PYTHON.match(posixpath.basename(text)) or text.endswith((".py", ".pyc", ".pyz")):
             return unknown
@@ -156,6 +151,20 @@ def _named(program: Program, files: Filesystem, image: Filesystem) -> Missing | 
         if isinstance(found, Executable) and not _harmless(found, image):
             return unknown
     return None
+
+
+def _texts(program: Program) -> list[str] | Missing:
+    """Return the parts of a program's words that may name something to start."""
+    texts: list[str] = []
+    for word in program.args:
+        if word.value is None:
+            unseen = Missing(Reason.PROGRAM, f"what the program {program.name} does with its words")
+            return word.missing[0] if word.missing else unseen
+        parts = re.split(r"[\s=,;'\"]+|:(?!//)", word.value)
+        texts.extend(part for part in parts if part and part[0] != "-" and not part.isdigit())
+    if len(texts) > _WORDS:
+        return Missing(Reason.LIMIT, f"what {program.name} does with more than {_WORDS} words")
+    return texts
 
 
 def _harmless(found: Executable, image: Filesystem) -> bool:
@@ -182,14 +191,21 @@ def _harmless(found: Executable, image: Filesystem) -> bool:
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "env", "su", "sudo", "gosu"})
 
 
-def without_python(program: Program, image: Filesystem) -> Evidence | Missing | None:
+def without_python(
+    program: Program, files: Filesystem, image: Filesystem
+) -> Evidence | Missing | None:
     """Return that an image holds no Python at all, why that cannot be told, or None where it does.
 
     No interpreter, library or packages of one lie anywhere, and no program outside of what the
-    distribution brought carries one in itself.
+    distribution brought carries one in itself. `files` are the container's; a program that lies in
+    what is mounted over the image is not the image's.
     """
     if _on_path(program.process, image):
         return None
+    if files is not image:
+        outside = _leads_out(program, files, image)
+        if outside is not None:
+            return outside
     programs = _walked(image)
     if not isinstance(programs, list):
         return programs
@@ -205,6 +221,24 @@ def without_python(program: Program, image: Filesystem) -> Evidence | Missing | 
     root = image.stat("/")
     place = root.location if isinstance(root, Stat) else program.location
     return Evidence(place, "the image holds no Python: no interpreter, no library, no packages")
+
+
+def _leads_out(program: Program, files: Filesystem, image: Filesystem) -> Missing | None:
+    """Return the word of a program that leads to something mounted over the image."""
+    texts = _texts(program)
+    if isinstance(texts, Missing):
+        return texts
+    environment, cwd = program.process.env, program.process.cwd
+    for text in (program.name, *texts):
+        if not text:
+            continue
+        there = paths.find(text, environment, cwd, files)
+        here = paths.find(text, environment, cwd, image)
+        if isinstance(there, Unread) and there != here:
+            return there.missing
+        if there != here:
+            return Missing(Reason.PROGRAM, f"what {text} does, which is mounted")
+    return None
 
 
 def _walked(image: Filesystem) -> list[str] | Missing | None:

@@ -144,3 +144,15 @@ def test_what_is_mounted_over_an_image_is_not_the_image() -> None:
     mounted = MemoryFiles(PLAIN, unread={"/data": missing})
     (program,) = flask.judge(process("own"), mounted, image)
     assert answers(program) == {NO}
+    # What lies in the volume may be anything.
+    for command in ("/data/start", "own /data/config"):
+        (program,) = flask.judge(process(command), mounted, image)
+        assert missing in program.facts.debugger.missing
+
+
+def test_a_program_that_is_mounted_over_an_image_is_not_judged_by_the_image() -> None:
+    frozen = ELF + "x" * 1_100_000 + "_MEIPASS"
+    image = MemoryFiles(PLAIN)
+    mounted = MemoryFiles(PLAIN | {"/usr/local/bin/own": frozen})
+    (program,) = flask.judge(process("own"), mounted, image)
+    assert answers(program) == {UNKNOWN, NO}
