@@ -203,10 +203,9 @@ def test_a_limit_leaves_the_target_incomplete_and_blocks(tmp_path: Path) -> None
     assert [problem.code.value for problem in one.problems] == ["limit"]
     assert (report.decision.value, report.exit_code) == ("block", 1)
     (container,) = report.containers
-    answers = {
-        claim.answer.value for claim in (container.facts.debugger, container.facts.dev_server)
-    }
-    assert answers == {"unknown"}
+    # What is forced by the config alone is said; nothing is denied.
+    assert container.facts.dev_server.answer.value == "yes"
+    assert container.facts.debugger.answer.value == "unknown"
 
 
 def test_an_image_that_starts_nothing_is_decided_by_its_config_alone(tmp_path: Path) -> None:
