@@ -3,12 +3,14 @@
 import bz2
 import gzip
 import hashlib
+import json
 import lzma
 import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from deployguard.inputs.image import compression
 from deployguard.inputs.image.layers import Layer, LayeredFilesystem
 from deployguard.inputs.image.streams import Blob, Plain
 from tests.support.archives import digest, file, gnu_long, header, tape
+from tests.support.components import missing
 from tests.support.listing import look
 
 if sys.version_info >= (3, 14):
@@ -50,7 +53,8 @@ def estargz(data: bytes) -> bytes:
 def inflate(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Use the one or the other of what inflates."""
     if request.param == "isal":
-        pytest.importorskip("isal")
+        if find_spec("isal") is None:
+            missing("isal, the extra that inflates faster, is not installed")
     else:
         monkeypatch.setattr(compression, "inflation", lambda: (zlib.decompressobj, zlib.error))
 
@@ -187,6 +191,17 @@ print(type(shown).__name__, files.problems()[0].code.value, peak(), made >> 20)
 )
 
 
+IMAGE = (
+    PEAK
+    + """
+import sys
+from deployguard.inputs.image.stored import open_archive
+(image,) = open_archive(sys.argv[1], tag=None, platform=None)
+print(type(image.files.stat("/nothing")).__name__, peak())
+"""
+)
+
+
 def told(script: str, *arguments: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments], check=True, capture_output=True, text=True
@@ -232,6 +247,39 @@ except InputError as error:
     )
     assert problem in {"LimitError", "UnsupportedError", "IntegrityError"}
     assert int(peak) <= 128
+
+
+def sparse(path: Path, files: int, filler: int) -> str:
+    """Write an archive of an image of so many files, and of so many bytes that lie in none."""
+    names = tape(
+        *(file(f"usr/lib/folder{n // 50}/file-{n}.py", "x") for n in range(files)), end=b""
+    )
+    layer = header("filler", size=filler)
+    whole = hashlib.sha256(names + layer)
+    for _ in range(filler // MIB):
+        whole.update(ZEROS[:MIB])
+    diff_id = f"sha256:{whole.hexdigest()}"
+    config = json.dumps({"config": {}, "rootfs": {"diff_ids": [diff_id]}}).encode()
+    entries = [{"Config": "config.json", "RepoTags": None, "Layers": ["layer.tar"]}]
+    size = len(names + layer) + filler
+    with path.open("wb") as archive:
+        archive.write(file("config.json", config) + file("manifest.json", json.dumps(entries)))
+        archive.write(header("layer.tar", size=size) + names + layer)
+        archive.truncate(archive.tell() + filler)
+    return str(path)
+
+
+def test_memory_grows_with_the_paths_alone(tmp_path: Path) -> None:
+    peaks = {}
+    for files, filler in ((1_000, 0), (40_000, 0), (40_000, 300 * MIB)):
+        found, peak = told(IMAGE, sparse(tmp_path / "app.tar", files, filler))
+        assert found == "Absent"
+        peaks[files, filler] = int(peak)
+    # 0.6 kB a path at most over 64 MB; and nothing for the bytes.
+    assert peaks[1_000, 0] <= 64
+    assert peaks[40_000, 0] <= 64 + 40_000 * 0.6 / 1024
+    assert peaks[40_000, 0] - peaks[1_000, 0] <= 39_000 * 0.6 / 1024
+    assert peaks[40_000, 300 * MIB] <= peaks[40_000, 0] + 3
 
 
 def test_stored_images_load_neither_engines_nor_unpackers() -> None:
