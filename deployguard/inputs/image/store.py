@@ -204,7 +204,7 @@ class Packed:
 
     def stream(self) -> Plain:
         """Return the whole content from its beginning."""
-        return Plain(self._blob, self._blob.path, self._allowance, _PACKED_LIMIT)
+        return Plain(self._blob, self._blob.path, self._allowance, _PACKED_LIMIT, hashed=False)
 
     def open(self, offset: int) -> "_Section":
         """Return the content from an offset on."""
