@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
-from deployguard.errors import InputError, IntegrityError
+from deployguard.errors import InputError, IntegrityError, LimitError
 from deployguard.inputs.image import tar
 from deployguard.inputs.image.streams import Allowance, Blob, Bytes, Plain
 from deployguard.inputs.image.tar import EntryKind
@@ -136,7 +136,8 @@ class LayeredFilesystem:
         return Missing(reason, f"the file /{real} of {self._reference} ({why})")
 
     def _unread(self, error: InputError) -> Unread:
-        return Unread(Missing(Reason.FILE, f"the files of {self._reference} ({error.message})"))
+        reason = Reason.LIMIT if isinstance(error, LimitError) else Reason.FILE
+        return Unread(Missing(reason, f"the files of {self._reference} ({error.message})"))
 
     def _note(self, path: str, why: str) -> Problem:
         return Problem(
@@ -300,7 +301,7 @@ class _Contents:
         blob = self._layers[node.layer].blob
         data: bytes | None = None
         ahead = 0
-        with closing(Plain(blob, allowance=self._allowance)) as source:
+        with closing(Plain(blob, allowance=self._allowance, hashed=False)) as source:
             for entry in tar.entries(source):
                 if entry.offset == node.offset and entry.kind is EntryKind.FILE:
                     data = source.read(node.size)

@@ -202,12 +202,13 @@ def _layer(store: Store, descriptor: Descriptor, path: str) -> Blob:
 def manifest(group: Named, store: Store, path: str, platform: str | None) -> Manifest:
     """Follow indexes down to the manifest of the platform. Raises InputError."""
     descriptors = list(group.descriptors)
-    for _ in range(_NESTING):
+    for depth in range(_NESTING):
         if len(descriptors) > 1 and not _differ(descriptors) and group.name is not None:
             _check_one(descriptors, group.name, path)
         descriptor = descriptors[0]
-        if len(descriptors) != 1:
-            offered = [platforms.platform_of(one) for one in descriptors]
+        offered = [platforms.platform_of(one) for one in descriptors]
+        # A lone image is judged whatever it is of; one in an index only for what was asked for.
+        if len(descriptors) > 1 or (depth and offered != [None]):
             descriptor = descriptors[platforms.choose(offered, platform, path)]
         found = _document(store, descriptor, path)
         if "manifests" not in found:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 from deployguard.errors import (
-    InputError,
     IntegrityError,
     LimitError,
     NotFoundError,
@@ -100,21 +99,15 @@ def open_store(path: str) -> ArchiveStore:
     Raises NotFoundError, UnreadableError, IntegrityError, LimitError, UnsupportedError.
     """
     size, head = _looked_at(path)
-    try:
-        if unpacker(head, path) is None:
-            whole = Blob(path, 0, size)
-            return _indexed(path, whole, _Seeking(whole))
-        packed = Packed(path, size)
-        with closing(packed.stream()) as peeked:
-            twice = unpacker(peeked.read(_HEAD), path) is not None
-        if twice:
-            raise UnsupportedError(f"{path} is packed twice", hint="unpack it once and scan that")
-        return _indexed(path, Blob(path, 0, 0, packed=packed), packed.stream())
-    except InputError as error:
-        message = error.message if path in error.message else f"{path}: {error.message}"
-        hint = error.hint or "write the archive anew: docker save -o app.tar IMAGE"
-        place = error.location or Location(path)
-        raise type(error)(message, location=place, hint=hint) from error
+    if unpacker(head, path) is None:
+        whole = Blob(path, 0, size)
+        return _indexed(path, whole, _Seeking(whole))
+    packed = Packed(path, size)
+    with closing(packed.stream()) as peeked:
+        twice = unpacker(peeked.read(_HEAD), path) is not None
+    if twice:
+        raise UnsupportedError(f"{path} is packed twice", hint="unpack it once and scan that")
+    return _indexed(path, Blob(path, 0, 0, packed=packed), packed.stream())
 
 
 def _looked_at(path: str) -> tuple[int, bytes]:
@@ -211,7 +204,7 @@ class Packed:
 
     def stream(self) -> Plain:
         """Return the whole content from its beginning."""
-        return Plain(self._blob, self._blob.path, self._allowance, _PACKED_LIMIT)
+        return Plain(self._blob, self._blob.path, self._allowance, _PACKED_LIMIT, hashed=False)
 
     def open(self, offset: int) -> "_Section":
         """Return the content from an offset on."""

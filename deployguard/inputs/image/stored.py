@@ -1,10 +1,11 @@
 """Stored images: docker save archives, OCI archives and layouts, and archives that are both."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from deployguard.errors import IntegrityError, LimitError, UnsupportedError
+from deployguard.errors import InputError, IntegrityError, LimitError, UnsupportedError
 from deployguard.inputs.image import layout, saved
 from deployguard.inputs.image.assembly import Assembly
 from deployguard.inputs.image.names import Candidate, chosen, qualified, repository
@@ -25,27 +26,41 @@ def open_archive(path: str, *, tag: str | None, platform: str | None) -> tuple[I
     NotFoundError, UnreadableError, IntegrityError, LimitError, UnsupportedError, SyntaxInputError
     or AmbiguousError.
     """
-    store = open_store(path)
-    assembly = Assembly(path, ImageOrigin.ARCHIVE)
-    docker = store.part(saved.MANIFEST) is not None
-    oci = store.part(layout.INDEX) is not None
-    if docker and oci:
-        return _opened(_agreed(store, assembly, platform), path, tag)
-    if docker:
-        images = saved.read(store, path)
-        return _opened(saved.candidates(images, store, assembly), path, tag)
-    if oci:
-        named = layout.read(store, path)
-        return _opened(layout.candidates(named, store, assembly, platform), path, tag)
-    raise _no_image(store, path)
+    with _explained(path):
+        store = open_store(path)
+        assembly = Assembly(path, ImageOrigin.ARCHIVE)
+        docker = store.part(saved.MANIFEST) is not None
+        oci = store.part(layout.INDEX) is not None
+        if docker and oci:
+            return _opened(_agreed(store, assembly, platform), path, tag)
+        if docker:
+            images = saved.read(store, path)
+            return _opened(saved.candidates(images, store, assembly), path, tag)
+        if oci:
+            named = layout.read(store, path)
+            return _opened(layout.candidates(named, store, assembly, platform), path, tag)
+        raise _no_image(store, path)
 
 
 def open_layout(path: str, *, tag: str | None, platform: str | None) -> tuple[Image, ...]:
     """Return the images of an OCI layout folder; raises as `open_archive` does."""
-    store = FolderStore(Path(path))
-    assembly = Assembly(path, ImageOrigin.OCI)
-    named = layout.read(store, path)
-    return _opened(layout.candidates(named, store, assembly, platform), path, tag)
+    with _explained(path):
+        store = FolderStore(Path(path))
+        assembly = Assembly(path, ImageOrigin.OCI)
+        named = layout.read(store, path)
+        return _opened(layout.candidates(named, store, assembly, platform), path, tag)
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    """Give an error from below the name of the file, its place and a way out."""
+    try:
+        yield
+    except InputError as error:
+        message = error.message if path in error.message else f"{path}: {error.message}"
+        hint = error.hint or "write the image anew, for example with docker save or skopeo copy"
+        place = error.location or Location(path)
+        raise type(error)(message, location=place, hint=hint) from error
 
 
 def _opened(candidates: Sequence[Candidate], path: str, tag: str | None) -> tuple[Image, ...]:

@@ -110,9 +110,9 @@ class Allowance:
 class Plain:
     """The uncompressed bytes of a blob in order: a `tar.Source` that hashes what passes.
 
-    `what` names it in errors, `allowance` is shared with other streams. Raises as it goes:
-    IntegrityError for damaged data, LimitError beyond a bound, UnsupportedError for a packing that
-    is not read, UnreadableError.
+    `what` names it in errors, `allowance` is shared with other streams; what is verified already,
+    or has no digest, need not be `hashed`. Raises as it goes: IntegrityError for damaged data,
+    LimitError beyond a bound, UnsupportedError for a packing that is not read, UnreadableError.
     """
 
     def __init__(
@@ -121,13 +121,15 @@ class Plain:
         what: str | None = None,
         allowance: Allowance | None = None,
         limit: int = _LAYER_LIMIT,
+        *,
+        hashed: bool = True,
     ) -> None:
         self._what = what or f"a layer of {blob.path}"
         self._blob = blob
         self._allowances = (Allowance(limit), allowance or Allowance())
         self._left = blob.size
-        self._raw = hashlib.sha256()
-        self._content = hashlib.sha256()
+        self._raw = hashlib.sha256() if hashed else None
+        self._content = hashlib.sha256() if hashed else None
         self._counted = 0
         self._buffer = b""
         self._start = 0
@@ -148,7 +150,8 @@ class Plain:
         except OSError as error:
             raise UnreadableError(f"cannot read {self._blob.path}: {error.strerror}") from error
         self._left -= len(data)
-        self._raw.update(data)
+        if self._raw is not None:
+            self._raw.update(data)
         return data
 
     def _uncompressed(self, portion: bytes, packing: Unpacker | None) -> Iterator[bytes]:
@@ -160,7 +163,8 @@ class Plain:
                 continue
             for piece in packing.unpack(portion):
                 self._bound(len(piece))
-                self._content.update(piece)
+                if self._content is not None:
+                    self._content.update(piece)
                 yield piece
             portion = self._take(PORTION)
         if self._left > 0:
@@ -205,9 +209,11 @@ class Plain:
             size -= passed
 
     def finish(self, diff_id: str | None) -> None:
-        """Read to the end and compare both digests. Raises IntegrityError."""
+        """Read to the end and compare both digests, if hashed. Raises IntegrityError."""
         while self._fill():
             pass
+        if self._raw is None or self._content is None:
+            return
         raw = f"sha256:{self._raw.hexdigest()}"
         if self._blob.digest is not None and raw != self._blob.digest:
             raise IntegrityError(f"{self._what} is not what its digest says")

@@ -63,17 +63,26 @@ Node = Leaf | Folder | Whiteout
 
 @dataclass(slots=True)
 class Room:
-    """How much may still be put into trees: of nodes, and of the letters of their paths."""
+    """How much may still be put into trees: entries, letters of paths, and folders they imply."""
 
-    nodes: int = 2_000_000
+    entries: int = 2_000_000
     letters: int = 256 * 1024 * 1024
+    folders: int = 50_000
 
     def take(self, letters: int) -> None:
-        """Count one. Raises LimitError when there is no room left."""
-        self.nodes -= 1
+        """Count an entry, which gives room for a folder as well. Raises LimitError."""
+        self.entries -= 1
         self.letters -= letters
-        if self.nodes < 0 or self.letters < 0:
+        self.folders += 1
+        if self.entries < 0 or self.letters < 0:
             raise LimitError("the layers hold too many files")
+
+    def take_folder(self, letters: int) -> None:
+        """Count a folder that no entry names. Raises LimitError."""
+        self.letters -= letters
+        self.folders -= 1
+        if self.folders < 0 or self.letters < 0:
+            raise LimitError("the layers hold too many folders that no entry names")
 
 
 def normal(name: str) -> str:
@@ -81,6 +90,11 @@ def normal(name: str) -> str:
     if name and name[0] not in "./" and "/." not in name and "//" not in name:
         return name.removesuffix("/")
     return posixpath.normpath("/" + name.lstrip("/")).lstrip("/")
+
+
+def _longer(text: str, limit: int) -> bool:
+    """Say whether a name has more bytes than a limit; a letter has four at most."""
+    return len(text) * 4 > limit and len(os.fsencode(text)) > limit
 
 
 class LayerTree:
@@ -104,7 +118,7 @@ class LayerTree:
         if not path:
             self._restate(self.root, entry, path)
             return
-        if len(path) * 4 > _PATH and len(os.fsencode(path)) + 1 > _PATH:
+        if _longer(path, _PATH - 1):
             raise LimitError("a layer has a path that is longer than Linux allows")
         parent, _, name = path.rpartition("/")
         recent = self._recent
@@ -119,6 +133,8 @@ class LayerTree:
         elif entry.kind is EntryKind.DIRECTORY:
             self._put_folder(folder, name, path, entry)
         else:
+            if _longer(entry.link, _PATH):
+                self._refuse(path, "its link is longer than Linux allows")
             self._put(folder, name, path, self._leaf(folder, name, entry))
 
     def _remove(self, folder: Folder, name: str, path: str) -> None:
@@ -163,7 +179,7 @@ class LayerTree:
             elif _states_folders(present):
                 self._refuse(path, "it replaces a folder with folders that are named themselves")
             self._recent = None
-        elif len(name) * 4 > _NAME and len(os.fsencode(name)) > _NAME:
+        elif _longer(name, _NAME):
             self._refuse(path, "its name is longer than Linux allows")
         folder.children[name] = node
         if node.doubt:
@@ -233,10 +249,10 @@ class LayerTree:
         return trail[-1]
 
     def _made(self, folder: Folder, name: str) -> Folder:
-        self._room.take(len(name))
+        self._room.take_folder(len(name))
         made = Folder(layer=self._index)
         folder.children[name] = made
-        if len(name) * 4 > _NAME and len(os.fsencode(name)) > _NAME:
+        if _longer(name, _NAME):
             self._refuse(name, "its name is longer than Linux allows")
         return made
 
