@@ -204,6 +204,16 @@ def test_podman_finds_an_image_by_every_name_that_podman_takes(
         assert container.spec.image.digest == digest
 
 
+def test_docker_finds_an_image_by_its_id_and_names_it_by_its_repository(
+    host: str, docker: DockerClient
+) -> None:
+    image = docker.images.get(ensure(docker, LARGE))
+    names = [str(image.id), str(image.id)[7:], str(image.id)[7:19]]
+    found = report(*(f"docker:{name}" for name in names), DOCKER_HOST=host)
+    assert [container.spec.subject for container in found.containers] == ["dgtest/large"] * 3
+    assert [container.spec.target for container in found.containers] == names
+
+
 def test_an_image_of_another_digest_is_not_the_one_that_was_asked_for(
     host: str, docker: DockerClient, podman_host: str, podman_client: DockerClient
 ) -> None:
@@ -761,7 +771,13 @@ def test_an_engine_that_dies_at_any_call_never_makes_an_image_safe(
 
 @pytest.mark.parametrize(
     ("fault", "kept"),
-    [(Fault.CUT, 0.5), (Fault.SHORT, 0.0), (Fault.SHORT, 0.5), (Fault.SHORT, 0.99999)],
+    [
+        (Fault.CUT, 0.5),
+        (Fault.RAGGED, 0.50001),
+        (Fault.SHORT, 0.0),
+        (Fault.SHORT, 0.5),
+        (Fault.SHORT, 0.99999),
+    ],
 )
 def test_an_answer_that_is_cut_anywhere_never_makes_an_image_safe(
     kept: float, fault: Fault, host: str, docker: DockerClient, folder: Path

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.support.components import missing
 from tests.support.daemons import Daemon, answers, client
 
-__all__ = ["FOLDER", "SOCKET", "client", "engine"]
+__all__ = ["client", "engine"]
 
 FOLDER = Path("/tmp/dgtest")  # noqa: S108  (made with mode 700, used by root alone)
 

@@ -24,7 +24,8 @@ class Fault(StrEnum):
     CLOSED = "closed"  # the connection ends, and the engine never sees the call
     UNANSWERED = "unanswered"  # the engine does it, and its answer is lost
     CUT = "cut"  # the body ends in the middle, against its length
-    SHORT = "short"  # the body ends in the middle, and nothing says so
+    SHORT = "short"  # the body ends at a block of a tar, and nothing says so
+    RAGGED = "ragged"  # the body ends in the middle of a block, and nothing says so
     REFUSED = "refused"  # the engine answers that it failed
 
 
@@ -163,15 +164,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        if fault is Fault.SHORT:
+        if fault in {Fault.SHORT, Fault.RAGGED}:
             self.send_header("Connection", "close")
         else:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         shown = body
-        if fault in {Fault.CUT, Fault.SHORT}:
-            # At the end of a block, where a reader of tars sees no harm.
-            shown = body[: int(len(body) * self.proxy.kept) // 512 * 512]
+        if fault in {Fault.CUT, Fault.SHORT, Fault.RAGGED}:
+            shown = body[: int(len(body) * self.proxy.kept)]
+            if fault is Fault.SHORT:
+                shown = shown[: len(shown) // 512 * 512]
             self.close_connection = True
         if self.command != "HEAD":
             self.wfile.write(shown)

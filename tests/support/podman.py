@@ -14,7 +14,7 @@ from docker.errors import ImageNotFound
 from tests.support.components import missing
 from tests.support.daemons import Daemon, client
 
-__all__ = ["FOLDER", "SOCKET", "client", "copied", "podman"]
+__all__ = ["client", "copied", "podman"]
 
 FOLDER = Path("/tmp/dgpodman")  # noqa: S108  (made with mode 700, used by root alone)
 

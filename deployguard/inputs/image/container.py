@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from deployguard.errors import InputError, LimitError, UnreadableError
+from deployguard.errors import InputError, IntegrityError, LimitError, UnreadableError
 from deployguard.inputs.image import tar
 from deployguard.inputs.image.engine_client import LABEL, Engine, RefusedError, UnclearError
 from deployguard.inputs.image.tar import EntryKind
@@ -31,7 +31,9 @@ from deployguard.model.problem import Problem
 
 _READ_LIMIT = 2 * 1024 * 1024
 _HOPS = 40
-_FOLDER_LIMIT = 512 * 1024 * 1024
+# Bytes pass and are not kept: a large image is slow, and answered. The names in its root, which a
+# program that is no Python makes one look for, are in the tar of all of it.
+_FOLDER_LIMIT = 10 * 1024**3
 # What is fetched before anybody asked for all of it: it costs less than the stats and folders.
 _WHOLE_LIMIT = 80 * 1024 * 1024
 _AHEAD_LIMIT = 16 * 1024 * 1024
@@ -195,6 +197,12 @@ class ContainerFiles:
             except LimitError as error:
                 self._limit = self._limit or error
                 return Unread(Missing(Reason.LIMIT, error.message))
+            except IntegrityError as error:
+                self._failure = UnreadableError(
+                    f"{self._engine.name} answered with a damaged tar: {error.message}",
+                    hint="is it still running?",
+                )
+                self.failed_at = self._clock()
             except InputError as error:
                 self._failure = error
                 self.failed_at = self._clock()
