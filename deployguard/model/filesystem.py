@@ -100,7 +100,7 @@ def searched(pieces: Iterable[bytes], wanted: frozenset[bytes]) -> Searched:
             break
         window = tail + piece
         found.update(one for one in wanted - found if one in window)
-        tail = window[len(window) - overlap :] if overlap else b""
+        tail = window[-overlap:] if overlap else b""
     return Searched(head, frozenset(found))
 
 
