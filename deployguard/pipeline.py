@@ -13,6 +13,7 @@ from deployguard.inputs.opening import Opened, OpeningOptions, Openings, describ
 from deployguard.model.action import Action
 from deployguard.model.container import ContainerSpec
 from deployguard.model.facts import worst
+from deployguard.model.image import Image
 from deployguard.model.problem import Problem, ProblemCode
 from deployguard.model.report import Container, Report, Status, Target
 
@@ -146,7 +147,8 @@ def _with_problems(target: Target, problems: Sequence[Problem]) -> Target:
 
 def _container(spec: ContainerSpec) -> Container:
     started = process(spec)
-    programs = flask.judge(started, files(spec))
+    image = spec.image.files if isinstance(spec.image, Image) else None
+    programs = flask.judge(started, files(spec), image)
     judged = tuple(
         replace(one, facts=replace(one.facts, reachable=exposure.reach(spec, (one,))))
         for one in programs

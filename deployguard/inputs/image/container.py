@@ -18,7 +18,15 @@ from deployguard.inputs.image import tar
 from deployguard.inputs.image.engine_client import LABEL, Engine, RefusedError, UnclearError
 from deployguard.inputs.image.tar import EntryKind
 from deployguard.model.evidence import Location, Missing, Reason
-from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
+from deployguard.model.filesystem import (
+    Absent,
+    Content,
+    FileKind,
+    Searched,
+    Stat,
+    Unread,
+    searched,
+)
 from deployguard.model.problem import Problem
 
 _READ_LIMIT = 2 * 1024 * 1024
@@ -140,6 +148,19 @@ class ContainerFiles:
                 return Unread(Missing(Reason.LIMIT, what))
             data = self._guarded(lambda: self._content(found.path, found.size))
             return data if isinstance(data, Unread) else Content(data, found.location)
+
+    def search(self, path: str, wanted: frozenset[bytes]) -> Searched | Absent | Unread:
+        """Search a file of any size, as far as an engine hands one over."""
+        with self._lock:
+            found = self.stat(path)
+            if not isinstance(found, Stat):
+                return found
+            if found.kind is not FileKind.FILE:
+                return Absent(path)
+            if found.size > _FOLDER_LIMIT:
+                what = f"the file {found.path} of {self._reference} (more than 512 MiB)"
+                return Unread(Missing(Reason.LIMIT, what))
+            return self._guarded(lambda: self._searched(found.path, found.size, wanted))
 
     def list(self, path: str) -> tuple[str, ...] | Absent | Unread:
         """Return the names in a directory."""
@@ -295,6 +316,16 @@ class ContainerFiles:
         self._remember(path, data)
         return data
 
+    def _searched(self, path: str, size: int, wanted: frozenset[bytes]) -> Searched:
+        if path in self._contents:
+            return searched((self._contents[path],), wanted)
+        with self._engine.archive(self._created(), path) as chunks:
+            source = _Chunks(chunks, self._reference, _FOLDER_LIMIT + _REST)
+            for entry in tar.entries(source):
+                if entry.kind is EntryKind.FILE and entry.size == size:
+                    return searched(_portions(source, size), wanted)
+        raise UnreadableError(f"{self._engine.name} gave no content for {path}")
+
     def _listing(self, folder: str) -> tuple[str, ...]:
         if folder not in self._names:
             self._fetch_folder(folder, None)
@@ -360,6 +391,14 @@ class ContainerFiles:
         if self._room(len(data)) and not data.startswith(_ELF):
             self._contents[path] = data
             self._kept += len(data)
+
+
+def _portions(source: "_Chunks", size: int) -> Iterator[bytes]:
+    """Yield the bytes of a file of any size, a portion at a time."""
+    while size > 0:
+        portion = source.whole(min(size, _KEPT_FILE))
+        size -= len(portion)
+        yield portion
 
 
 def _ahead(size: int, working_dir: str | None) -> tuple[str, int] | None:
