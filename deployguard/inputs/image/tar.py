@@ -22,8 +22,9 @@ _ASCII = bytes(range(128))
 _EXTENSION_LIMIT = 1024 * 1024  # as in Go's reader
 _RECORDS = 16_384
 _ENTRIES = 2_000_000
-_HEADERS = 3 * _ENTRIES
-# What all extension headers may hold: a constant, and a share for each entry.
+# Extension headers, and what they may hold: a constant, and a share for each entry.
+_HEADERS = 64 * 1024
+_HEADERS_EACH = 4
 _EXTENSIONS = 16 * 1024 * 1024
 _EXTENSIONS_EACH = 1024
 _SIZE_LIMIT = 1 << 45
@@ -110,8 +111,8 @@ def entries(source: Source) -> Iterator[Entry]:
     count = headers = extensions = 0
     while header := _header(source):
         headers += 1
-        if headers > _HEADERS:
-            raise LimitError(f"the tar has more than {_HEADERS} headers")
+        if headers > _HEADERS + _HEADERS_EACH * count:
+            raise LimitError("the tar has too many extension headers")
         kind, size = header[156:157], _size(_number(header[124:136]))
         if kind in b"LKxg":
             extensions += size
