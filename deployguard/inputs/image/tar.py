@@ -22,11 +22,13 @@ _ASCII = bytes(range(128))
 _EXTENSION_LIMIT = 1024 * 1024  # as in Go's reader
 _RECORDS = 16_384
 _ENTRIES = 2_000_000
-_HEADERS = 3 * _ENTRIES
-# What all extension headers may hold: a constant, and a share for each entry.
+# Extension headers, and what they may hold: a constant, and a share for each entry.
+_HEADERS = 64 * 1024
+_HEADERS_EACH = 4
 _EXTENSIONS = 16 * 1024 * 1024
 _EXTENSIONS_EACH = 1024
 _SIZE_LIMIT = 1 << 45
+_NO_NUMBER = "a tar header holds no octal number where one belongs"
 _GNU = b"ustar  \0"
 _USTAR = b"ustar\0"
 
@@ -110,8 +112,8 @@ def entries(source: Source) -> Iterator[Entry]:
     count = headers = extensions = 0
     while header := _header(source):
         headers += 1
-        if headers > _HEADERS:
-            raise LimitError(f"the tar has more than {_HEADERS} headers")
+        if headers > _HEADERS + _HEADERS_EACH * count:
+            raise LimitError("the tar has too many extension headers")
         kind, size = header[156:157], _size(_number(header[124:136]))
         if kind in b"LKxg":
             extensions += size
@@ -153,9 +155,8 @@ def _header(source: Source) -> bytes | None:
 
 def _check(header: bytes) -> None:
     """Compare the checksum, and check the numbers that Go's reader checks."""
-    if _number(header[148:156]) not in _sums(header):
+    if _number(header[148:156].rstrip(b" ")) not in _sums(header):
         raise IntegrityError("a tar header does not match its checksum")
-    _check_numbers(header[108:124])
     _number(header[136:148])
 
 
@@ -175,26 +176,37 @@ def _sums(header: bytes) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _check_numbers(owners: bytes) -> None:
-    """Check the fields of the owner and the group."""
-    _number(owners[:8])
-    _number(owners[8:])
+def _mode(owned: bytes) -> int:
+    """Read the mode, and check the owner and the group that follow it."""
+    for start in (8, 16):
+        _number(owned[start : start + 8])
+    return _number(owned[:8]) & 0o7777
 
 
-@lru_cache(maxsize=1024)
 def _number(field: bytes) -> int:
     """Read an octal number, or GNU's base-256 form with its sign. Raises IntegrityError."""
-    if field[0] & 0x80:
+    digits = field[:-1]
+    if not digits.isdigit() or field[-1]:
+        return _odd_number(field)
+    try:
+        return int(digits, 8)
+    except ValueError:
+        raise IntegrityError(_NO_NUMBER) from None
+
+
+def _odd_number(field: bytes) -> int:
+    """Read a number that is not written as most are: digits and a zero byte."""
+    if field[:1] >= b"\x80":
         value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
         negative = field[0] & 0x40
         return value - (1 << (8 * len(field) - 1)) if negative else value
     text = field.strip(b" \0").split(b"\0", 1)[0]
     if text and not text.isdigit():
-        raise IntegrityError("a tar header holds no octal number where one belongs")
+        raise IntegrityError(_NO_NUMBER)
     try:
         return int(text or b"0", 8)
     except ValueError:
-        raise IntegrityError("a tar header holds no octal number where one belongs") from None
+        raise IntegrityError(_NO_NUMBER) from None
 
 
 def _size(size: int) -> int:
@@ -272,6 +284,10 @@ def _field(data: bytes) -> str:
 
 def _entry(header: bytes, kind: bytes, extended: _Extended | None, offset: int, size: int) -> Entry:
     name = _field(header[:100])
+    mode = _mode(header[100:124])
+    if kind == b"0" and extended is None and not header[345]:
+        # Most are so.
+        return Entry(name, EntryKind.FILE, size, mode, "", offset)
     link = _field(header[157:257]) if header[157] else ""
     if header[345] or header[357]:
         prefix = _prefix(header)
@@ -295,7 +311,7 @@ def _entry(header: bytes, kind: bytes, extended: _Extended | None, offset: int, 
         size = 0
     if kind == b"3" and not any(_number(header[at : at + 8]) for at in (329, 337)):
         doubt = _REMOVAL
-    return Entry(name, found, size, _number(header[100:108]) & 0o7777, link, offset, doubt)
+    return Entry(name, found, size, mode, link, offset, doubt)
 
 
 def _prefix(header: bytes) -> str:
