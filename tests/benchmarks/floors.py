@@ -7,11 +7,13 @@ import hashlib
 import json
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import click  # noqa: F401  (every command of ours pays for it)
+
+from deployguard.inputs.image.compression import inflation
 
 _BLOCK = 512
 _CHUNK = 1 << 20
@@ -68,12 +70,7 @@ def verified(archive: str) -> None:
 
 def inflate(archive: str) -> None:
     """Unpack every gzip layer of an OCI archive with what the command would take for it."""
-    try:
-        from isal import isal_zlib  # noqa: PLC0415  (an extra)
-    except ImportError:
-        make: Callable[[int], zlib._Decompress] = zlib.decompressobj
-    else:
-        make = isal_zlib.decompressobj
+    make, _ = inflation()
     with Path(archive).open("rb") as file:
         for _, offset, size in tuple(_members(file, 0, Path(archive).stat().st_size)):
             file.seek(offset)

@@ -49,6 +49,18 @@ class Base:
 BASES: Mapping[str, Base] = {
     "flask3": Base(packages=_PYTHON, requirements=_FLASK3),
     "flask22": Base(packages=_PYTHON, requirements=_FLASK22),
+    # For an image without a shell, and for what is needed to make one.
+    "python": Base(packages=_PYTHON[:-1], busybox=False),
+    "build": Base(
+        packages=(
+            *_PYTHON,
+            "python3-pip",
+            "python3-wheel",
+            "python3-setuptools",
+            "python3-pkg-resources",
+            "python3-distutils",
+        )
+    ),
     "tiny": Base(packages=("busybox-static",)),
     "services": Base(packages=_SERVICES, busybox=False),
     "services-python": Base(
@@ -345,7 +357,7 @@ _FROM = re.compile(r"@(base|image):([a-z0-9-]+)")
 
 def _named(engine: DockerClient, match: re.Match[str]) -> str:
     if match[1] == "base":
-        return _base(engine, match[2])
+        return base(engine, match[2])
     return ensure(engine, _BY_NAME[match[2]])
 
 
@@ -362,7 +374,7 @@ def _context(dockerfile: str, files: Mapping[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _base(engine: DockerClient, name: str) -> str:
+def base(engine: DockerClient, name: str) -> str:
     """Import a base of Debian packages and pinned Python packages, kept in the cache."""
     base = BASES[name]
     recipe = hashlib.sha256(repr((base, _TOOLS, _UNUSED, _PATH)).encode()).hexdigest()[:12]
@@ -372,7 +384,7 @@ def _base(engine: DockerClient, name: str) -> str:
     except ImageNotFound:
         archive = CACHE / f"base-{name}-{recipe}.tar"
         if not archive.exists():
-            _make_base(base, archive)
+            _make_base(BASES[name], archive)
         changes = [f"ENV PATH={_PATH}", "ENV LANG=C.UTF-8",
                    "ENV PYTHONDONTWRITEBYTECODE=1"]  # fmt: skip
         with archive.open("rb") as file:
@@ -394,8 +406,9 @@ def _make_base(base: Base, archive: Path) -> None:
         if base.busybox:
             for tool in _TOOLS:
                 _link(root / "usr/bin" / tool, "busybox")
-        if base.requirements:
+        if (root / "usr/bin/python3.11").exists():
             _link(root / "usr/bin/python3", "python3.11")
+        if base.requirements:
             _site(root, base.requirements)
         for unused in _UNUSED:
             path = root / unused
