@@ -58,6 +58,7 @@ def scan(
     targets: list[Target] = []
     containers: list[Container] = []
     with Openings(opening) as openings:
+        openings.check()
         for argument in arguments or (".",):
             options.progress(f"inspecting {argument}")
             for opened in _opened(openings, argument):

@@ -20,7 +20,12 @@ def environment(data: bytes, source: str, lookup: Lookup) -> Environment:
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise SyntaxInputError(f"{source} is not UTF-8", location=Location(source)) from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SyntaxInputError(
+            "not UTF-8",
+            location=Location(source, line=line),
+            hint="it may be Latin-1 or UTF-16: save it as UTF-8",
+        ) from error
     entries: dict[str, Traced[str | None]] = {}
 
     def inner(name: str) -> str | None:
@@ -42,10 +47,14 @@ def environment(data: bytes, source: str, lookup: Lookup) -> Environment:
         place = Location(source, line=line)
         key = _KEY.match(text, start)
         if key is None:
-            raise SyntaxInputError("a line without a variable's name", location=place)
+            raise SyntaxInputError(
+                "a line without a variable's name", location=place, hint="write NAME=VALUE"
+            )
         if key[2] is None:
             if text[key.end() : end].strip():
-                raise SyntaxInputError("a variable's name with a space in it", location=place)
+                raise SyntaxInputError(
+                    "a variable's name with a space in it", location=place, hint="write NAME=VALUE"
+                )
             outer = lookup(key[1])
             if outer is not None:
                 entries[key[1]] = Traced(outer, place)
@@ -73,7 +82,9 @@ def _value(text: str, start: int, end: int, lookup: Lookup, place: Location) -> 
             break
         index += 1
     if index >= len(text):
-        raise SyntaxInputError("a quote that is not closed", location=place)
+        raise SyntaxInputError(
+            "a quote that is not closed", location=place, hint="close it, or quote the quote"
+        )
     inside = text[start + 1 : index]
     if quote == "'":
         return inside, index

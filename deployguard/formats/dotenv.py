@@ -12,6 +12,9 @@ from deployguard.model.environment import Environment
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Content
 
+# Values that double from one to the next end here; no process takes one above 128 KiB.
+_LONGEST = 1024 * 1024
+
 
 def environment(content: Content, outer: Environment | None = None) -> Environment:
     """Return what a file sets, each value with its line; `outer` is what `${NAME}` looks up first.
@@ -43,7 +46,11 @@ def _resolve(
 ) -> tuple[str | None, tuple[Missing, ...]]:
     """Expand `${NAME}` and `${NAME:-default}` (dotenv.variables), in quotes of either kind too."""
     pieces: list[str] = []
+    length = 0
     for atom in parse_variables(text):
+        length += len(pieces[-1]) if pieces else 0
+        if length > _LONGEST:
+            return None, (Missing(Reason.LIMIT, f"a value of more than {_LONGEST // 1024} KiB"),)
         match atom:
             case Literal():
                 pieces.append(atom.value)

@@ -17,6 +17,7 @@ from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image
 from deployguard.model.objects import ImageSource, ObjectSource
 
+_PORTS = 65_536
 _LISTS = ("containers", "initContainers", "ephemeralContainers")
 
 Words = Traced[tuple[Traced[str | None], ...]]
@@ -41,12 +42,20 @@ def _specs(
     if declared is None:
         return
     if not fields.items(declared.spec, "containers"):
-        raise SyntaxInputError(f"the {item.title} has no containers", location=item.location)
+        raise SyntaxInputError(
+            f"the {item.title} has no containers",
+            location=item.location,
+            hint="list them under spec.containers of the Pod or its template",
+        )
     for field in _LISTS:
         for container in fields.mappings(declared.spec, field):
             name = fields.text(container, "name")
             if name is None or not name.value:
-                raise SyntaxInputError("a container without a name", location=container.location)
+                raise SyntaxInputError(
+                    "a container without a name",
+                    location=container.location,
+                    hint="the API server refuses it: give it a name",
+                )
             path = (item.kind, item.namespace or "-", item.name, field, name.value)
             image = fields.text(container, "image")
             env = environment(container, declared, objects)
@@ -108,13 +117,25 @@ def _user(container: Mapping, pod: Pod) -> Traced[str | None] | None:
 
 def _ports(container: Mapping) -> Iterator[Port]:
     for port in fields.mappings(container, "ports"):
-        inside, outside = fields.number(port, "containerPort"), fields.number(port, "hostPort")
+        inside, outside = _port(port, "containerPort"), _port(port, "hostPort")
         protocol, address = fields.text(port, "protocol"), fields.text(port, "hostIP")
         if inside is None:
-            raise SyntaxInputError("a port needs a containerPort", location=port.location)
+            raise SyntaxInputError(
+                "a port needs a containerPort", location=port.location, hint="add its number"
+            )
         published = None
         if outside is not None and outside.value:
             host = address.value if address is not None and address.value else "0.0.0.0"  # noqa: S104  (the kubelet's default, not a bind of ours)
             published = f"[{host}]:{outside.value}" if ":" in host else f"{host}:{outside.value}"
         spoken = protocol.value.lower() if protocol is not None and protocol.value else "tcp"
         yield Port(inside.value, spoken, published, port.location)
+
+
+def _port(port: Mapping, name: str) -> Traced[int] | None:
+    """Return a number of a port; hostPort 0 is the same as none (Go's zero value)."""
+    found = fields.number(port, name)
+    if found is None or 0 < found.value < _PORTS or (not found.value and name == "hostPort"):
+        return found
+    raise SyntaxInputError(
+        f"{name!r} is no port", location=found.location, hint=f"ports go from 1 to {_PORTS - 1}"
+    )

@@ -39,7 +39,11 @@ def environment(container: Mapping, pod: Pod, objects: ObjectSource) -> Environm
     for entry in fields.mappings(container, "env"):
         name = fields.text(entry, "name")
         if name is None or not name.value:
-            raise SyntaxInputError("a variable without a name", location=entry.location)
+            raise SyntaxInputError(
+                "a variable without a name",
+                location=entry.location,
+                hint="write it as {name: NAME, value: TEXT}",
+            )
         variable = _variable(entry, pod, objects, _lookup(own, base, pod))
         if variable is not None:
             own[name.value] = variable
@@ -109,7 +113,9 @@ def _referred(
     kind, reason = _KINDS[form]
     name = fields.text(reference, "name")
     if name is None or not name.value:
-        raise SyntaxInputError(f"the reference names no {kind}", location=reference.location)
+        raise SyntaxInputError(
+            f"the reference names no {kind}", location=reference.location, hint="add its name"
+        )
     ask = objects.config_map if form == "configMap" else objects.secret
     found = ask(pod.namespace, name.value)
     if isinstance(found, Absent) and not _optional(reference):
@@ -151,7 +157,9 @@ def _entry(form: str, reference: Mapping, pod: Pod, objects: ObjectSource) -> Va
     """Return one entry of a ConfigMap or Secret."""
     key = fields.text(reference, "key")
     if key is None or not key.value:
-        raise SyntaxInputError("the reference names no key", location=reference.location)
+        raise SyntaxInputError(
+            "the reference names no key", location=reference.location, hint="add the key"
+        )
     found = _referred(form, reference, pod, objects)
     match found:
         case ConfigObject(data=data) if key.value in data:

@@ -5,7 +5,10 @@ Follows Expand and tryReadVariableName of k8s.io/kubernetes third_party/forked/g
 
 from collections.abc import Callable
 
-from deployguard.model.evidence import Missing, Traced, distinct
+from deployguard.model.evidence import Missing, Reason, Traced, distinct
+
+# Values that double from one to the next end here; no process takes one above 128 KiB.
+_LONGEST = 1024 * 1024
 
 
 def expand(
@@ -21,7 +24,7 @@ def expand(
     pieces: list[str] = []
     missing: list[Missing] = []
     unseen = False
-    done = 0
+    done = length = 0
     while 0 <= (operator := text.find("$", done)) < len(text) - 1:
         pieces.append(text[done:operator])
         opener = text[operator + 1]
@@ -35,6 +38,10 @@ def expand(
                 missing += variable.missing
             else:
                 pieces.append(variable.value)
+                length += len(variable.value)
+                if length > _LONGEST:
+                    too_long = Missing(Reason.LIMIT, f"a value of more than {_LONGEST // 1024} KiB")
+                    return Traced(None, word.location, missing=(too_long,))
             done = closer + 1
         else:
             pieces.append("$" if opener == "$" else text[operator : operator + 2])

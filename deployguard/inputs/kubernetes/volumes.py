@@ -63,7 +63,9 @@ def mounts(container: Mapping, pod: Pod, objects: ObjectSource) -> Iterator[Moun
         name, path = fields.text(mount, "name"), fields.text(mount, "mountPath")
         if name is None or path is None or not path.value:
             raise SyntaxInputError(
-                "a volume mount needs name and mountPath", location=mount.location
+                "a volume mount needs name and mountPath",
+                location=mount.location,
+                hint="the API server refuses it: name the volume and where it goes",
             )
         missing = Missing(
             Reason.FILE, f"the files that the volume {name.value} puts at {path.value}"
@@ -83,7 +85,9 @@ def _content(
         return None
     name = fields.text(reference, "name")
     if name is None:
-        raise SyntaxInputError("the volume names no ConfigMap", location=reference.location)
+        raise SyntaxInputError(
+            "the volume names no ConfigMap", location=reference.location, hint="add its name"
+        )
     found = objects.config_map(pod.namespace, name.value)
     if not isinstance(found, ConfigObject):
         return None if isinstance(found, Absent) else found
@@ -107,7 +111,9 @@ def _files(found: ConfigObject, reference: Mapping) -> dict[str, Content | Unrea
         for item in chosen:
             key, path = fields.text(item, "key"), fields.text(item, "path")
             if key is None or path is None:
-                raise SyntaxInputError("an item needs key and path", location=item.location)
+                raise SyntaxInputError(
+                    "an item needs key and path", location=item.location, hint="add what is missing"
+                )
             paths[key.value] = path.value
     return {_normal(path): _file(found, key, found.data.get(key)) for key, path in paths.items()}
 
