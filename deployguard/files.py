@@ -133,7 +133,7 @@ def _near(path: Path) -> str:
         names = sorted(child.name for child in islice(path.parent.iterdir(), _LOOKED_AT))
     except (OSError, ValueError):
         return "check the path and the folder you stand in"
-    close = get_close_matches(path.name, names, n=1)
+    close = get_close_matches(path.name, names, n=1, cutoff=0.7)
     if not close:
         return "check the path and the folder you stand in"
     return f"did you mean {path.parent / close[0]}?"

@@ -22,7 +22,7 @@ from deployguard.model.container import ContainerKind, ContainerSpec
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image
-from deployguard.model.problem import Problem, ProblemCode
+from deployguard.model.problem import Problem
 from deployguard.model.report import Status, Target, TargetKind
 
 if TYPE_CHECKING:
@@ -174,16 +174,10 @@ class Openings:
 
         names = target.name.split(",")
         texts = [(name, self._bytes(name)) for name in names]
-        specs = compose.load(texts, self._compose_options(), self, names[0])
+        notes: list[Problem] = []
+        specs = compose.load(texts, self._compose_options(), self, names[0], notes)
         if not specs and names[0] == "-":
             raise _nothing_piped()
-        nothing = Problem(
-            ProblemCode.NOTE,
-            "nothing to judge in it: it starts no service",
-            Location(names[0]),
-            "services in profiles are taken in with --profile",
-        )
-        notes = () if specs else (nothing,)
         return Opened(target=_target(target, names[0], TargetKind.COMPOSE, notes), specs=specs)
 
     def _compose_options(self) -> "ComposeOptions":

@@ -46,6 +46,13 @@ class TargetArgument:
 _MANIFEST_ENDINGS = (".yaml", ".yml", ".json")
 _FILE_ENDINGS = (*_MANIFEST_ENDINGS, ".tar")
 _COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+# What docker compose lays over a project's file, whichever name that has.
+_OVERRIDES = (
+    "compose.override.yaml",
+    "docker-compose.override.yaml",
+    "compose.override.yml",
+    "docker-compose.override.yml",
+)
 # Folders of tools and libraries: what lies there is not deployed from there.
 _SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "build", "dist"})
 _FOLDERS = 2_000
@@ -233,7 +240,7 @@ def _folders(path: Path) -> Iterator[Path]:
     def note(error: OSError) -> None:
         unlisted.append(Path(error.filename))
 
-    for count, (root, names, _) in enumerate(os.walk(path, onerror=note)):
+    for count, (root, names, here) in enumerate(os.walk(path, onerror=note)):
         names[:] = sorted(n for n in names if not n.startswith(".") and n not in _SKIPPED)
         if count >= _FOLDERS:
             raise UnsupportedError(
@@ -242,7 +249,7 @@ def _folders(path: Path) -> Iterator[Path]:
                 hint="name the folders to inspect",
             )
         yield Path(root)
-        if files.exists(Path(root) / "oci-layout"):
+        if "oci-layout" in here:
             names.clear()
     yield from unlisted
 
@@ -255,28 +262,20 @@ def _held(argument: str, folder: Path) -> Iterator[TargetArgument]:
         # Whoever reads it says why not.
         yield TargetArgument(argument=argument, form=TargetForm.KUBERNETES, name=str(folder))
         return
-    if files.exists(folder / "oci-layout"):
+    names = {child.name for child in children if not files.is_folder(child)}
+    if "oci-layout" in names:
         yield TargetArgument(argument=argument, form=TargetForm.OCI, name=str(folder))
         return
-    project = next((folder / name for name in _COMPOSE_NAMES if files.exists(folder / name)), None)
+    project = next((name for name in _COMPOSE_NAMES if name in names), None)
     if project is not None:
-        names = ",".join(str(name) for name in (project, *_override(project)))
-        yield TargetArgument(argument=argument, form=TargetForm.COMPOSE, name=names)
-    elif files.exists(folder / "Dockerfile"):
+        override = next((name for name in _OVERRIDES if name in names), None)
+        both = (str(folder / name) for name in (project, override) if name is not None)
+        yield TargetArgument(argument=argument, form=TargetForm.COMPOSE, name=",".join(both))
+    elif "Dockerfile" in names:
         name = str(folder / "Dockerfile")
         yield TargetArgument(argument=argument, form=TargetForm.DOCKERFILE, name=name)
     for child in children:
         named = child.suffix in _MANIFEST_ENDINGS or child.name in _KUSTOMIZATIONS
-        plain = named and not files.is_folder(child) and child.name not in _COMPOSE_NAMES
+        plain = named and child.name in names and child.name not in _COMPOSE_NAMES
         if plain and _is_manifest(child):
             yield TargetArgument(argument=argument, form=TargetForm.KUBERNETES, name=str(child))
-
-
-def _override(project: Path) -> Iterator[Path]:
-    """Yield the override file that docker compose reads beside a project's file."""
-    for suffix in (".yaml", ".yml"):
-        for stem in ("compose.override", "docker-compose.override"):
-            path = project.with_name(stem + suffix)
-            if files.exists(path):
-                yield path
-                return

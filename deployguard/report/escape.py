@@ -62,21 +62,34 @@ _FOREIGN = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 def json_text(body: object) -> str:
     """Return JSON in ASCII that every parser reads and no CI runner takes for a command.
 
-    Halves of surrogate pairs, which are no text, are written out as in Python's literals.
+    Halves of surrogate pairs, which are no text, are written out as in Python's literals. The
+    layout is that of json.dumps with an indent of two, which takes three times as long.
     """
-    return json.dumps(_whole(body), indent=2).replace("##[", r"#\u0023[") + "\n"
+    return _spelled(body, "\n").replace("##[", r"#\u0023[") + "\n"
 
 
-def _whole(body: object) -> object:
-    match body:
+def _spelled(value: object, line: str) -> str:
+    """Return a value whose lines begin with `line`, a line break and blanks."""
+    inner = f"{line}  "
+    match value:
         case str():
-            return body if body.isascii() else body.encode("utf-8", "backslashreplace").decode()
-        case dict():
-            return {_whole(key): _whole(value) for key, value in body.items()}
-        case list() | tuple():
-            return [_whole(item) for item in body]
+            return _quoted(value)
+        case dict() if value:
+            entries = (f"{_quoted(key)}: {_spelled(item, inner)}" for key, item in value.items())
+            return f"{{{inner}{f',{inner}'.join(entries)}{line}}}"
+        case list() | tuple() if value:
+            items = (_spelled(item, inner) for item in value)
+            return f"[{inner}{f',{inner}'.join(items)}{line}]"
+        case tuple():
+            return "[]"
         case _:
-            return body
+            return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode()
+    return json.encoder.encode_basestring_ascii(text)
 
 
 def _escaped(char: str) -> str:

@@ -37,7 +37,9 @@ _OPTION_VALUE = re.compile(r"[ \t]{1,4}(?P<value>\"[^\"\n]*\"?|'[^'\n]*'?|[^\s'\
 _PATH_OR_NUMBER = re.compile(r"/[\w./:+-]*\Z|[\d.:+-]*\Z|[a-z]{2}_[A-Z]{2}[\w.-]*\Z|C\.[\w-]*\Z")
 _MIN_SECRET = 4  # what is shorter stands in every second word by chance
 _MIN_VALUE = 8
-_ALTERNATIVES = 64  # more of them make one expression slow
+# More alternatives, or longer ones, make one expression slow to build and to run.
+_ALTERNATIVES = 64
+_EXPRESSION = 65_536
 
 
 def speaks_of_secret(name: str) -> bool:
@@ -94,7 +96,7 @@ def mask(container: Container) -> Mask:
     hidden = sorted(set(_hidden_values(container, decided)), key=lambda text: (-len(text), text))
     if not hidden:
         return Mask()
-    if len(hidden) > _ALTERNATIVES:
+    if len(hidden) > _ALTERNATIVES or sum(map(len, hidden)) > _EXPRESSION:
         return Mask(_hiding(hidden))
     pattern = re.compile("|".join(re.escape(value) for value in hidden))
     return Mask(lambda text: pattern.sub(HIDDEN, text))

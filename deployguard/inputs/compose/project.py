@@ -32,6 +32,7 @@ from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image
 from deployguard.model.objects import ImageSource
+from deployguard.model.problem import Problem, ProblemCode
 
 _ENV_FILE_LIMIT = 10 * 1024 * 1024
 _PORTS_LIMIT = 100_000  # of a whole project: one line may publish 65,536
@@ -85,12 +86,13 @@ def load(
     options: ComposeOptions,
     images: ImageSource,
     target: str,
+    notes: list[Problem] | None = None,
 ) -> tuple[ContainerSpec, ...]:
     """Return the services that `docker compose up` would start, in the order of the file.
 
     `files` are names and contents, later ones laid over earlier ones; the first one's folder is the
-    project's. Raises SyntaxInputError for what compose refuses, UnsupportedError for what would
-    change the process and is not followed.
+    project's. `notes` collects what is left out. Raises SyntaxInputError for what compose refuses,
+    UnsupportedError for what would change the process and is not followed.
     """
     first = files[0][0]
     folder = Path() if first == "-" else Path(first).parent
@@ -111,14 +113,34 @@ def load(
             hint="a compose file lists them under services:; version 1 files are refused",
         )
     specs: list[ContainerSpec] = []
+    left_out: list[Scalar] = []
     published = 0
     for key, node in mapping(services, "services").entries:
         service = mapping(node, f"the service {key.text}")
         if not _starts(service, project.fields, options.profiles):
+            left_out.append(key)
             continue
         specs.append(_service(key, service, project, _PORTS_LIMIT - published))
         published += len(specs[-1].ports)
+    if notes is not None:
+        notes += _notes(specs, left_out, first)
     return tuple(specs)
+
+
+_NAMED = 3
+
+
+def _notes(
+    specs: AnySequence[ContainerSpec], left_out: AnySequence[Scalar], file: str
+) -> Iterator[Problem]:
+    hint = "take them in with --profile"
+    if left_out:
+        names = ", ".join(key.text for key in left_out[:_NAMED])
+        more = ", ..." if left_out[_NAMED:] else ""
+        message = f"not started, being in profiles that are not asked for: {names}{more}"
+        yield Problem(ProblemCode.NOTE, message, left_out[0].location, hint)
+    elif not specs:
+        yield Problem(ProblemCode.NOTE, "nothing to judge in it: no services", Location(file))
 
 
 def _whole(files: AnySequence[tuple[str, bytes]]) -> Mapping:

@@ -30,6 +30,16 @@ _TEMPLATES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
+# Kinds that start nothing, by API group; in groups that end in k8s.io there are no others.
+_PLAIN: dict[str, tuple[str, ...]] = {
+    "": (
+        "ConfigMap", "Endpoints", "Event", "LimitRange", "Namespace", "Node", "PersistentVolume",
+        "PersistentVolumeClaim", "ResourceQuota", "Secret", "Service", "ServiceAccount",
+    ),
+    "apps": ("ControllerRevision",),
+    "autoscaling": ("HorizontalPodAutoscaler",),
+    "policy": ("PodDisruptionBudget",),
+}  # fmt: skip
 # Where kinds of one's own that start Pods keep the template (Argo's Rollout, OpenShift's
 # DeploymentConfig and others that follow the Deployment).
 _CUSTOM = ("spec", "template")
@@ -63,6 +73,12 @@ class ApiObject:
         if known is not None or not _is_custom(group):
             return known
         return _CUSTOM if _starts_containers(self.node) else None
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether the kind is one of Kubernetes' own that starts no container."""
+        group = self.api_version.rpartition("/")[0]
+        return group.endswith(".k8s.io") or self.kind in _PLAIN.get(group, ())
 
     @property
     def title(self) -> str:
@@ -114,17 +130,32 @@ def read(files: Iterable[tuple[str, bytes]]) -> Manifests:
                 _check_rendered(document, source)
                 here += objects(document)
         notes += _repeated(repeated)
-        if not any(item.template is not None for item in here):
-            titles = ", ".join(item.title for item in here[:3]) + (", ..." if here[3:] else "")
-            held = f": it holds {titles}" if here else ": it is empty"
-            notes.append(
-                Problem(ProblemCode.NOTE, f"nothing to judge in it{held}", Location(source))
-            )
+        notes += _not_judged(here, source)
         found += here
     return Manifests(tuple(found), tuple(notes))
 
 
 _NOTED = 3
+
+
+def _not_judged(here: list[ApiObject], source: str) -> Iterator[Problem]:
+    """Note a file without anything to judge, and objects that might start something."""
+    if not any(item.template is not None for item in here):
+        held = f": it holds {_titles(here)}" if here else ": it is empty"
+        yield Problem(ProblemCode.NOTE, f"nothing to judge in it{held}", Location(source))
+        return
+    strange = [item for item in here if item.template is None and not item.is_plain]
+    if strange:
+        yield Problem(
+            ProblemCode.NOTE, f"not judged: {_titles(strange)}", strange[0].location, _STRANGE
+        )
+
+
+_STRANGE = "what kinds outside of Kubernetes' own start is not known"
+
+
+def _titles(items: list[ApiObject]) -> str:
+    return ", ".join(item.title for item in items[:_NOTED]) + (", ..." if items[_NOTED:] else "")
 
 
 def _repeated(keys: list[tuple[Scalar, Scalar]]) -> Iterator[Problem]:
