@@ -2,12 +2,13 @@
 
 import re
 
-from deployguard.errors import SyntaxInputError
+from deployguard.errors import LimitError, SyntaxInputError
 from deployguard.formats.interpolation import Lookup, interpolate
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Location, Traced
 
 _KEY = re.compile(r"(?:export[ \t]+)?([A-Za-z0-9_.\-]+)[ \t]*([=:])?[ \t]*")
+_MOST = 16 * 1024 * 1024  # characters that the values of a file make, each of the ones above it
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$$"}
 
 
@@ -35,7 +36,7 @@ def environment(data: bytes, source: str, lookup: Lookup) -> Environment:
         entry = entries.get(name)
         return entry.value if entry is not None else None
 
-    position, line = 0, 1
+    position, line, made = 0, 1, 0
     while position < len(text):
         end = text.find("\n", position)
         end = len(text) if end < 0 else end
@@ -61,6 +62,13 @@ def environment(data: bytes, source: str, lookup: Lookup) -> Environment:
             position, line = end + 1, line + 1
             continue
         value, stop = _value(text, key.end(), end, inner, place)
+        made += len(value)
+        if made > _MOST:
+            raise LimitError(
+                f"variables make values of more than {_MOST // 1024 // 1024} MiB",
+                location=place,
+                hint="a process is not started with values of that length",
+            )
         entries[key[1]] = Traced(value, place)
         line += text.count("\n", position, stop) + 1
         following = text.find("\n", stop)

@@ -12,9 +12,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Longest first: ":-" before "-".
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 _NESTING = 16
-# Values that double from one to the next end here; no process takes one above 128 KiB
-# (MAX_ARG_STRLEN of Linux).
-_LONGEST = 1024 * 1024
+# MAX_ARG_STRLEN of Linux: a process is not started with a longer word or variable.
+LONGEST = 128 * 1024
 
 
 def interpolate(text: str, lookup: Lookup, location: Location) -> str:
@@ -37,11 +36,11 @@ def _interpolate(text: str, lookup: Lookup, location: Location, depth: int) -> s
     position = length = 0
     while True:
         length += len(pieces[-1]) if pieces else 0
-        if length > _LONGEST:
+        if pieces and length > LONGEST:
             raise LimitError(
-                f"variables make a text of more than {_LONGEST // 1024} KiB",
+                f"variables make a text of more than {LONGEST // 1024} KiB",
                 location=location,
-                hint="no process takes a value of that length",
+                hint="a process is not started with a value of that length",
             )
         dollar = text.find("$", position)
         if dollar < 0:

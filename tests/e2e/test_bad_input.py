@@ -282,7 +282,7 @@ BAD = {
     "a pipe as env file": compose(web("env_file: pipe"), "unsupported", "pipe, not a file", "bad.yaml:4:15"),
     "a broken env file": compose(web("env_file: broken.env"), "syntax", "not closed", "broken.env:2"),
     "an env file of Latin-1": compose(web("env_file: latin.env"), "syntax", "UTF-8", "latin.env:2", "Latin-1"),
-    "variables that double": compose(web("env_file: double.env"), "limit", "1024 KiB", "double.env:22"),
+    "variables that double": compose(web("env_file: double.env"), "limit", "128 KiB", "double.env:19"),
 }  # fmt: skip
 
 
@@ -537,7 +537,7 @@ def test_a_bad_policy_ends_before_anything_is_inspected(name: str) -> None:
         (("--env-file", "gone.env"), "there is no file or folder gone.env"),
         (("--env-file", "broken.env"), "broken.env:2: a quote that is not closed"),
         (("--env-file", "latin.env"), "latin.env:2: not UTF-8"),
-        (("--env-file", "double.env"), "more than 1024 KiB"),
+        (("--env-file", "double.env"), "more than 128 KiB"),
         (("--env-file", "pipe"), "is a pipe"),
         (("--env-file", "."), "is a folder"),
         (("--platform", "amd64"), "is not OS/ARCH"),

@@ -34,7 +34,9 @@ from deployguard.model.image import Image
 from deployguard.model.objects import ImageSource
 from deployguard.model.problem import Problem, ProblemCode
 
+_FILLED_LIMIT = 32 * 1024 * 1024
 _ENV_FILE_LIMIT = 10 * 1024 * 1024
+_COMMAND_LIMIT = 256 * 1024  # shlex takes time that grows with the square of a word's length
 _PORTS_LIMIT = 100_000  # of a whole project: one line may publish 65,536
 _TOP = frozenset(
     {"version", "name", "services", "networks", "volumes", "configs", "secrets", "models"}
@@ -100,7 +102,7 @@ def load(
     project = _Project(
         target=target,
         folder=folder,
-        fields=Fields(_recorded(_lookup(folder, options), given)),
+        fields=Fields(_recorded(_lookup(folder, options), given, Location(first))),
         images=images,
         given=given,
     )
@@ -210,13 +212,22 @@ def _lookup(folder: Path, options: ComposeOptions) -> Lookup:
     return current
 
 
-def _recorded(lookup: Lookup, given: dict[str, str]) -> Lookup:
+def _recorded(lookup: Lookup, given: dict[str, str], place: Location) -> Lookup:
     """Return the lookup, keeping what it gave: a report hides what came from outside."""
+    left = _FILLED_LIMIT
 
     def find(name: str) -> str | None:
+        nonlocal left
         value = lookup(name)
         if value is not None:
             given[name] = value
+            left -= len(value)
+        if left < 0:
+            raise LimitError(
+                f"variables make more than {_FILLED_LIMIT // 1024 // 1024} MiB of text",
+                location=place,
+                hint="a process is not started with values of that length",
+            )
         return value
 
     return find
@@ -328,6 +339,12 @@ def _words(service: Mapping, name: str, fields: Fields) -> _Words | None:
             return None
         case Scalar():
             text = fields.text(node, name)
+            if len(text.value) > _COMMAND_LIMIT:
+                raise LimitError(
+                    f"{name} has more than {_COMMAND_LIMIT // 1024} KiB",
+                    location=node.location,
+                    hint="no process takes arguments of that length",
+                )
             try:
                 parts = shlex.split(text.value)
             except ValueError as error:

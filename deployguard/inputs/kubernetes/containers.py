@@ -6,10 +6,10 @@ from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping, Sequence
 from deployguard.inputs.kubernetes import fields
 from deployguard.inputs.kubernetes.environment import environment, lookup
-from deployguard.inputs.kubernetes.expansion import expand
+from deployguard.inputs.kubernetes.expansion import Budget, expand
 from deployguard.inputs.kubernetes.manifests import ApiObject, Manifests
 from deployguard.inputs.kubernetes.pods import Pod, pod
-from deployguard.inputs.kubernetes.volumes import mounts
+from deployguard.inputs.kubernetes.volumes import mounts, volumes
 from deployguard.model.container import ContainerKind, ContainerSpec, Network, Port, Workload
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Missing, Reason, Traced
@@ -30,13 +30,14 @@ def containers(
 
     Raises SyntaxInputError where something has a shape that the API server would refuse.
     """
+    budget = Budget()
     return tuple(
-        spec for item in manifests.objects for spec in _specs(item, target, objects, images)
+        spec for item in manifests.objects for spec in _specs(item, target, objects, images, budget)
     )
 
 
 def _specs(
-    item: ApiObject, target: str, objects: ObjectSource, images: ImageSource
+    item: ApiObject, target: str, objects: ObjectSource, images: ImageSource, budget: Budget
 ) -> Iterator[ContainerSpec]:
     declared = pod(item)
     if declared is None:
@@ -47,6 +48,7 @@ def _specs(
             location=item.location,
             hint="list them under spec.containers of the Pod or its template",
         )
+    held = volumes(declared)
     for field in _LISTS:
         for container in fields.mappings(declared.spec, field):
             name = fields.text(container, "name")
@@ -58,7 +60,7 @@ def _specs(
                 )
             path = (item.kind, item.namespace or "-", item.name, field, name.value)
             image = fields.text(container, "image")
-            env = environment(container, declared, objects)
+            env = environment(container, declared, objects, budget)
             host = fields.flag(declared.spec, "hostNetwork")
             yield ContainerSpec(
                 target=target,
@@ -71,15 +73,15 @@ def _specs(
                 namespace=item.namespace,
                 workload=Workload(item.api_version, item.kind, item.name),
                 labels={label: value.value for label, value in declared.labels.items()},
-                entrypoint=_words(container, "command", env, declared),
-                cmd=_words(container, "args", env, declared),
+                entrypoint=_words(container, "command", env, declared, budget),
+                cmd=_words(container, "args", env, declared, budget),
                 env=env,
                 working_dir=_filled(fields.text(container, "workingDir")),
                 user=_user(container, declared),
                 terminal=fields.flag(container, "tty"),
                 ports=tuple(_ports(container)),
                 network=Network.HOST if host is not None and host.value else Network.DEFAULT,
-                mounts=tuple(mounts(container, declared, objects)),
+                mounts=tuple(mounts(container, declared, held, objects)),
             )
 
 
@@ -90,14 +92,16 @@ def _image(image: Traced[str] | None, name: str, images: ImageSource) -> Image |
     return images.find(image)
 
 
-def _words(container: Mapping, field: str, env: Environment, pod: Pod) -> Words | None:
+def _words(
+    container: Mapping, field: str, env: Environment, pod: Pod, budget: Budget
+) -> Words | None:
     """Return command or args expanded; an empty list keeps the image's, as an absent one does."""
     node = container.get(field)
     words = fields.items(container, field)
     if not words or not isinstance(node, Sequence):
         return None
     find = lookup(env, pod)
-    expanded = (expand(fields.text_of(word, f"a word of {field}"), find) for word in words)
+    expanded = (expand(fields.text_of(word, f"a word of {field}"), find, budget) for word in words)
     return Traced(tuple(expanded), node.location)
 
 

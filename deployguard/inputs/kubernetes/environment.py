@@ -10,7 +10,7 @@ from collections.abc import Callable
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
 from deployguard.inputs.kubernetes import fields
-from deployguard.inputs.kubernetes.expansion import expand
+from deployguard.inputs.kubernetes.expansion import Budget, expand
 from deployguard.inputs.kubernetes.manifests import qualified
 from deployguard.inputs.kubernetes.pods import Pod
 from deployguard.model.environment import Environment, overlay
@@ -28,7 +28,7 @@ _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
 _KINDS = {"configMap": ("ConfigMap", Reason.CONFIG_MAP), "secret": ("Secret", Reason.SECRET)}
 
 
-def environment(container: Mapping, pod: Pod, objects: ObjectSource) -> Environment:
+def environment(container: Mapping, pod: Pod, objects: ObjectSource, budget: Budget) -> Environment:
     """Return the variables that a container's spec sets, over those of its image.
 
     Raises SyntaxInputError for what the API server would refuse, such as a value that is a number.
@@ -44,7 +44,7 @@ def environment(container: Mapping, pod: Pod, objects: ObjectSource) -> Environm
                 location=entry.location,
                 hint="write it as {name: NAME, value: TEXT}",
             )
-        variable = _variable(entry, pod, objects, _lookup(own, base, pod))
+        variable = _variable(entry, pod, objects, _lookup(own, base, pod), budget)
         if variable is not None:
             own[name.value] = variable
             layers.append(Environment({name.value: variable}))
@@ -130,12 +130,16 @@ def _optional(reference: Mapping) -> bool:
 
 
 def _variable(
-    entry: Mapping, pod: Pod, objects: ObjectSource, find: Callable[[str], Variable | None]
+    entry: Mapping,
+    pod: Pod,
+    objects: ObjectSource,
+    find: Callable[[str], Variable | None],
+    budget: Budget,
 ) -> Variable | None:
     """Return what one member of env sets, None where it sets nothing."""
     value = fields.text(entry, "value")
     if value is not None and value.value:
-        return expand(value, find)
+        return expand(value, find, budget)
     origin = fields.mapping(entry, "valueFrom")
     if origin is None:
         return value or Traced("", entry.location)

@@ -48,17 +48,23 @@ class EntryFiles:
                 return Stat(FileKind.DIRECTORY, normal, 0o755, 0, self.location)
 
 
-def mounts(container: Mapping, pod: Pod, objects: ObjectSource) -> Iterator[Mount]:
-    """Return the mounts of a container in their order.
-
-    Known are the files of a ConfigMap that `objects` gives; what any other volume holds when the
-    container starts is not (an init container may have filled an emptyDir).
-    """
-    volumes = {
+def volumes(pod: Pod) -> dict[str, Mapping]:
+    """Return the volumes of a Pod by their names."""
+    return {
         name.value: volume
         for volume in fields.mappings(pod.spec, "volumes")
         if (name := fields.text(volume, "name")) is not None
     }
+
+
+def mounts(
+    container: Mapping, pod: Pod, declared: AnyMapping[str, Mapping], objects: ObjectSource
+) -> Iterator[Mount]:
+    """Return the mounts of a container in their order; `declared` are the `volumes` of its Pod.
+
+    Known are the files of a ConfigMap that `objects` gives; what any other volume holds when the
+    container starts is not (an init container may have filled an emptyDir).
+    """
     for mount in fields.mappings(container, "volumeMounts"):
         name, path = fields.text(mount, "name"), fields.text(mount, "mountPath")
         if name is None or path is None or not path.value:
@@ -70,7 +76,7 @@ def mounts(container: Mapping, pod: Pod, objects: ObjectSource) -> Iterator[Moun
         missing = Missing(
             Reason.FILE, f"the files that the volume {name.value} puts at {path.value}"
         )
-        volume = volumes.get(name.value)  # a StatefulSet's claims stand elsewhere
+        volume = declared.get(name.value)  # a StatefulSet's claims stand elsewhere
         content = _content(volume, mount, pod, objects) if volume is not None else None
         yield Mount(path.value, content or Unread(missing), path.location)
 
