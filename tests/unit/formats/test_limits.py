@@ -133,15 +133,16 @@ def test_an_env_file_of_flask_that_copies_one_value_often_ends_as_unknown() -> N
         "$" * 100_001,
         "${A:-" * 20_000,
         "${A" * 50_000,
-        "}" * 100_000,
         "${A}" * 25_000,
     ],
 )
 def test_any_interpolation_ends(text: str) -> None:
-    try:
+    if "${A}" in text:
+        assert interpolation.interpolate(text, nothing, Location("x")) == ""
+        return
+    with pytest.raises(InputError) as caught:
         interpolation.interpolate(text, nothing, Location("x"))
-    except InputError as error:
-        assert error.location == Location("x")
+    assert caught.value.location == Location("x")
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from deployguard.errors import SyntaxInputError
@@ -336,7 +338,7 @@ def test_variables_that_grow_from_one_to_the_next_end_as_unknown(grown: str) -> 
     names = [f"A{number}" for number in range(60)]
     entries = ["{name: A0, value: x}"] + [
         f"{{name: {name}, value: {grown.replace('(A)', f'({before})')}}}"
-        for before, name in zip(names, names[1:], strict=False)
+        for before, name in pairwise(names)
     ]
     spec = container(f"command: [sleep], env: [{', '.join(entries)}]")
     values = [entry.value for entry in spec.env.entries.values()]
