@@ -29,11 +29,13 @@ _NAME = re.compile(r"[A-Za-z_][\w.-]*")
 # `setdefault("NAME", "value")`, `NAME is 'value'`.
 _ASSIGNED = re.compile(
     r"[\"'\])]{0,3}"
-    r"(?:[ \t]{0,4}[=:]{1,2}[ \t]{0,4}(?P<value>\"[^\"\n]*\"?|'[^'\n]*'?"
+    r"(?:[ \t]{0,4}[=:]{1,2}[ \t]{0,4}(?P<value>\(hidden\)|\"[^\"\n]*\"?|'[^'\n]*'?"
     r"|(?:(?:Basic|Bearer|Digest|Token)[ \t])?[^\s,;)&|'\"]+)"
     r"|(?:,[ \t]{0,4}|[ \t]{1,4}(?:is|to)[ \t]{1,4})(?P<quoted>\"[^\"\n]*\"?|'[^'\n]*'?))"
 )
-_OPTION_VALUE = re.compile(r"[ \t]{1,4}(?P<value>\"[^\"\n]*\"?|'[^'\n]*'?|[^\s'\"-][^\s'\"]*)")
+_OPTION_VALUE = re.compile(
+    r"[ \t]{1,4}(?P<value>\(hidden\)|\"[^\"\n]*\"?|'[^'\n]*'?|[^\s'\"-][^\s'\"]*)"
+)
 _PATH_OR_NUMBER = re.compile(r"/[\w./:+-]*\Z|[\d.:+-]*\Z|[a-z]{2}_[A-Z]{2}[\w.-]*\Z|C\.[\w-]*\Z")
 _MIN_SECRET = 4  # what is shorter stands in every second word by chance
 _MIN_VALUE = 8

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence as AnySequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -106,12 +106,24 @@ def load(
         images=images,
         given=given,
     )
-    whole = _whole(files)
+    try:
+        specs, left_out = _services(_whole(files), project, options.profiles)
+    except InputError as error:
+        raise _as_written(error, given) from error
+    if notes is not None:
+        notes += _notes(specs, left_out, first)
+    return specs
+
+
+def _services(
+    whole: Mapping, project: _Project, profiles: tuple[str, ...]
+) -> tuple[tuple[ContainerSpec, ...], AnySequence[Scalar]]:
+    """Return the services that start, and the names of those that their profiles leave out."""
     services = whole.get("services")
     if services is None:
         raise SyntaxInputError(
-            f"{first} has no services",
-            location=Location(first),
+            f"{whole.location.file} has no services",
+            location=Location(whole.location.file),
             hint="a compose file lists them under services:; version 1 files are refused",
         )
     specs: list[ContainerSpec] = []
@@ -119,14 +131,33 @@ def load(
     published = 0
     for key, node in mapping(services, "services").entries:
         service = mapping(node, f"the service {key.text}")
-        if not _starts(service, project.fields, options.profiles):
+        if not _starts(service, project.fields, profiles):
             left_out.append(key)
             continue
         specs.append(_service(key, service, project, _PORTS_LIMIT - published))
         published += len(specs[-1].ports)
-    if notes is not None:
-        notes += _notes(specs, left_out, first)
-    return tuple(specs)
+    return tuple(specs), left_out
+
+
+_SHORT = 6  # values of fewer characters stand in a message by chance
+
+
+def _as_written(error: InputError, given: AnyMapping[str, str]) -> InputError:
+    """Return an error that names variables, not what they hold: that may be a secret."""
+    by_length = sorted(given.items(), key=lambda item: (-len(item[1]), item[0]))
+    replaced = [(value, f"${{{name}}}") for name, value in by_length if len(value) >= _SHORT]
+
+    def written(text: str) -> str:
+        for value, name in replaced:
+            text = text.replace(value, name)
+        return text
+
+    place = error.location
+    return type(error)(
+        written(error.message),
+        location=None if place is None else replace(place, file=written(place.file)),
+        hint=None if error.hint is None else written(error.hint),
+    )
 
 
 _NAMED = 3
@@ -403,18 +434,8 @@ def _env_files(service: Mapping, project: _Project) -> Iterator[Environment]:
         place = project.folder / path.value
         if not required and not disk.exists(place):
             continue
-        try:
-            data = disk.read(str(place), _ENV_FILE_LIMIT, path.location)
-        except InputError as error:
-            # As written: what a variable of the path holds may be a secret.
-            message = error.message.replace(path.value, _written(item))
-            raise type(error)(message, location=error.location, hint=error.hint) from error
+        data = disk.read(str(place), _ENV_FILE_LIMIT, path.location)
         yield compose_env.environment(data, str(place), project.fields.lookup)
-
-
-def _written(item: Node) -> str:
-    path = item.get("path") if isinstance(item, Mapping) else item
-    return path.text if isinstance(path, Scalar) else ""
 
 
 def _network(service: Mapping, fields: Fields) -> Network:

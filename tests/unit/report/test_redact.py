@@ -34,6 +34,10 @@ PLACE = Location("compose.yaml", line=4)
         ("WERKZEUG_DEBUG_PIN is '123'", "WERKZEUG_DEBUG_PIN is (hidden)"),
         ("postgres://u:p@ss@db/shop", "postgres://(hidden)@db/shop"),
         ("https://token@example.org", "https://(hidden)@example.org"),
+        (
+            "env TOKEN=(hidden) flask --password (hidden)",
+            "env TOKEN=(hidden) flask --password (hidden)",
+        ),
         ('{"client_secret":"x","a":1}', '{"client_secret":(hidden),"a":1}'),
     ],
 )
