@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.support import kubectl
 from tests.support.command import process, run, scan
+from tests.support.compose_oracle import resolved
 
 HEAD = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n"
 POD = HEAD + "  containers:\n  - name: web\n    image: shop:1\n"
@@ -569,3 +571,62 @@ def test_a_closed_standard_input_is_said() -> None:
     assert (done.returncode, done.stderr) == (3, b"")
     assert b"failed -\n  unreadable: standard input is closed (" in done.stdout
     assert b"before.yaml#Pod/-/before/containers/web" in done.stdout
+
+
+# What the real tools make of the same bytes. Where we refuse more, it is the gate that stays shut.
+TOOLS = {
+    **{name: (data, True, True) for name, data in READ.items() if name not in {"JSON", "a value of 9 MiB", "a list of lists"}},
+    "UTF-16 without a mark": (POD.encode("utf-16-le"), False, False),
+    "Latin-1": ((POD + "# caf\xe9\n").encode("latin-1"), True, False),
+    "U+0085 in a comment": (f"{POD}# x\u0085y\n".encode(), False, False),
+    "U+2028 in a comment": (f"{POD}# x\u2028y\n".encode(), False, False),
+    "a control character": (POD.encode() + b"# \x01\n", False, False),
+    "several documents of UTF-16": (f"{POD}---\n{POD}".encode("utf-16"), True, True),
+    "several documents of CRLF": (f"{POD}---\n{POD}".replace("\n", "\r\n").encode(), True, True),
+    "no kind": (b"apiVersion: v1\nmetadata: {name: x}\n", False, False),
+    "items as a map": (b"apiVersion: v1\nkind: List\nitems: {a: b}\n", False, False),
+    "text alone": (b"hello\n", False, False),
+    "a list of lists": (READ["a list of lists"], False, True),
+    "JSON lines": (b'{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"}}\n' * 2, True, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_kubectl_reads_and_refuses_the_same(name: str) -> None:
+    data, reads, read_here = TOOLS[name]
+    Path("it.yaml").write_bytes(data)
+    assert (scan("it.yaml").code == 0) is read_here
+    done = kubectl.local(Path("it.yaml"), "name")
+    assert (done.returncode == 0) is reads, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("data", "read_here"),
+    [
+        (WEB.encode("utf-16"), True),
+        (b"\xfe\xff" + WEB.encode("utf-16-be"), True),
+        (WEB.encode("utf-8-sig"), True),
+        (WEB.encode("utf-16-le"), False),
+        (WEB.replace("\n", "\r\n").encode(), True),
+        (WEB.replace("\n", "\r").encode(), True),
+        (f"{WEB}# x\u2028x-a: 1\n".encode(), True),
+        (f"{WEB}# x\u0085y\n".encode(), False),
+        ((WEB + "# caf\xe9\n").encode("latin-1"), False),
+        (b"services: {}\n", True),
+        (b"services:\n", False),
+        (b"services: {web: {image: 5}}\n", False),
+        (web("user: 1000").encode(), False),
+        (web("command: [1]").encode(), False),
+        (web("environment: [5]").encode(), False),
+        (web("environment: {A: 5, B: true}").encode(), True),
+        (web("labels: {a: 1}").encode(), True),
+        (web("tty: 'true'").encode(), True),
+        (web("expose: [99999, x]").encode(), True),
+        (web("ports: ['-:80']").encode(), False),
+        (web("ports: ['70000']").encode(), False),
+    ],
+)
+def test_compose_reads_and_refuses_the_same(data: bytes, read_here: bool, folder: Path) -> None:  # noqa: FBT001  (the table's)
+    Path("compose.yaml").write_bytes(data)
+    assert (scan("compose.yaml").code == 0) is read_here
+    assert isinstance(resolved(folder), dict) is read_here

@@ -24,6 +24,9 @@ Variable = Traced[str | None]
 _OF_SERVICE = re.compile(
     r"[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)"
 )
+# A Service's name has 63 characters, and so has that of a port; the expression takes time that
+# grows with the square of the length.
+_LONGEST_NAME = 256
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
 _KINDS = {"configMap": ("ConfigMap", Reason.CONFIG_MAP), "secret": ("Secret", Reason.SECRET)}
 
@@ -63,7 +66,7 @@ def _lookup(
 
     def find(name: str) -> Variable | None:
         found = own.get(name) or base.get(name)
-        if found is not None or not _OF_SERVICE.fullmatch(name):
+        if found is not None or len(name) > _LONGEST_NAME or not _OF_SERVICE.fullmatch(name):
             return found
         if links is not None and not links.value and not name.startswith("KUBERNETES_"):
             return None

@@ -1,9 +1,7 @@
 import json
 import math
-import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from shutil import which
 
 import pytest
 import yaml as pyyaml
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 from deployguard.errors import InputError, LimitError, SyntaxInputError
 from deployguard.formats import yaml
 from deployguard.formats.yaml import Dialect, Mapping, Node, Scalar, Sequence, documents
+from tests.support import kubectl
 
 KUBECTL, COMPOSE, STRICT = Dialect.KUBECTL, Dialect.COMPOSE, Dialect.STRICT
 DIALECTS = st.sampled_from(list(Dialect))
@@ -410,15 +409,13 @@ Ask = Callable[[Iterable[str]], list[object]]
 @pytest.fixture(scope="session")
 def ask_kubectl(tmp_path_factory: pytest.TempPathFactory) -> Ask:
     """Return how the real kubectl reads documents' `v`."""
-    if which("kubectl") is None:
-        pytest.skip("kubectl is not installed")
     folder: Path = tmp_path_factory.mktemp("kubectl")
 
     def ask(texts: Iterable[str]) -> list[object]:
         head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nv: "
         (folder / "all.yaml").write_text("\n---\n".join(head + text for text in texts))
-        command = ["kubectl", "annotate", "--local", "-f", "all.yaml", "-o", "json", "a=b"]
-        run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        run = kubectl.local(folder / "all.yaml", "json")
+        run.check_returncode()
         decoder, rest, found = json.JSONDecoder(), run.stdout.strip(), []
         while rest:
             item, end = decoder.raw_decode(rest)
