@@ -61,6 +61,7 @@ def scan(
     openings = Openings(opening)
     try:
         with openings:
+            openings.check()
             for argument in arguments or (".",):
                 options.progress(f"inspecting {argument}")
                 for opened in _opened(openings, argument):

@@ -1,6 +1,7 @@
 """`deployguard scan`: inspect, judge, report; the exit code is the gate."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -12,7 +13,7 @@ import click
 from deployguard.cli import files
 from deployguard.cli.interrupts import interruptible
 from deployguard.cli.notes import note
-from deployguard.errors import LimitError, UsageError
+from deployguard.errors import LimitError, UnreadableError, UsageError
 from deployguard.model.action import Action
 from deployguard.model.problem import ExitCode
 
@@ -41,9 +42,19 @@ def _pairs(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict
     for value in values:
         name, equals, text = value.partition("=")
         if not name or not equals:
-            raise click.BadParameter(f"{value} is not NAME=VALUE")
+            # Without a word of it: a value alone may be a secret.
+            raise click.BadParameter("one of them is not NAME=VALUE")
         pairs[name] = text
     return pairs
+
+
+_PLATFORM = re.compile(r"[a-z0-9_.-]+(?:/[a-z0-9_.-]+){1,2}", re.IGNORECASE)
+
+
+def _platform(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _PLATFORM.fullmatch(value):
+        raise click.BadParameter(f"{value} is not OS/ARCH or OS/ARCH/VARIANT such as linux/arm64")
+    return value
 
 
 def _formats(
@@ -86,7 +97,12 @@ def _formats(
 )
 @click.option("--profile", "profiles", multiple=True, help="Take in services of this profile.")
 @click.option("--images", type=click.Choice(IMAGES), default="auto", help="Where to look them up.")
-@click.option("--platform", metavar="OS/ARCH", help="Which image of several platforms to judge.")
+@click.option(
+    "--platform",
+    metavar="OS/ARCH",
+    callback=_platform,
+    help="Which image of several platforms to judge.",
+)
 @click.option("--offline", is_flag=True, help="Open no connection but to a local engine.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave these files out.")
 @click.option("--explain", is_flag=True, help="Show the whole derivation, also of what is safe.")
@@ -226,7 +242,14 @@ def _paint(text: str) -> str:
 
 
 def _standard_input() -> bytes:
-    data = sys.stdin.buffer.read(_MAX_STDIN + 1)
+    if sys.stdin is None:  # where the shell closed it
+        raise UnreadableError("standard input is closed", hint="name the file, or pipe it in")
+    try:
+        data = sys.stdin.buffer.read(_MAX_STDIN + 1)
+    except OSError as error:
+        raise UnreadableError(
+            f"cannot read standard input: {error.strerror}", hint="name the file, or pipe it in"
+        ) from error
     if len(data) > _MAX_STDIN:
         raise LimitError(
             f"standard input has more than {_MAX_STDIN // 1024 // 1024} MiB",

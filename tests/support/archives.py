@@ -203,7 +203,8 @@ def old_save(*images: StoredImage) -> Parts:
     return parts
 
 
-def _put(parts: Parts, data: bytes, media: str, **fields: object) -> dict[str, Any]:
+def put(parts: Parts, data: bytes, media: str, **fields: object) -> dict[str, Any]:
+    """Add a blob; return its descriptor."""
     parts[f"blobs/sha256/{digest(data)[7:]}"] = data
     return {"mediaType": media, "digest": digest(data), "size": len(data), **fields}
 
@@ -213,14 +214,14 @@ def put_manifest(parts: Parts, image: StoredImage, **fields: object) -> dict[str
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": _put(parts, image.config_bytes, CONFIG),
-        "layers": [_put(parts, image.pack(layer), LAYER) for layer in image.layers],
+        "config": put(parts, image.config_bytes, CONFIG),
+        "layers": [put(parts, image.pack(layer), LAYER) for layer in image.layers],
     }
     system, architecture, *variant = image.platform.split("/")
     platform = {"os": system, "architecture": architecture}
     if variant:
         platform["variant"] = variant[0]
-    return _put(parts, json.dumps(manifest).encode(), MANIFEST, platform=platform, **fields)
+    return put(parts, json.dumps(manifest).encode(), MANIFEST, platform=platform, **fields)
 
 
 def put_index(
@@ -228,7 +229,7 @@ def put_index(
 ) -> dict[str, Any]:
     """Add an index over descriptors; return its descriptor."""
     index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": list(manifests)}
-    return _put(parts, json.dumps(index).encode(), INDEX, **fields)
+    return put(parts, json.dumps(index).encode(), INDEX, **fields)
 
 
 def finish_layout(parts: Parts, manifests: Sequence[Mapping[str, Any]]) -> Parts:
