@@ -29,15 +29,11 @@ def process(spec: ContainerSpec) -> Process:
     entrypoint, cmd = _words(spec, config)
     words = (*(entrypoint.value if entrypoint else ()), *(cmd.value if cmd else ()))
     user = spec.user or config.user
+    # Where nothing starts, nobody asks for a home, and the layers need not be read for it.
+    defaults = _defaults(user, files(spec)) if words else Environment(location=_ENGINE)
     return Process(
         args=words,
-        env=overlay(
-            (
-                _defaults(user, files(spec)),
-                config.env,
-                spec.env,
-            )
-        ),
+        env=overlay((defaults, config.env, spec.env)),
         cwd=_directory(spec.working_dir or config.working_dir, config.location),
         user=user,
         terminal=spec.terminal or Traced(False, spec.location),  # noqa: FBT003  (a plain value)

@@ -25,7 +25,9 @@ import trustme
 from docker import DockerClient
 from docker.errors import NotFound
 
-from deployguard.inputs.image import EngineImages, EngineOptions, container, open_archive
+from deployguard.inputs.image import container
+from deployguard.inputs.image.engine import EngineImages, EngineOptions
+from deployguard.inputs.image.stored import open_archive
 from deployguard.model.filesystem import Absent, Content, Stat, Unread
 from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.report import Report

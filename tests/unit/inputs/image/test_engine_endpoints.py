@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployguard.errors import InputError
-from deployguard.inputs.image import EngineImages, EngineOptions, endpoints, references
+from deployguard.inputs.image import endpoints, references
 from deployguard.inputs.image.endpoints import Tls
+from deployguard.inputs.image.engine import EngineImages, EngineOptions
 from deployguard.model.image import ImageOrigin
 
 CONNECTIONS = {
