@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from docker.errors import NotFound
 
 from tests.support import container
 from tests.support.components import missing
-from tests.support.engine import client, engine
 from tests.support.images import FIXTURES, ensure
 
 pytestmark = [
@@ -28,19 +26,6 @@ README = (container.ROOT / "README.md").read_text("utf-8")
 SHOWN = re.findall(r"^docker run .*$", README, re.MULTILINE)
 HARDENED = ("--rm", "--read-only", "--network=none", "--cap-drop=ALL",
             "--security-opt=no-new-privileges", "--pids-limit=64", "--memory=256m")  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[str]:
-    with engine() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def docker_client(host: str) -> Iterator[DockerClient]:
-    opened = client(host)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -37,10 +37,9 @@ from deployguard.policy import load
 from deployguard.rules import IDS
 from tests.support.components import missing
 from tests.support.effort import LONG
-from tests.support.engine import client, engine
 from tests.support.engine_proxy import Fault, Hold, Proxy, proxied, proxied_over_tls
 from tests.support.images import APP, FIXTURES, Fixture, ensure
-from tests.support.podman import copied, podman
+from tests.support.podman import copied
 
 pytestmark = pytest.mark.engine
 
@@ -75,32 +74,6 @@ PATHS = (
     "/bytes/fifo", "/bytes/null", "/bytes/sparse", "/bytes/none\udcff", "/no", "/no/such", "/bin/sh",
     "/", "/app/", "/app/./app.py", "/usr/lib/python3.11/os.py",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[str]:
-    with engine() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def docker(host: str) -> Iterator[DockerClient]:
-    opened = client(host)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def podman_host() -> Iterator[str]:
-    with podman() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def podman_client(podman_host: str) -> Iterator[DockerClient]:
-    opened = client(podman_host)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -144,23 +117,20 @@ def started(*arguments: str, driver: str | None = None, **environ: str) -> subpr
     )
 
 
-def left(docker: DockerClient, names: list[str]) -> list[str]:
+def left(docker_client: DockerClient, names: list[str]) -> list[str]:
     found = []
     for name in names:
         with contextlib.suppress(NotFound):
-            found.append(str(docker.containers.get(name).name))
+            found.append(str(docker_client.containers.get(name).name))
     return found
 
 
-# Sources
-
-
 def test_docker_and_podman_say_the_same_of_an_image(
-    host: str, docker: DockerClient, podman_host: str, podman_client: DockerClient
+    host: str, docker_client: DockerClient, podman_host: str, podman_client: DockerClient
 ) -> None:
     for fixture in FIXTURES if LONG else (UNSAFE, FIXTURES[0], FIXTURES[14]):
-        reference = ensure(docker, fixture)
-        copied(reference, docker, podman_client)
+        reference = ensure(docker_client, fixture)
+        copied(reference, docker_client, podman_client)
         found = report(
             f"docker:{reference}",
             f"podman:{reference}",
@@ -173,7 +143,7 @@ def test_docker_and_podman_say_the_same_of_an_image(
         assert all(isinstance(image, Image) for image in images)
         first, second = (image for image in images if isinstance(image, Image))
         assert (first.origin, second.origin) == (ImageOrigin.DOCKER, ImageOrigin.PODMAN)
-        assert first.config_digest == second.config_digest == docker.images.get(reference).id
+        assert first.config_digest == second.config_digest == docker_client.images.get(reference).id
         assert (first.name, first.platform) == (second.name, second.platform)
         assert (first.digest, second.digest) == (
             None,
@@ -186,9 +156,9 @@ def test_docker_and_podman_say_the_same_of_an_image(
 @pytest.mark.parametrize("spelling", ["app", "app:latest", "localhost/app", "short id", "id",
                                       "repo@digest", "repo:tag@digest"])  # fmt: skip
 def test_podman_finds_an_image_by_every_name_that_podman_takes(
-    spelling: str, docker: DockerClient, podman_host: str, podman_client: DockerClient
+    spelling: str, docker_client: DockerClient, podman_host: str, podman_client: DockerClient
 ) -> None:
-    reference = copied(ensure(docker, UNSAFE), docker, podman_client)
+    reference = copied(ensure(docker_client, UNSAFE), docker_client, podman_client)
     image = podman_client.images.get(reference)
     image.tag("localhost/app", "latest")
     repository, _, tag = reference.rpartition(":")
@@ -207,9 +177,9 @@ def test_podman_finds_an_image_by_every_name_that_podman_takes(
 
 
 def test_docker_finds_an_image_by_its_id_and_names_it_by_its_repository(
-    host: str, docker: DockerClient
+    host: str, docker_client: DockerClient
 ) -> None:
-    image = docker.images.get(ensure(docker, LARGE))
+    image = docker_client.images.get(ensure(docker_client, LARGE))
     names = [str(image.id), str(image.id)[7:], str(image.id)[7:19]]
     found = report(*(f"docker:{name}" for name in names), DOCKER_HOST=host)
     assert [container.spec.subject for container in found.containers] == ["dgtest/large"] * 3
@@ -217,10 +187,10 @@ def test_docker_finds_an_image_by_its_id_and_names_it_by_its_repository(
 
 
 def test_an_image_of_another_digest_is_not_the_one_that_was_asked_for(
-    host: str, docker: DockerClient, podman_host: str, podman_client: DockerClient
+    host: str, docker_client: DockerClient, podman_host: str, podman_client: DockerClient
 ) -> None:
-    reference = ensure(docker, UNSAFE)
-    copied(reference, docker, podman_client)
+    reference = ensure(docker_client, UNSAFE)
+    copied(reference, docker_client, podman_client)
     other = f"{reference}@sha256:{'0' * 64}"
     found = report(
         f"docker:{other}", f"podman:{other}", DOCKER_HOST=host, CONTAINER_HOST=podman_host
@@ -230,10 +200,10 @@ def test_an_image_of_another_digest_is_not_the_one_that_was_asked_for(
 
 
 def test_an_image_is_sought_in_docker_and_then_in_podman(
-    host: str, docker: DockerClient, podman_host: str, podman_client: DockerClient
+    host: str, docker_client: DockerClient, podman_host: str, podman_client: DockerClient
 ) -> None:
-    both = ensure(docker, UNSAFE)
-    copied(both, docker, podman_client)
+    both = ensure(docker_client, UNSAFE)
+    copied(both, docker_client, podman_client)
     podman_client.images.get(both).tag("localhost/dgtest/podman-alone", "1")
     engines = {"DOCKER_HOST": host, "CONTAINER_HOST": podman_host}
 
@@ -253,10 +223,14 @@ def test_an_image_is_sought_in_docker_and_then_in_podman(
 
 
 def test_what_compose_and_kubernetes_name_is_looked_up_in_the_same_engines(
-    host: str, docker: DockerClient, podman_host: str, podman_client: DockerClient, tmp_path: Path
+    host: str,
+    docker_client: DockerClient,
+    podman_host: str,
+    podman_client: DockerClient,
+    tmp_path: Path,
 ) -> None:
-    reference = ensure(docker, UNSAFE)
-    copied(reference, docker, podman_client)
+    reference = ensure(docker_client, UNSAFE)
+    copied(reference, docker_client, podman_client)
     podman_client.images.get(reference).tag("localhost/dgtest/podman-alone", "1")
     names = {"web": reference, "api": "dgtest/podman-alone:1", "gone": "dgtest/never-built:1"}
     services = "".join(f"  {name}: {{image: '{image}'}}\n" for name, image in names.items())
@@ -274,17 +248,16 @@ def test_what_compose_and_kubernetes_name_is_looked_up_in_the_same_engines(
     assert Counter(origins) == {ImageOrigin.DOCKER: 2, ImageOrigin.PODMAN: 2, None: 2}
 
 
-def test_an_image_of_another_platform_gets_no_verdict(host: str, docker: DockerClient) -> None:
-    reference = ensure(docker, UNSAFE)
+def test_an_image_of_another_platform_gets_no_verdict(
+    host: str, docker_client: DockerClient
+) -> None:
+    reference = ensure(docker_client, UNSAFE)
     assert report(f"docker:{reference}", platform="linux/amd64", DOCKER_HOST=host).containers
     found = report(f"docker:{reference}", platform="linux/arm64", DOCKER_HOST=host)
     assert found.exit_code == 3
     assert "is of linux/amd64, not of linux/arm64 (fetch it: docker pull --platform" in problem(
         found
     )
-
-
-# Contexts, against the real docker command
 
 
 @dataclass(frozen=True)
@@ -388,9 +361,9 @@ def pem(secured: Secured, *names: str) -> dict[str, str]:
 
 
 def test_an_engine_over_tls_is_asked_with_the_files_of_its_context(
-    secured: Secured, docker: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    secured: Secured, docker_client: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reference = ensure(docker, UNSAFE)
+    reference = ensure(docker_client, UNSAFE)
     environ = context_with(secured, tmp_path, **pem(secured, "ca", "cert", "key"))
     # What requests would take from the environment for every connection.
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "stranger.pem"))
@@ -420,9 +393,6 @@ def test_an_engine_that_cannot_be_trusted_is_not_asked(
     assert found.exit_code == 3
     assert problem(found).startswith(f"unreadable: the docker engine at {secured.proxy.address}")
     assert not secured.proxy.calls
-
-
-# Errors
 
 
 def serve(path: Path, answer: bytes | None) -> threading.Thread:
@@ -584,14 +554,11 @@ def test_a_name_that_is_no_reference_never_reaches_an_engine(name: str, proxy: P
     assert not proxy.calls
 
 
-# Counts, and what is never asked
-
-
 @pytest.mark.parametrize("fixture", [UNSAFE, LARGE], ids=lambda fixture: fixture.name)
 def test_a_scan_asks_little_and_starts_nothing(
-    fixture: Fixture, proxy: Proxy, docker: DockerClient
+    fixture: Fixture, proxy: Proxy, docker_client: DockerClient
 ) -> None:
-    reference = ensure(docker, fixture)
+    reference = ensure(docker_client, fixture)
     found = report(f"docker:{reference}", DOCKER_HOST=proxy.address)
     assert found.exit_code == 1
     counted = Counter(proxy.spelled())
@@ -610,20 +577,17 @@ def test_a_scan_asks_little_and_starts_nothing(
     (removal,) = (call for call in proxy.calls if call.method == "DELETE")
     assert removal.query == {"v": "1", "force": "1"}
     assert all(name.startswith("deployguard-") for name in proxy.created)
-    assert left(docker, proxy.created) == []
+    assert left(docker_client, proxy.created) == []
 
 
 def test_an_image_is_looked_up_once_and_no_container_is_made_before_a_file_is_needed(
-    proxy: Proxy, docker: DockerClient
+    proxy: Proxy, docker_client: DockerClient
 ) -> None:
-    reference = ensure(docker, UNSAFE)
+    reference = ensure(docker_client, UNSAFE)
     with EngineImages(EngineOptions(environ={"DOCKER_HOST": proxy.address})) as images:
         found = [images.open_image(reference) for _ in range(3)]
     assert found[0] is found[1] is found[2]
     assert proxy.spelled() == ["GET /version", "GET /images/NAME/json"]
-
-
-# Files
 
 
 def seen(image: Image, path: str) -> object:
@@ -646,7 +610,7 @@ def test_the_files_of_an_engine_are_those_of_the_saved_image(
     program: str,
     fetched: str,
     host: str,
-    docker: DockerClient,
+    docker_client: DockerClient,
     podman_host: str,
     podman_client: DockerClient,
     tmp_path: Path,
@@ -654,9 +618,11 @@ def test_the_files_of_an_engine_are_those_of_the_saved_image(
 ) -> None:
     if fetched != "as a whole":
         monkeypatch.setattr(container, "_WHOLE_LIMIT", 0)
-    reference = ensure(docker, ODD)
-    copied(reference, docker, podman_client)
-    (tmp_path / "odd.tar").write_bytes(b"".join(docker.images.get(reference).save(named=reference)))
+    reference = ensure(docker_client, ODD)
+    copied(reference, docker_client, podman_client)
+    (tmp_path / "odd.tar").write_bytes(
+        b"".join(docker_client.images.get(reference).save(named=reference))
+    )
     (saved,) = open_archive(str(tmp_path / "odd.tar"), tag=None, platform=None)
     environ = {"DOCKER_HOST": host, "CONTAINER_HOST": podman_host}
     with EngineImages(EngineOptions(environ=environ)) as images:
@@ -670,8 +636,8 @@ def test_the_files_of_an_engine_are_those_of_the_saved_image(
             assert seen(found, path) == seen(saved, path), path
 
 
-def test_several_threads_share_one_container(proxy: Proxy, docker: DockerClient) -> None:
-    reference = ensure(docker, LARGE)
+def test_several_threads_share_one_container(proxy: Proxy, docker_client: DockerClient) -> None:
+    reference = ensure(docker_client, LARGE)
     with EngineImages(EngineOptions(environ={"DOCKER_HOST": proxy.address})) as images:
 
         def read(path: str) -> object:
@@ -681,11 +647,13 @@ def test_several_threads_share_one_container(proxy: Proxy, docker: DockerClient)
             found = list(pool.map(read, ["/app/app.py", "/etc/passwd", "/usr/bin/flask"] * 8))
     assert [isinstance(one, Content) for one in found] == [True, True, False] * 8
     assert len(proxy.created) == 1
-    assert left(docker, proxy.created) == []
+    assert left(docker_client, proxy.created) == []
 
 
-def test_a_large_folder_passes_through_little_memory(proxy: Proxy, docker: DockerClient) -> None:
-    reference = ensure(docker, LARGE)
+def test_a_large_folder_passes_through_little_memory(
+    proxy: Proxy, docker_client: DockerClient
+) -> None:
+    reference = ensure(docker_client, LARGE)
     with EngineImages(EngineOptions(environ={"DOCKER_HOST": proxy.address})) as images:
         # Loads what is loaded once, before the count begins.
         image = images.open_image(reference)
@@ -704,20 +672,17 @@ def test_a_large_folder_passes_through_little_memory(proxy: Proxy, docker: Docke
 
 
 def test_a_folder_beyond_the_limit_is_incomplete_and_the_rest_is_read(
-    proxy: Proxy, docker: DockerClient, monkeypatch: pytest.MonkeyPatch
+    proxy: Proxy, docker_client: DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(container, "_FOLDER_LIMIT", 4 * 1024 * 1024)
-    reference = ensure(docker, LARGE)
+    reference = ensure(docker_client, LARGE)
     with EngineImages(EngineOptions(environ={"DOCKER_HOST": proxy.address})) as images:
         files = images.open_image(reference).files
         assert isinstance(files, container.ContainerFiles)
         assert isinstance(files.list("/usr/share"), Unread)
         assert isinstance(files.read("/app/app.py"), Content)
         assert [one.code for one in files.problems()] == ["limit"]
-    assert left(docker, proxy.created) == []
-
-
-# An engine that dies
+    assert left(docker_client, proxy.created) == []
 
 
 def calls(host: str, folder: Path, target: str) -> int:
@@ -757,18 +722,18 @@ def holds_to_it(found: Report, made: Proxy, number: int) -> None:
 @pytest.mark.parametrize("fault", [Fault.CLOSED, Fault.UNANSWERED, Fault.REFUSED])
 @pytest.mark.parametrize("fixture", [UNSAFE, LARGE], ids=lambda fixture: fixture.name)
 def test_an_engine_that_dies_at_any_call_never_makes_an_image_safe(
-    fixture: Fixture, fault: Fault, host: str, docker: DockerClient, folder: Path
+    fixture: Fixture, fault: Fault, host: str, docker_client: DockerClient, folder: Path
 ) -> None:
     if fixture is LARGE and fault is not Fault.CLOSED and not LONG:
         pytest.skip("the calls of a large image fail in every way in long runs")
-    target = f"docker:{ensure(docker, fixture)}"
+    target = f"docker:{ensure(docker_client, fixture)}"
     for number in range(calls(host, folder, target)):
         found, made = faulty(host, folder, target, number, fault, dies=True)
         holds_to_it(found, made, number)
-        stays = left(docker, made.created)
+        stays = left(docker_client, made.created)
         for name in stays:
             assert any(name in note for note in found.notes)
-            docker.containers.get(name).remove(force=True, v=True)
+            docker_client.containers.get(name).remove(force=True, v=True)
 
 
 @pytest.mark.parametrize(
@@ -782,21 +747,21 @@ def test_an_engine_that_dies_at_any_call_never_makes_an_image_safe(
     ],
 )
 def test_an_answer_that_is_cut_anywhere_never_makes_an_image_safe(
-    kept: float, fault: Fault, host: str, docker: DockerClient, folder: Path
+    kept: float, fault: Fault, host: str, docker_client: DockerClient, folder: Path
 ) -> None:
-    target = f"docker:{ensure(docker, UNSAFE)}"
+    target = f"docker:{ensure(docker_client, UNSAFE)}"
     for number in range(calls(host, folder, target)):
         found, made = faulty(host, folder, target, number, fault, dies=False, kept=kept)
         holds_to_it(found, made, number)
         if made.calls[number].path.endswith("/archive"):
             assert found.exit_code == 3
-        assert left(docker, made.created) == []
+        assert left(docker_client, made.created) == []
 
 
 def test_podman_that_dies_at_any_call_never_makes_an_image_safe(
-    podman_host: str, docker: DockerClient, podman_client: DockerClient, folder: Path
+    podman_host: str, docker_client: DockerClient, podman_client: DockerClient, folder: Path
 ) -> None:
-    target = f"podman:{copied(ensure(docker, UNSAFE), docker, podman_client)}"
+    target = f"podman:{copied(ensure(docker_client, UNSAFE), docker_client, podman_client)}"
     for number in range(calls(podman_host, folder, target)):
         for fault in (Fault.CLOSED, Fault.UNANSWERED):
             found, made = faulty(podman_host, folder, target, number, fault, dies=True)
@@ -810,16 +775,18 @@ def test_podman_that_dies_at_any_call_never_makes_an_image_safe(
 def test_a_container_that_somebody_takes_away_makes_no_file_absent(
     program: str,
     host: str,
-    docker: DockerClient,
+    docker_client: DockerClient,
     podman_host: str,
     podman_client: DockerClient,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(container, "_WHOLE_LIMIT", 0)
-    reference = ensure(docker, UNSAFE)
-    copied(reference, docker, podman_client)
-    engine_host, held_by = (host, docker) if program == "docker" else (podman_host, podman_client)
+    reference = ensure(docker_client, UNSAFE)
+    copied(reference, docker_client, podman_client)
+    engine_host, held_by = (
+        (host, docker_client) if program == "docker" else (podman_host, podman_client)
+    )
     with proxied(engine_host, folder) as made:
         environ = {"DOCKER_HOST": made.address, "CONTAINER_HOST": made.address}
         with EngineImages(EngineOptions(environ=environ)) as images:
@@ -830,8 +797,10 @@ def test_a_container_that_somebody_takes_away_makes_no_file_absent(
             assert isinstance(files.read("/etc/passwd"), Unread)
 
 
-def test_an_engine_that_was_down_is_asked_again_later(proxy: Proxy, docker: DockerClient) -> None:
-    reference = ensure(docker, UNSAFE)
+def test_an_engine_that_was_down_is_asked_again_later(
+    proxy: Proxy, docker_client: DockerClient
+) -> None:
+    reference = ensure(docker_client, UNSAFE)
     now = [0.0]
     environ = {"DOCKER_HOST": proxy.address, "XDG_RUNTIME_DIR": "/no"}
     with EngineImages(EngineOptions(environ=environ, clock=lambda: now[0])) as images:
@@ -847,16 +816,13 @@ def test_an_engine_that_was_down_is_asked_again_later(proxy: Proxy, docker: Dock
         proxy.dead, now[0] = False, 60.0
         assert isinstance(files(), Content)
         # It goes away with the container, and comes back.
-        docker.containers.get(proxy.created[0]).remove(force=True, v=True)
+        docker_client.containers.get(proxy.created[0]).remove(force=True, v=True)
         image = images.open_image(reference, ImageOrigin.DOCKER)
         assert isinstance(image.files.read("/usr/bin/busybox"), Unread)
         assert isinstance(files(), Unread)
         now[0] = 120.0
         assert isinstance(files(), Content)
-    assert left(docker, proxy.created) == []
-
-
-# Interruptions
+    assert left(docker_client, proxy.created) == []
 
 
 REMOVAL = "DELETE /containers/ID"
@@ -898,11 +864,11 @@ def interrupted(
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_an_interrupted_scan_leaves_nothing_in_the_engine(
-    phase: str, proxy: Proxy, docker: DockerClient
+    phase: str, proxy: Proxy, docker_client: DockerClient
 ) -> None:
-    target = f"docker:{ensure(docker, UNSAFE)}"
+    target = f"docker:{ensure(docker_client, UNSAFE)}"
     assert interrupted(target, proxy, phase, signal.SIGINT).returncode == 130
-    assert left(docker, proxy.created) == []
+    assert left(docker_client, proxy.created) == []
 
 
 @pytest.mark.parametrize(
@@ -912,21 +878,21 @@ def test_an_interrupted_scan_leaves_nothing_in_the_engine(
     ids=lambda numbers: "+".join(number.name for number in numbers),
 )  # fmt: skip
 def test_another_signal_and_a_second_one_leave_nothing_either(
-    signals: tuple[signal.Signals, ...], proxy: Proxy, docker: DockerClient
+    signals: tuple[signal.Signals, ...], proxy: Proxy, docker_client: DockerClient
 ) -> None:
-    target = f"docker:{ensure(docker, UNSAFE)}"
+    target = f"docker:{ensure(docker_client, UNSAFE)}"
     run = interrupted(target, proxy, "POST /containers/create, made", *signals)
     assert run.returncode == 130
-    assert left(docker, proxy.created) == []
+    assert left(docker_client, proxy.created) == []
 
 
 @pytest.mark.parametrize("phase", ["HEAD /containers/ID/archive", "GET /containers/ID/archive"])
 def test_an_interrupted_scan_of_a_large_image_leaves_nothing(
-    phase: str, proxy: Proxy, docker: DockerClient
+    phase: str, proxy: Proxy, docker_client: DockerClient
 ) -> None:
-    target = f"docker:{ensure(docker, LARGE)}"
+    target = f"docker:{ensure(docker_client, LARGE)}"
     assert interrupted(target, proxy, phase, signal.SIGINT).returncode == 130
-    assert left(docker, proxy.created) == []
+    assert left(docker_client, proxy.created) == []
 
 
 @pytest.mark.parametrize(
@@ -935,9 +901,13 @@ def test_an_interrupted_scan_of_a_large_image_leaves_nothing(
      "POST /libpod/containers/create, made", "GET /containers/ID/archive", "DELETE /containers/ID"],
 )  # fmt: skip
 def test_an_interrupted_scan_leaves_nothing_in_podman(
-    phase: str, podman_host: str, docker: DockerClient, podman_client: DockerClient, folder: Path
+    phase: str,
+    podman_host: str,
+    docker_client: DockerClient,
+    podman_client: DockerClient,
+    folder: Path,
 ) -> None:
-    target = f"podman:{copied(ensure(docker, UNSAFE), docker, podman_client)}"
+    target = f"podman:{copied(ensure(docker_client, UNSAFE), docker_client, podman_client)}"
     with proxied(podman_host, folder) as made:
         assert interrupted(target, made, phase, signal.SIGINT).returncode == 130
         assert left(podman_client, made.created) == []

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -24,10 +24,10 @@ from deployguard.report import json_report
 from deployguard.rules import IDS
 from tests.support.components import missing
 from tests.support.effort import LONG
-from tests.support.engine import FOLDER, client, engine
+from tests.support.engine import FOLDER
 from tests.support.forms import Forms, formed, saved
 from tests.support.images import FIXTURES, Fixture, ensure, probe
-from tests.support.podman import SOCKET, podman
+from tests.support.podman import SOCKET
 from tests.support.services import GO, SERVICES, go_program
 
 pytestmark = [
@@ -36,27 +36,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[str]:
-    with engine() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def docker_client(host: str) -> Iterator[DockerClient]:
-    opened = client(host)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def podman_client() -> Iterator[DockerClient]:
-    with podman() as address:
-        opened = client(address)
-        yield opened
-        opened.close()
 
 
 # An image of one test, so that tests beside it leave no containers of it.

@@ -40,7 +40,6 @@ from tests.support.archives import (
 )
 from tests.support.components import missing
 from tests.support.effort import LONG, examples
-from tests.support.engine import client, engine
 from tests.support.layer_model import Files, Op, Step, merged, written
 from tests.support.listing import UNREAD, exported, followed, listed
 
@@ -216,14 +215,6 @@ _OF_THE_ENGINE = frozenset(
      "etc/hosts", "etc/mtab", "etc/resolv.conf", "proc", "run", "run/.containerenv", "run/secrets",
      "sys"}
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def docker_client() -> Iterator[DockerClient]:
-    with engine() as host:
-        opened = client(host)
-        yield opened
-        opened.close()
 
 
 def read(layers: Sequence[bytes]) -> LayeredFilesystem:
