@@ -1,7 +1,5 @@
 """The policies we ship, wherever they lie, and a user's own by path."""
 
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from deployguard import files as disk
@@ -50,7 +48,8 @@ def load(name_or_path: str, rules: tuple[str, ...]) -> Policy:
     return loads(data, source, rules)
 
 
-def _folder() -> Traversable:
+def _folder() -> Path:
     """Return where the policies lie: inside the package of a wheel, beside it in a checkout."""
-    packaged = files("deployguard") / "policies"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "policies"
+    package = Path(__file__).parents[1]
+    packaged = package / "policies"
+    return packaged if packaged.is_dir() else package.with_name("policies")
