@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployguard.model.evidence import Missing
-from deployguard.model.filesystem import Absent, Content, Filesystem, Unread
+from deployguard.model.filesystem import Absent, Content, Filesystem, Stat, Unread
 from deployguard.model.process import Interpreter, Process
 
 _VERSIONED = re.compile(r"python3\.\d{1,2}\Z")
@@ -35,23 +35,58 @@ def search_path(
         else:
             folders.extend(entry or "." for entry in variable.value.split(":") if entry)
     sites: list[str] = []
-    for prefix in _prefixes(interpreter.path, files):
+    for prefix in (*_user(interpreter, process, files), *_prefixes(interpreter, process, files)):
         found = list(_sites(prefix, files))
         sites.extend(site for site in found if isinstance(site, str))
         unread = unread or next((site for site in found if isinstance(site, Missing)), None)
     return SearchPath(folders=(*folders, *sites), sites=tuple(dict.fromkeys(sites)), unread=unread)
 
 
-def _prefixes(path: str | None, files: Filesystem) -> tuple[str, ...]:
-    if path is None:
-        return _PREFIXES
+def _user(interpreter: Interpreter, process: Process, files: Filesystem) -> tuple[str, ...]:
+    """Return the prefix of the user's own packages (site.getusersitepackages): HOME/.local."""
+    home = process.env.get("HOME")
+    if interpreter.isolated or home is None or not (home.value or "").startswith("/"):
+        return ()
+    if interpreter.path is not None and _settings(interpreter.path, files) is not None:
+        return ()
+    return (posixpath.join(home.value or "/", ".local"),)
+
+
+def _settings(path: str, files: Filesystem) -> str | None:
+    """Return the pyvenv.cfg of a program in a virtual environment, None for any other."""
     prefix = posixpath.dirname(posixpath.dirname(path))
     marker = files.read(posixpath.join(prefix, "pyvenv.cfg"))
-    if isinstance(marker, Content):
-        text = marker.data.decode("utf-8", "replace").lower()
-        shared = re.search(r"^\s*include-system-site-packages\s*=\s*true", text, re.MULTILINE)
+    return marker.data.decode("utf-8", "replace").lower() if isinstance(marker, Content) else None
+
+
+def _prefixes(interpreter: Interpreter, process: Process, files: Filesystem) -> tuple[str, ...]:
+    path = interpreter.path
+    if path is None:
+        return tuple(dict.fromkeys((*_on_path(process, files), *_PREFIXES)))
+    prefix = posixpath.dirname(posixpath.dirname(path))
+    settings = _settings(path, files)
+    if settings is not None:
+        shared = re.search(r"^\s*include-system-site-packages\s*=\s*true", settings, re.MULTILINE)
         return (prefix, *_PREFIXES) if shared else (prefix,)
+    real = files.stat(path)
+    if isinstance(real, Stat):
+        prefix = posixpath.dirname(posixpath.dirname(real.path))
+    if prefix == "/usr/local":
+        # Only a distribution's Python in /usr looks into both.
+        return (prefix,)
     return tuple(dict.fromkeys((prefix, *_PREFIXES)))
+
+
+def _on_path(process: Process, files: Filesystem) -> tuple[str, ...]:
+    """Return the virtual environments that PATH names, for a command that was not read."""
+    path = process.env.get("PATH")
+    folders = (path.value or "").split(":") if path is not None else ()
+    prefixes = (posixpath.dirname(folder) for folder in folders if folder.startswith("/"))
+    return tuple(
+        prefix
+        for prefix in prefixes
+        if not isinstance(files.read(posixpath.join(prefix, "pyvenv.cfg")), Absent)
+    )
 
 
 def _sites(prefix: str, files: Filesystem) -> Iterator[str | Missing]:
