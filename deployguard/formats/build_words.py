@@ -15,6 +15,8 @@ _SPECIAL = frozenset("@*#?-$!0")
 _DEEPEST = 100
 # Patterns are matched position by position: what this many steps do not settle is not known.
 _EFFORT = 1_000_000
+# Values may be doubled and doubled again; what no kernel takes as a variable is not known.
+_LONGEST = 128 * 1024
 
 
 class SubstitutionError(ValueError):
@@ -123,6 +125,7 @@ class _Lexer:
         self._raw = raw
         self._position = 0
         self._depth = 0
+        self._made = 0
 
     def whole(self) -> str:
         return "".join(piece for piece, _ in self._pieces("", raw=self._raw))
@@ -163,7 +166,7 @@ class _Lexer:
                 self._position += 1
                 return
             if sign == "$":
-                yield self._dollar(), True
+                yield self._filled(), True
             elif self._quotes and sign == "'":
                 yield self._single(), False
             elif self._quotes and sign == '"':
@@ -202,7 +205,7 @@ class _Lexer:
         pieces = [quote] if self._raw else []
         while sign := self._peek():
             if sign == "$":
-                pieces.append(self._dollar())
+                pieces.append(self._filled())
                 continue
             self._position += 1
             if sign == quote:
@@ -219,6 +222,13 @@ class _Lexer:
         raise SubstitutionError(
             "unexpected end of statement while looking for matching double-quote"
         )
+
+    def _filled(self) -> str:
+        text = self._dollar()
+        self._made += len(text)
+        if self._made > _LONGEST:
+            raise UnseenError
+        return text
 
     def _dollar(self) -> str:
         start = self._position

@@ -21,6 +21,9 @@ from deployguard.model.filesystem import Absent, Content, Unread
 
 _ELF = b"\x7fELF"
 _DEEPEST = 10
+_MOST_WANTED = 10_000
+# A requirement costs as much as so many lookups.
+_LINE_EFFORT = 30
 _PYTHON = re.compile(r"python[0-9.]*\Z")
 _PIP = re.compile(r"pip[0-9.]*\Z")
 _NO_INSTALL = frozenset(
@@ -66,8 +69,8 @@ class _Asked:
     plain: bool = True  # nothing but names of distributions: no path, URL or extra
     options: dict[str, str] = field(default_factory=dict)
     flags: set[str] = field(default_factory=set)
-    groups: list[str] = field(default_factory=list)
     extras: list[str] = field(default_factory=list)
+    files: set[tuple[str, bool]] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,8 +371,11 @@ def _file(
     runner: Runner, path: str, asked: _Asked, target: Target, *, constraint: bool, depth: int
 ) -> None:
     """Take a requirements or constraints file, and those that it names."""
+    if (path, constraint) in asked.files:
+        return
+    asked.files.add((path, constraint))
     content = runner.read(path)
-    if not isinstance(content, Content) or depth > _DEEPEST:
+    if not isinstance(content, Content) or depth > _DEEPEST or len(asked.wanted) > _MOST_WANTED:
         asked.unclear = True
         return
     folder = posixpath.dirname(path)
@@ -379,6 +385,8 @@ def _file(
         return value.text if value is not None else None
 
     for entry in requirements.parse(content.data, content.location.file, variable):
+        if runner.files.effort.spent(_LINE_EFFORT):
+            raise NotPlainError
         match entry:
             case requirements.Include(path=named, constraint=limits):
                 inner = clean(posixpath.join(folder, named))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from deployguard.errors import NotFoundError, SyntaxInputError
+from deployguard.errors import LimitError, NotFoundError, SyntaxInputError
 from deployguard.formats import build_words
 from deployguard.formats import dockerfile as syntax
 from deployguard.formats.build_words import SubstitutionError, UnseenError, Value
@@ -28,7 +28,7 @@ from deployguard.inputs.dockerfile.trees import (
     View,
     clean,
 )
-from deployguard.model.environment import Environment
+from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Unread
 from deployguard.model.image import Image, ImageConfig
@@ -36,6 +36,12 @@ from deployguard.model.objects import ImageSource
 
 _SHELL = ("/bin/sh", "-c")
 _MOST_PORTS = 65_536
+_PORTS_READ = 1_000_000
+_MOST_STAGES = 1_000
+_STEPS = 20_000
+_HISTORY = 20
+# execve takes no more than about this for arguments and environment together (execve(2)).
+_VARIABLES = 2 * 1024 * 1024
 _PORT = re.compile(r"(?:.*:)?(\d{1,5})(?:-(\d{1,5}))?(?:/([A-Za-z]*))?\Z", re.DOTALL)
 # What BuildKit predefines for FROM, and for stages that name it in an ARG (defaultArgs).
 _PLATFORMS = ("BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT")
@@ -80,6 +86,12 @@ class Stage:
     own_cmd: bool = False
     triggers: tuple[str, ...] = ()
     tools: dict[str, Value] = field(default_factory=dict)
+    room: int = _VARIABLES
+
+    def kept(self, text: str | None) -> Value:
+        """Return a value to be set; none is known any more where they are too many together."""
+        self.room -= len(text or "")
+        return Value(text if self.room > 0 else None)
 
     def lookup(self, name: str) -> Value | None:
         """Return a variable as the words of the stage see it."""
@@ -104,6 +116,8 @@ class Build:
         self._inputs = inputs
         self._escape = dockerfile.escape
         self._effort = Effort()
+        self._ports = 0
+        self._steps = 0
         self._first: dict[str, Value] = {}
         self._heads: list[Instruction] = []
         self._bodies: list[list[Instruction]] = []
@@ -119,6 +133,10 @@ class Build:
                 leading.append(step)
             else:
                 raise SyntaxInputError("no build stage in current context", location=step.location)
+        if len(self._heads) > _MOST_STAGES:
+            raise LimitError(
+                f"more than {_MOST_STAGES} stages", location=self._heads[_MOST_STAGES].location
+            )
         if not self._heads:
             raise SyntaxInputError(f"{inputs.source} has no FROM", location=Location(inputs.source))
         self._names = [self._name(head) for head in self._heads]
@@ -310,6 +328,10 @@ class Build:
         )
 
     def _apply(self, stage: Stage, step: Instruction) -> None:
+        self._steps += 1
+        if self._steps > _STEPS:
+            # Every stage runs the ONBUILDs of what it stands on.
+            raise LimitError(f"more than {_STEPS} steps", location=step.location)
         match step.keyword:
             case "ARG":
                 self._argument(stage, step)
@@ -358,7 +380,7 @@ class Build:
             if given is not None:
                 value = Value(given)
             elif equals:
-                value = Value(expanded(default, stage.lookup, self._escape, step))
+                value = stage.kept(expanded(default, stage.lookup, self._escape, step))
             else:
                 value = self._first.get(name)
             if value is None:
@@ -372,21 +394,38 @@ class Build:
     def _env(self, stage: Stage, step: Instruction) -> None:
         words = [expanded(word, stage.lookup, self._escape, step) for word in step.arguments]
         environment = stage.config.env
-        for name, value in zip(words[::2], words[1::2], strict=True):
+        entries = dict(environment.entries)
+        for name, given in zip(words[::2], words[1::2], strict=True):
             if name is None:
-                missing = (Missing(Reason.VARIABLE, f"the name that ENV at {_place(step)} sets"),)
-                unseen = Environment(unseen=missing, location=step.location)
-                environment = overlay_unseen(environment, unseen)
-                stage.unseen = True
-                stage.variables = {key: Value(None) for key in stage.variables}
+                self._hide_all(stage, step, entries)
+                environment = stage.config.env
                 continue
+            value = stage.kept(given)
             lacking = (
-                () if value is not None else (Missing(Reason.VARIABLE, f"the value of {name}"),)
+                ()
+                if value.text is not None
+                else (Missing(Reason.VARIABLE, f"the value of {name}"),)
             )
-            entry = Traced(value, step.location, missing=lacking)
-            environment = environment.with_entry(name, entry)
-            stage.variables[name] = Value(value)
+            below = _shortened(entries.get(name))
+            entries[name] = Traced(value.text, step.location, replaced=below, missing=lacking)
+            stage.variables[name] = value
+        stage.config = replace(stage.config, env=replace(environment, entries=entries))
+
+    @staticmethod
+    def _hide_all(stage: Stage, step: Instruction, entries: dict[str, Traced[str | None]]) -> None:
+        """Follow an ENV whose name is not known: any variable may have changed."""
+        missing = (Missing(Reason.VARIABLE, f"the name that ENV at {_place(step)} sets"),)
+        environment = overlay(
+            (
+                replace(stage.config.env, entries=entries),
+                Environment(unseen=missing, location=step.location),
+            )
+        )
         stage.config = replace(stage.config, env=environment)
+        stage.unseen = True
+        stage.variables = {key: Value(None) for key in stage.variables}
+        entries.clear()
+        entries.update(environment.entries)
 
     def _workdir(self, stage: Stage, step: Instruction) -> None:
         given = self._text(stage, step)
@@ -413,7 +452,11 @@ class Build:
             except SubstitutionError as error:
                 raise SyntaxInputError(f"EXPOSE: {error}", location=step.location) from error
             for text in texts or ():
-                for port in _ports(text, step):
+                ports_of = _ports(text, step)
+                self._ports += len(ports_of)
+                if self._ports > _PORTS_READ:
+                    raise LimitError("too many ports", location=step.location)
+                for port in ports_of:
                     if port not in known and len(ports) < _MOST_PORTS:
                         known.add(port)
                         ports.append(Traced(port, step.location))
@@ -511,11 +554,12 @@ class Build:
                 yield place, Below(origin, real)
 
 
-def overlay_unseen(environment: Environment, unseen: Environment) -> Environment:
-    """Lay variables of unknown names over an environment."""
-    from deployguard.model.environment import overlay  # noqa: PLC0415
-
-    return overlay((environment, unseen))
+def _shortened(entry: Traced[str | None] | None) -> Traced[str | None] | None:
+    """Return an entry with what it replaced, so far back as anybody reads."""
+    depth, older = 0, entry
+    while older is not None and depth < _HISTORY:
+        depth, older = depth + 1, older.replaced
+    return entry if older is None or entry is None else replace(entry, replaced=None)
 
 
 def _sources(step: Instruction) -> Iterator[str]:
@@ -549,8 +593,8 @@ def _expression(step: Instruction) -> str:
     return text + "".join(f"\n{one.text}{one.name}" for one in step.heredocs)
 
 
-def _ports(text: str, step: Instruction) -> Iterator[str]:
-    """Yield "port/protocol" of a port or a range (convert_expose.go)."""
+def _ports(text: str, step: Instruction) -> tuple[str, ...]:
+    """Return "port/protocol" of a port or a range (convert_expose.go)."""
     match = _PORT.match(text)
     protocol = ((match[3] if match else "") or "tcp").lower()
     if match is None or protocol not in {"tcp", "udp", "sctp"}:
@@ -564,5 +608,4 @@ def _ports(text: str, step: Instruction) -> Iterator[str]:
         raise SyntaxInputError(
             f"invalid range specified for port: {text[:40]}", location=step.location
         )
-    for port in range(first, last + 1):
-        yield f"{port}/{protocol}"
+    return tuple(f"{port}/{protocol}" for port in range(first, last + 1))

@@ -229,9 +229,9 @@ class Effort:
 
     left: int = _EFFORT
 
-    def spent(self) -> bool:
-        """Count one lookup, and say whether there were too many."""
-        self.left -= 1
+    def spent(self, cost: int = 1) -> bool:
+        """Count a lookup, or what costs as much, and say whether there were too many."""
+        self.left -= cost
         return self.left < 0
 
 
