@@ -116,7 +116,10 @@ def trigger(expression: str, escape: str, location: Location) -> Instruction:
     """
     reader = _Reader(expression.splitlines(keepends=True), location.file)
     reader.use_escape(escape)
-    found = tuple(reader.instructions())
+    try:
+        found = tuple(reader.instructions())
+    except SyntaxInputError as error:
+        raise SyntaxInputError(error.message, location=location, hint=error.hint) from error
     if len(found) != 1 or found[0].keyword in {"ONBUILD", "FROM", "MAINTAINER"}:
         raise SyntaxInputError("an ONBUILD that holds no single instruction", location=location)
     return replace(found[0], location=location)
@@ -220,7 +223,8 @@ class _Reader:
     def _instruction(self, whole: str, location: Location) -> Instruction:
         found = _instruction(whole, self.escape, location)
         carrier = found
-        if found.keyword == "ONBUILD" and found.text:
+        inner = _BLANKS.split(found.text, maxsplit=1)[0].upper()
+        if found.keyword == "ONBUILD" and inner in _KEYWORDS:
             carrier = _instruction(found.text, self.escape, location)
         if carrier.keyword in _HEREDOC_KEYWORDS and carrier.words is None and "<<" in whole:
             found = replace(found, heredocs=tuple(self._heredocs(whole, location)))
@@ -383,7 +387,7 @@ def _json(text: str, location: Location) -> tuple[str, ...] | None:
     if not all(isinstance(word, str) for word in found):
         _refuse("when using JSON array syntax, arrays must be comprised of strings only", location)
     # Go makes U+FFFD of a lone surrogate, which no UTF-8 holds.
-    return tuple(word.encode("utf-8", "replace").decode() for word in found)
+    return tuple(re.sub("[\ud800-\udfff]", "\ufffd", word) for word in found)
 
 
 def _no_constant(text: str) -> NoReturn:

@@ -53,8 +53,9 @@ class _Pattern:
     exclusion: bool
 
     def fits(self, path: str) -> bool:
+        """Say whether the pattern fits a path, or a directory that holds it."""
         if self.exact is not None:
-            return path == self.exact
+            return path == self.exact or path.startswith(self.exact + "/")
         return _matches(self.tokens, path)
 
 
@@ -71,12 +72,11 @@ class Matcher:
 
     def matches(self, path: str) -> bool:
         """Say whether a relative path is left out (MatchesOrParentMatches)."""
-        parts = path.strip("/").split("/")
-        above = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+        path = path.strip("/")
         matched = False
         for pattern in self.patterns:
             # A pattern that cannot change the answer is not tried, as there.
-            if pattern.exclusion == matched and any(pattern.fits(place) for place in above):
+            if pattern.exclusion == matched and pattern.fits(path):
                 matched = not pattern.exclusion
         return matched
 
@@ -194,9 +194,14 @@ def _wrong(text: str, location: Location) -> SyntaxInputError:
 
 
 def _matches(tokens: tuple[_Token, ...], path: str) -> bool:
-    """Follow all ways through a pattern at once: no text makes it slow."""
+    """Follow all ways through a pattern at once: no text makes it slow.
+
+    Where a directory ends and the pattern does, it fits what the directory holds.
+    """
     states = _closed({0}, tokens)
     for sign in path:
+        if sign == "/" and len(tokens) in states:
+            return True
         after: set[int] = set()
         for state in states:
             place = ~state if state < 0 else state

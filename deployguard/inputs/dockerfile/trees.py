@@ -336,9 +336,10 @@ class Layers:
             found = tree.entry(inner)
             if not isinstance(found, Absent):
                 break
-        if isinstance(found, Absent | Gone | Unread):
+        if isinstance(found, Absent | Gone | Unread | Link):
             if self._inside.get(path):
-                # Something was put below it since, so it is a directory, or a link to one.
+                # Something was put below it since, so it is a directory, or a link to one; a
+                # link known as such gave way to the directory (COPY --link).
                 return Folder(0o755, Location(path))
             return Absent(path) if isinstance(found, Gone) else found
         return found
