@@ -234,7 +234,7 @@ def _write(runner: Runner, python: _Python, what: Installation) -> None:
     for place, tree in sites.install(
         runner.view, python.prefix, python.release, python.interpreter, what
     ):
-        runner.write(runner.view.place(place), tree)
+        runner.write(runner.view.place(place), tree, instead=type(tree))
 
 
 def _brought(certain: list[Wanted], asked: _Asked) -> Iterator[Wanted]:

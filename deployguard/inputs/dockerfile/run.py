@@ -290,11 +290,11 @@ class Runner:
         """Return a path as seen from where the commands stand."""
         return clean(posixpath.join(self.cwd, text))
 
-    def write(self, place: str, tree: Tree) -> None:
+    def write(self, place: str, tree: Tree, *, instead: type | None = None) -> None:
         """Lay files over what is at a place; what is mounted does not stay."""
-        self.view.put(place, tree)
+        self.view.put(place, tree, instead=instead)
         if not any(_within(place, target) for target, _ in self.setting.mounts):
-            self.files.put(place, tree)
+            self.files.put(place, tree, instead=instead)
 
     def entry(self, path: str) -> tuple[str, Found]:
         """Return where a path leads to, and what lies there."""

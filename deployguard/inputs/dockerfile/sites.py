@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from deployguard.formats.distributions import Wanted, admits, both, normalised
 from deployguard.inputs.dockerfile.trees import (
+    File,
     Folder,
     Found,
     Layers,
@@ -110,6 +111,10 @@ def _information(one: Wanted) -> str:
     return f"{name}-{one.pin or one.specifier or '>=0'}.dist-info"
 
 
+# What packages do not bring, or bring as the same: installing over a base leaves its Python.
+_INTERPRETER = re.compile(r"(?:python|pip)[0-9.]*")
+
+
 @dataclass(frozen=True, slots=True)
 class Scripts:
     """The folder of commands beside packages: what was there stays, others may have come."""
@@ -127,7 +132,8 @@ class Scripts:
         if name in self.known:
             target, location = self.known[name]
             return text_file(_script(self.interpreter, target), location, 0o755)
-        return Absent(path) if name in self.there else Unread(self.missing)
+        stays = name in self.there or _INTERPRETER.fullmatch(name) is not None
+        return Absent(path) if stays else Unread(self.missing)
 
     def names(self, path: str) -> tuple[str, ...] | Absent | Unread:
         """Return the commands that are known; more may lie beside them."""
@@ -170,6 +176,11 @@ def install(
     bin_folder = f"{prefix}/bin"
     there = view.list(bin_folder)
     names = there if isinstance(there, tuple) else there.seen if isinstance(there, Unread) else ()
+    for name in names:
+        # A command that was written before stays, whatever its distribution comes to.
+        _, found = view.entry(f"{bin_folder}/{name}")
+        if name in KNOWN_COMMANDS and name not in known and isinstance(found, File):
+            known[name] = (KNOWN_COMMANDS[name], found.location)
     stay = frozenset(name for name in names if name not in known)
     return [(folder, site), (bin_folder, Scripts(known, stay, interpreter, what.missing))]
 

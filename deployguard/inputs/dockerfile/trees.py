@@ -15,7 +15,7 @@ from deployguard.model.filesystem import Absent, Content, FileKind, Filesystem, 
 _HOPS = 40
 # Trees of trees (COPY --from a stage that copies from a stage ...) go this deep.
 _DEEPEST = 60
-_EFFORT = 2_000_000
+_EFFORT = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +271,11 @@ class Layers:
             {place: dict(names) for place, names in self._inside.items()},
         )
 
-    def put(self, place: str, tree: Tree) -> None:
-        """Lay a tree over what is at a place, which is no link."""
+    def put(self, place: str, tree: Tree, *, instead: type | None = None) -> None:
+        """Lay a tree over what is at a place, which is no link.
+
+        Trees of the type `instead` that were laid there before are taken up in this one.
+        """
         deep = 1 + _depth(tree)
         if deep > _DEEPEST:
             tree, deep = Unknown(_TOO_MUCH.missing), 1
@@ -282,7 +285,11 @@ class Layers:
             self._forget(place)
             kept = ()
         self._count += 1
-        others = (write for write in kept if write.tree != tree)
+        others = (
+            write
+            for write in kept
+            if write.tree != tree and (instead is None or not isinstance(write.tree, instead))
+        )
         self._writes[place] = (_Write(self._count, tree), *others)
         self._register(place)
 

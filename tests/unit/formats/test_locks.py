@@ -196,7 +196,8 @@ def test_poetry_reads_the_standard_tables_and_extras() -> None:
 
 def test_pipenv_installs_its_sections() -> None:
     found = locks.pipfile(PIPFILE, "Pipfile.lock", develop=False, target=PYTHON)
-    assert (names(found), found.perhaps) == ({"flask": "3.0.3"}, {"numpy"})
+    assert names(found) == {"flask": "3.0.3"}
+    assert found.perhaps == {"numpy"}
     assert found.certain[0].location.line == 4
     found = locks.pipfile(PIPFILE, "Pipfile.lock", develop=True, target=PYTHON)
     assert names(found) == {"flask": "3.0.3", "pytest": "8.0.0"}
@@ -316,7 +317,7 @@ def test_versions_and_file_names() -> None:
 )
 @settings(max_examples=examples(200, 10_000), deadline=None)
 def test_any_bytes_are_lines_or_an_error_of_ours(data: bytes) -> None:
-    for entry in requirements.parse(data, "r.txt", {}.get):
+    for entry in requirements.parse(data, "r.txt", lambda _: None):
         if isinstance(entry, Line):
             try:
                 requirement(entry.text, entry.location, PYTHON)
