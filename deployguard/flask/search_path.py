@@ -34,6 +34,10 @@ def search_path(
             unread = next(iter(variable.missing), None)
         else:
             folders.extend(entry or "." for entry in variable.value.split(":") if entry)
+    home = process.env.get("HOME")
+    if home is not None and home.value is None:
+        # The user's own packages come from there.
+        unread = unread or next(iter(home.missing), None)
     sites: list[str] = []
     for prefix in (*_user(interpreter, process, files), *_prefixes(interpreter, process, files)):
         found = list(_sites(prefix, files))

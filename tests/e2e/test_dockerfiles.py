@@ -387,3 +387,27 @@ def test_a_context_and_the_image_built_from_it_have_the_same_facts(
 
 def answers(container: dict[str, Any]) -> dict[str, str]:
     return {name: fact["answer"] for name, fact in container["facts"].items()}
+
+
+def test_every_stage_is_a_container_of_the_report(tmp_path: Path, host: str) -> None:
+    place = tmp_path / "Dockerfile"
+    place.write_text(
+        "FROM python:3.12-slim AS dev\nRUN pip install flask==3.0.3\nWORKDIR /app\nCOPY app.py .\n"
+        'CMD ["flask", "run", "--debug", "--host=0.0.0.0"]\n\n'
+        'FROM dev\nRUN pip install gunicorn==23.0.0\nCMD ["gunicorn", "app:app"]\n'
+    )
+    (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
+    report = scanned([f"dockerfile:{place}#*"], host)
+    assert [(target["kind"], target["name"]) for target in report["targets"]] == [
+        ("dockerfile", str(place))
+    ]
+    dev, prod = report["containers"]
+    assert [one["id"] for one in (dev, prod)] == [f"{place}#dev", f"{place}#1"]
+    assert {one["kind"] for one in (dev, prod)} == {"dockerfile-stage"}
+    assert {one["image"]["source"] for one in (dev, prod)} == {"build"}
+    assert [one["location"]["line"] for one in (dev, prod)] == [1, 7]
+    assert answers(dev)["debugger"] == "yes"
+    assert answers(prod)["debugger"] == answers(prod)["dev_server"] == "no"
+    assert report["exit_code"] == 1
+    (alone,) = scanned([f"dockerfile:{place}"], host)["containers"]
+    assert alone["subject"] == "1"

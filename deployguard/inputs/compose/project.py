@@ -13,7 +13,6 @@ from deployguard.errors import NotFoundError, SyntaxInputError, UnreadableError,
 from deployguard.formats import compose_env
 from deployguard.formats.interpolation import Lookup
 from deployguard.formats.yaml import Dialect, Mapping, Node, Scalar, Sequence, documents
-from deployguard.inputs import dockerfile
 from deployguard.inputs.compose.fields import Fields, mapping, wrong
 from deployguard.inputs.compose.merge import merge
 from deployguard.inputs.compose.ports import ports
@@ -246,6 +245,8 @@ def _image(
 
 
 def _build(build: Node, service: Mapping, project: _Project) -> Image | Unread:
+    from deployguard.inputs import dockerfile  # noqa: PLC0415  (only for projects with builds)
+
     fields = project.fields
     if isinstance(build, Scalar):
         context: Traced[str] | None = fields.text(build, "build")

@@ -55,6 +55,18 @@ _PIP_PLAIN = frozenset(
 # Places of Poetry's and Pipenv's own virtual environments, whose names are not foreseen.
 _HIDDEN = (".cache/pypoetry", ".local/share/virtualenvs")
 
+_PIP_SETTINGS = frozenset(
+    {"PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_ROOT", "PIP_CONSTRAINT", "PIP_REQUIREMENT",
+     "PIP_NO_DEPS", "PIP_PYTHON", "PIP_CONFIG_FILE", "PYTHONUSERBASE"}
+)  # fmt: skip
+_UV_SETTINGS = frozenset(
+    {"UV_PYTHON", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_PYTHON_INSTALL_DIR", "UV_WORKING_DIRECTORY",
+     "UV_PROJECT", "UV_CONFIG_FILE"}
+)  # fmt: skip
+_OTHER_SETTINGS = frozenset(
+    {"POETRY_VIRTUALENVS_PATH", "WORKON_HOME", "PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME"}
+)
+
 Installer = Callable[[Runner, list[str]], None]
 
 
@@ -123,15 +135,24 @@ def _pip(runner: Runner, words: list[str]) -> None:
         return
     if rest[:1] != ["install"]:
         raise NotPlainError
+    _refuse_settings(runner, _PIP_SETTINGS)
     asked = _command_line(runner, rest[1:], _target(runner, words[0]))
     if "--dry-run" in asked.flags:
         return
     _install(runner, _place(runner, words[0], asked), asked)
 
 
+def _refuse_settings(runner: Runner, names: frozenset[str]) -> None:
+    """Give up where a variable changes what is installed, or where to."""
+    if names & set(runner.variables):
+        raise NotPlainError
+
+
 def _place(runner: Runner, program: str, asked: _Asked) -> _Python | None:
     """Return where pip puts packages; None where packages go is not known."""
     options = asked.options
+    if runner.setting.unseen:
+        return None
     if {"--root", "-t", "--target", "--platform"} & set(options):
         folder = options.get("-t") or options.get("--target")
         if folder is None or "--root" in options:
@@ -492,6 +513,7 @@ def _uv(runner: Runner, words: list[str]) -> None:
     rest = words[1:]
     while rest and rest[0] in {"--quiet", "-q", "--verbose", "-v", "--no-cache", "--no-progress"}:
         rest = rest[1:]
+    _refuse_settings(runner, _UV_SETTINGS)
     match rest[:2]:
         case ["venv", *_]:
             _venv(runner, ["uv", *rest[1:]])
@@ -644,6 +666,7 @@ def _poetry(runner: Runner, words: list[str]) -> None:
 
 
 def _poetry_install(runner: Runner, words: list[str]) -> None:
+    _refuse_settings(runner, _OTHER_SETTINGS)
     values = {"--only", "--without", "--with", "-E", "--extras", "-C", "--directory", "-P",
               "--project"}  # fmt: skip
     given, flags = _options(words, values)
@@ -708,6 +731,7 @@ def _pipenv(runner: Runner, words: list[str]) -> None:
         return
     if rest[:1] not in (["install"], ["sync"]):
         raise NotPlainError
+    _refuse_settings(runner, _OTHER_SETTINGS)
     given, flags = _options(
         rest[1:], {"--python", "--categories", "--extra-pip-args", "-i", "--index", "--pypi-mirror"}
     )

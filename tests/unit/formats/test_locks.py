@@ -168,8 +168,8 @@ def test_a_group_alone_leaves_the_project_out() -> None:
 
 
 def test_the_groups_that_uv_takes_unasked_stand_in_the_project() -> None:
-    assert locks.uv_defaults(b"") == {"dev"}
-    assert locks.uv_defaults(b"[tool.uv]\ndefault-groups = ['a', 'B']") == {"a", "b"}
+    assert locks.uv_defaults(b"") == frozenset({"dev"})
+    assert locks.uv_defaults(b"[tool.uv]\ndefault-groups = ['a', 'B']") == frozenset({"a", "b"})
     assert locks.uv_defaults(b"[tool.uv]\ndefault-groups = 'all'") is None
 
 

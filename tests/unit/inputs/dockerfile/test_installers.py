@@ -152,6 +152,8 @@ def test_environments_have_their_own_packages(
     "steps",
     [
         "RUN pip install --root /x flask==3.0.3",
+        "ENV PIP_TARGET=/x\nRUN pip install flask==3.0.3",
+        "ENV UV_PYTHON=3.9\nRUN uv sync",
         "RUN poetry add flask",
         "RUN uv add flask",
         "RUN uv sync --package other",
