@@ -18,7 +18,7 @@ _IGNORE_LIMIT = 1024 * 1024
 _WALKED = 10_000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ContextTree:
     """The files that a build sees. No link of the disk is followed: the links go along."""
 

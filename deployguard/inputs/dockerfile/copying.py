@@ -17,7 +17,6 @@ from deployguard.inputs.dockerfile.trees import (
     Below,
     File,
     Folder,
-    Found,
     Layers,
     Single,
     Tree,
@@ -277,8 +276,7 @@ def _inline(laying: _Laying, heredoc: syntax.Heredoc, lookup: Lookup, step: Inst
             text = build_words.expand(heredoc.text, lookup, quotes=False)
         except SubstitutionError as error:
             raise SyntaxInputError(f"{step.keyword}: {error}", location=step.location) from error
-    found: Found = text_file((text or "").encode(), laying.location)
     tree: Tree = Unknown(laying.unread)
-    if text is not None and isinstance(found, File):
-        tree = Single(found)
+    if text is not None:
+        tree = Single(text_file(text.encode(), laying.location))
     laying.file(heredoc.name, tree)

@@ -206,15 +206,13 @@ def _python(runner: Runner, program: str) -> _Python | None:
     folder = posixpath.dirname(runner.path(path))
     if posixpath.basename(folder) != "bin":
         return None
-    return at_prefix(runner, sites.prefix_of(folder))
+    return at_prefix(runner, posixpath.dirname(folder))
 
 
 def at_prefix(runner: Runner, prefix: str) -> _Python | None:
     """Return the Python of a prefix, None where none is known there."""
-    names = runner.entry(f"{prefix}/lib")[0], runner.listing(f"{prefix}/lib")
-    listed = names[1]
-    if not isinstance(listed, tuple):
-        listed = listed.seen if isinstance(listed, Unread) else ()
+    names = runner.listing(f"{prefix}/lib")
+    listed = names if isinstance(names, tuple) else names.seen if isinstance(names, Unread) else ()
     found = [name for name in listed if re.fullmatch(r"python\d(\.\d+)?", name)]
     usable = [name for name in found if not isinstance(
         runner.entry(f"{prefix}/lib/{name}/site-packages")[1], Absent | Unread)]  # fmt: skip

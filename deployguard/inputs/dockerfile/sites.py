@@ -5,7 +5,6 @@ versions is known, the specifier stands in the place of the version. Commands of
 distributions have the few lines that installers write.
 """
 
-import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -245,8 +244,3 @@ def merged(wanted: Iterable[Wanted], constraints: Mapping[str, Wanted]) -> tuple
             found[name] = replace(limit, specifier=limit.specifier if limit.pin else joined,
                                   extras=one.extras, perhaps=one.perhaps)  # fmt: skip
     return tuple(found.values())
-
-
-def prefix_of(folder: str) -> str:
-    """Return the prefix of a folder of commands: "/opt/venv" of "/opt/venv/bin"."""
-    return posixpath.dirname(folder)

@@ -244,7 +244,7 @@ class _Write:
     tree: Tree
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Layers:
     """What steps wrote, one over the other, over a base.
 
