@@ -10,6 +10,7 @@ DeployguardError
    |- LimitError         a limit of ours was reached
    |- UnsupportedError   a form we do not read
    |- AmbiguousError     several things it could mean
+   |- EmptyError         nothing in it at all
    `- SyntaxInputError   text that does not parse
 """
 
@@ -89,6 +90,12 @@ class AmbiguousError(InputError):
     """Several things it could mean."""
 
     code = ProblemCode.AMBIGUOUS
+
+
+class EmptyError(InputError):
+    """Nothing in it at all: more likely a mistake on the way here than something to let pass."""
+
+    code = ProblemCode.EMPTY
 
 
 class SyntaxInputError(InputError):

@@ -13,6 +13,7 @@ from deployguard.inputs.opening import Opened, OpeningOptions, Openings, describ
 from deployguard.model.action import Action
 from deployguard.model.container import ContainerSpec
 from deployguard.model.facts import worst
+from deployguard.model.image import Image
 from deployguard.model.problem import Problem, ProblemCode
 from deployguard.model.report import Container, Report, Status, Target
 
@@ -57,14 +58,26 @@ def scan(
     )
     targets: list[Target] = []
     containers: list[Container] = []
-    with Openings(opening) as openings:
-        for argument in arguments or (".",):
-            options.progress(f"inspecting {argument}")
-            for opened in _opened(openings, argument):
-                target, found = _inspected(opened)
-                targets.append(target)
-                containers.extend(found)
-    return _report(tuple(targets), _numbered(containers), policies, options)
+    openings = Openings(opening)
+    try:
+        with openings:
+            openings.check()
+            for argument in arguments or (".",):
+                options.progress(f"inspecting {argument}")
+                for opened in _opened(openings, argument):
+                    target, found = _inspected(opened)
+                    targets.append(target)
+                    containers.extend(found)
+    except KeyboardInterrupt as interruption:
+        for problem in openings.left:
+            interruption.add_note(_remark(problem))
+        raise
+    report = _report(tuple(targets), _numbered(containers), policies, options)
+    return replace(report, notes=(*report.notes, *map(_remark, openings.left)))
+
+
+def _remark(problem: Problem) -> str:
+    return problem.message + (f" ({problem.hint})" if problem.hint else "")
 
 
 def review(
@@ -135,7 +148,8 @@ def _with_problems(target: Target, problems: Sequence[Problem]) -> Target:
 
 def _container(spec: ContainerSpec) -> Container:
     started = process(spec)
-    programs = flask.judge(started, files(spec))
+    image = spec.image.files if isinstance(spec.image, Image) else None
+    programs = flask.judge(started, files(spec), image)
     judged = tuple(
         replace(one, facts=replace(one.facts, reachable=exposure.reach(spec, (one,))))
         for one in programs

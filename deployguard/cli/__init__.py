@@ -41,8 +41,7 @@ def run(arguments: list[str]) -> int:
     try:
         result = deployguard.main(arguments, prog_name="deployguard", standalone_mode=False)
     except click.ClickException as error:
-        with suppress(OSError):
-            error.show()
+        _show(error)
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         note("interrupted")
@@ -59,6 +58,15 @@ def run(arguments: list[str]) -> int:
         note(f"internal error: {_defect(error)}; please report it")
         return ExitCode.NOT_INSPECTED
     return int(result or ExitCode.ALLOWED)
+
+
+def _show(error: click.ClickException) -> None:
+    """Print wrong usage as click does, made harmless: what was typed may come from a stranger."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        with suppress(OSError):
+            click.echo(f"{context.get_usage()}\nTry '{context.command_path} --help'.\n", err=True)
+    note(error.format_message())
 
 
 def _defect(error: Exception) -> str:

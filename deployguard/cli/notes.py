@@ -7,8 +7,8 @@ import click
 
 def note(message: str) -> None:
     """Print a line; that nobody reads it is no reason to stop."""
-    from deployguard.report.escape import plain
+    from deployguard.report.escape import line
     from deployguard.report.redact import masked
 
     with suppress(OSError):
-        click.echo(f"deployguard: {plain(masked(message))}", err=True)
+        click.echo(f"deployguard: {line(masked(message))}", err=True)

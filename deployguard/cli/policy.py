@@ -28,9 +28,12 @@ def list_() -> int:
 def show(name: str) -> int:
     """Print a policy as it is written: a start for one's own."""
     from deployguard import policy as stage
+    from deployguard.report.escape import plain
 
     data, _ = stage.find(name)
-    click.echo(data, nl=False)
+    # A policy may come from a stranger, and this goes to a terminal or a log.
+    lines = data.decode("utf-8", "surrogateescape").splitlines()
+    click.echo("\n".join(map(plain, lines)))
     return ExitCode.ALLOWED
 
 
@@ -40,6 +43,7 @@ def validate(names: tuple[str, ...]) -> int:
     """Check policies and print every mistake with its line."""
     from deployguard import policy as stage
     from deployguard import rules
+    from deployguard.report.escape import plain
 
     code = ExitCode.ALLOWED
     for name in names:
@@ -50,5 +54,5 @@ def validate(names: tuple[str, ...]) -> int:
                 note(str(each))
             code = ExitCode.USAGE
         else:
-            click.echo(f"{name}: the policy {found.name} is valid")
+            click.echo(plain(f"{name}: the policy {found.name} is valid"))
     return code

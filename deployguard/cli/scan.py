@@ -1,6 +1,7 @@
 """`deployguard scan`: inspect, judge, report; the exit code is the gate."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from deployguard.cli import files
+from deployguard.cli.interrupts import interruptible
 from deployguard.cli.notes import note
-from deployguard.errors import LimitError, UsageError
+from deployguard.errors import LimitError, UnreadableError, UsageError
 from deployguard.model.action import Action
 from deployguard.model.problem import ExitCode
 
@@ -39,9 +42,19 @@ def _pairs(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict
     for value in values:
         name, equals, text = value.partition("=")
         if not name or not equals:
-            raise click.BadParameter(f"{value} is not NAME=VALUE")
+            # Without a word of it: a value alone may be a secret.
+            raise click.BadParameter("one of them is not NAME=VALUE")
         pairs[name] = text
     return pairs
+
+
+_PLATFORM = re.compile(r"[a-z0-9_.-]+(?:/[a-z0-9_.-]+){1,2}", re.IGNORECASE)
+
+
+def _platform(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _PLATFORM.fullmatch(value):
+        raise click.BadParameter(f"{value} is not OS/ARCH or OS/ARCH/VARIANT such as linux/arm64")
+    return value
 
 
 def _formats(
@@ -84,7 +97,12 @@ def _formats(
 )
 @click.option("--profile", "profiles", multiple=True, help="Take in services of this profile.")
 @click.option("--images", type=click.Choice(IMAGES), default="auto", help="Where to look them up.")
-@click.option("--platform", metavar="OS/ARCH", help="Which image of several platforms to judge.")
+@click.option(
+    "--platform",
+    metavar="OS/ARCH",
+    callback=_platform,
+    help="Which image of several platforms to judge.",
+)
 @click.option("--offline", is_flag=True, help="Open no connection but to a local engine.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave these files out.")
 @click.option("--explain", is_flag=True, help="Show the whole derivation, also of what is safe.")
@@ -139,11 +157,18 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
     )
     loaded = [policy_stage.load(name, rules.IDS) for name in policies or (policy_stage.DEFAULT,)]
     destinations = _destinations(formats, output)
-    report = inspect(targets, loaded, options)
-    if not quiet:
-        for remark in report.notes:
+    try:
+        with interruptible():
+            report = inspect(targets, loaded, options)
+            if not quiet:
+                for remark in report.notes:
+                    note(remark)
+            return _write(report, destinations, colored=_colored(no_color=no_color))
+    except KeyboardInterrupt as interruption:
+        # What could not be removed stays in an engine.
+        for remark in getattr(interruption, "__notes__", ()):
             note(remark)
-    return _write(report, destinations, colored=_colored(no_color=no_color))
+        raise
 
 
 def _destinations(
@@ -170,7 +195,7 @@ def _write(
             if file is None:
                 _print(_paint(text) if colored and name == "text" else text)
             else:
-                Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
+                files.write(file, text)
         except OSError as error:
             note(f"cannot write {file or 'the report'}: {error.strerror}")
             code = code if code is ExitCode.BLOCKED else ExitCode.NOT_INSPECTED
@@ -181,8 +206,11 @@ def _print(text: str) -> None:
     """Print the report; that its reader has enough of it does not change the decision."""
     try:
         click.echo(text.encode("utf-8", "backslashreplace"), nl=False)
-    except BrokenPipeError:
+    except OSError as error:
+        # What is left in the buffer would fail again when Python ends, with a code of its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def _renderer(name: str) -> Callable[["Report"], str]:
@@ -214,7 +242,14 @@ def _paint(text: str) -> str:
 
 
 def _standard_input() -> bytes:
-    data = sys.stdin.buffer.read(_MAX_STDIN + 1)
+    if sys.stdin is None:  # where the shell closed it
+        raise UnreadableError("standard input is closed", hint="name the file, or pipe it in")
+    try:
+        data = sys.stdin.buffer.read(_MAX_STDIN + 1)
+    except OSError as error:
+        raise UnreadableError(
+            f"cannot read standard input: {error.strerror}", hint="name the file, or pipe it in"
+        ) from error
     if len(data) > _MAX_STDIN:
         raise LimitError(
             f"standard input has more than {_MAX_STDIN // 1024 // 1024} MiB",

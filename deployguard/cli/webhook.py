@@ -29,12 +29,12 @@ def serve(tls_cert: str, tls_key: str, host: str, port: int, policies: tuple[str
     """Answer admission reviews over HTTPS until a signal ends it."""
     from deployguard import policy as policy_stage
     from deployguard import rules
-    from deployguard.inputs.image import EngineImages
+    from deployguard.inputs.image import EngineImages, EngineOptions
     from deployguard.pipeline import ScanOptions
     from deployguard.webhook import review, server
 
     names = policies or (policy_stage.DEFAULT,)
-    with EngineImages() as images:
+    with EngineImages(EngineOptions(environ=dict(os.environ))) as images:
         judge = review.Judge(
             policies=tuple(policy_stage.load(name, rules.IDS) for name in names),
             options=lambda: ScanOptions(today=datetime.now(UTC).date(), environ=dict(os.environ)),

@@ -10,9 +10,11 @@ from deployguard.model.filesystem import (
     Content,
     FileKind,
     Filesystem,
+    Searched,
     Stat,
     Unread,
     UnreadFilesystem,
+    search,
 )
 
 
@@ -65,6 +67,11 @@ class _Mounted:
                 if _below(mount.path, path):
                     return Stat(FileKind.DIRECTORY, path, 0o755, 0, mount.location)
         return found
+
+    def search(self, path: str, wanted: frozenset[bytes]) -> Searched | Absent | Unread:
+        """Search a file, of a mount where one covers it."""
+        place = self._place(path)
+        return place if isinstance(place, Unread) else search(*place, wanted)
 
     def _place(self, path: str) -> tuple[Filesystem, str] | Unread:
         """Return the files that hold a path and its name there.

@@ -19,7 +19,8 @@ def reach(spec: ContainerSpec, programs: Iterable[ProgramFacts]) -> Reach:
     if not debuggers:
         found.extend(_hidden(program) for program in judged if _may_listen(program))
     known = [one for one in found if one.scope is not None]
-    farthest = max(known, key=_distance, default=Reach(no(), Scope.NONE))
+    silent = (step for program in judged for step in program.facts.dev_server.evidence)
+    farthest = max(known, key=_distance, default=Reach(no(*dict.fromkeys(silent)), Scope.NONE))
     open_ones = [one for one in found if one.scope is None]
     if open_ones and farthest.scope is not Scope.PUBLIC:
         return open_ones[0]

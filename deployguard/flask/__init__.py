@@ -4,7 +4,7 @@ import posixpath
 from dataclasses import replace
 
 from deployguard import launch
-from deployguard.flask import cli, script, servers
+from deployguard.flask import binaries, cli, script, servers
 from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged, agreed, ended, nothing, undetermined
 from deployguard.flask.search_path import SearchPath, search_path
@@ -30,25 +30,22 @@ _FLASK_COMMANDS = frozenset({"flask.cli:main", "flask", "flask.cli", "flask.__ma
 _PLAIN_MODULES = frozenset(
     {"http.server", "venv", "pip", "compileall", "json.tool", "this", "zipfile", "tarfile", "site"}
 )
-_PYTHON_PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/opt", "/usr/lib", "/usr/local/lib")
-# Where virtual environments and distributions of Python are put.
-_ENVIRONMENT_PARENTS = ("/", "/opt", "/srv", "/app", "/home", "/root", "/usr/src", "/usr/src/app")
-_PYTHONS = ("python", "pypy", "conda", "miniconda")
-# Binaries that run Python inside themselves, with or without a Python beside them.
-_HOSTS = frozenset({"uwsgi", "uwsgi-core", "apache2", "httpd", "nginx-unit", "unitd", "uv", "pex"})
 
 
-def judge(process: Process, files: Filesystem) -> tuple[ProgramFacts, ...]:
+def judge(
+    process: Process, files: Filesystem, image: Filesystem | None = None
+) -> tuple[ProgramFacts, ...]:
     """Return the programs that a process ends up running, with what is claimed of each.
 
-    `files` are those the container sees. Programs that end before what follows them are left out.
+    `files` are those the container sees, `image` those of its image alone, where something is
+    mounted over them. Programs that end before what follows them are left out.
     """
     programs = [program for program in launch.follow(process, files) if program.lasting]
-    return tuple(_facts(program, program.files or files) for program in programs)
+    return tuple(_facts(program, files, image or files) for program in programs)
 
 
-def _facts(program: Program, files: Filesystem) -> ProgramFacts:
-    judged = _judged(program, files)
+def _facts(program: Program, files: Filesystem, image: Filesystem) -> ProgramFacts:
+    judged = _judged(program, files, image)
     facts = judged.facts
     if not program.certain:
         facts = mapped(facts, lambda _, claim: _perhaps(claim, program.missing))
@@ -69,16 +66,16 @@ def _perhaps(claim: Claim, missing: tuple[Missing, ...]) -> Claim:
     return unknown((*missing, *claim.missing), *claim.evidence, suspected=True)
 
 
-def _judged(program: Program, files: Filesystem) -> Judged:
+def _judged(program: Program, files: Filesystem, image: Filesystem) -> Judged:
     match program.kind:
         case ProgramKind.NOTHING:
             return ended(ProgramClass.OTHER, *program.trail)
         case ProgramKind.UNKNOWN:
-            return _open(program, program.missing)
+            return _unknown(program, files, image)
         case ProgramKind.BINARY:
-            return _binary(program, files)
+            return _binary(program, files, image)
         case ProgramKind.SCRIPT | ProgramKind.MODULE | ProgramKind.CODE | ProgramKind.ENTRY_POINT:
-            return _python(program, files)
+            return _python(program, program.files or files)
 
 
 def _open(program: Program, missing: tuple[Missing, ...]) -> Judged:
@@ -93,44 +90,39 @@ def _open(program: Program, missing: tuple[Missing, ...]) -> Judged:
     )
 
 
-def _binary(program: Program, files: Filesystem) -> Judged:
-    """Judge what is no Python program: without any Python in the image it cannot be Flask."""
-    name = posixpath.basename(program.name)
-    if name in _HOSTS:
-        return _open(program, (Missing(Reason.PROGRAM, f"what {name} loads"),))
-    python = _holds_python(files, program.process)
-    if isinstance(python, Missing):
-        return _open(program, (python,))
-    if python:
-        return _open(program, (Missing(Reason.PROGRAM, f"what the program {program.name} does"),))
-    note = Evidence(program.location, f"{program.name} runs, and the image holds no Python")
-    return _other(ProgramClass.OTHER, (*program.trail, note))
+def _unknown(program: Program, files: Filesystem, image: Filesystem) -> Judged:
+    """Judge what could not be followed: where there is no Python it cannot be Flask."""
+    python = binaries.without_python(program, files, image)
+    if isinstance(python, Evidence):
+        return _foreign(program, python)
+    return _open(program, program.missing)
+
+
+def _binary(program: Program, files: Filesystem, image: Filesystem) -> Judged:
+    """Judge what is no Python program: a known binary, or any where there is no Python."""
+    host = binaries.hosts_python(program)
+    if host is not None:
+        return _open(program, (host,))
+    known = binaries.known_binary(program, program.files or files, image)
+    if isinstance(known, Evidence):
+        return _foreign(program, known)
+    python = binaries.without_python(program, files, image)
+    if isinstance(python, Evidence):
+        return _foreign(program, python)
+    return _open(program, (known if python is None else python,))
+
+
+def _foreign(program: Program, why: Evidence) -> Judged:
+    """Return a program that has nothing of Python, so that no listener of it is spoken of."""
+    evidence = (*program.trail, why)
+    return Judged(
+        kind=ProgramClass.OTHER, server="none", starts=yes(*evidence), facts=nothing(*evidence)
+    )
 
 
 def _other(kind: ProgramClass, evidence: tuple[Evidence, ...]) -> Judged:
     """Return a program that runs nothing of Flask; where it listens is not known."""
     return Judged(kind=kind, server="unknown", starts=yes(*evidence), facts=nothing(*evidence))
-
-
-def _holds_python(files: Filesystem, process: Process) -> bool | Missing:
-    """Say whether a Python lies on PATH, at a usual place, or in a virtual environment."""
-    path = process.env.get("PATH")
-    if path is not None and path.value is None:
-        return next(iter(path.missing), Missing(Reason.VARIABLE, "the value of PATH"))
-    folders = [*_PYTHON_PLACES, *((path.value or "").split(":") if path is not None else ())]
-    for parent in _ENVIRONMENT_PARENTS:
-        names = files.list(parent)
-        if isinstance(names, Unread):
-            return names.missing
-        if isinstance(names, tuple):
-            folders.extend(posixpath.join(parent, name, "bin") for name in names)
-    for folder in dict.fromkeys(folder for folder in folders if folder.startswith("/")):
-        names = files.list(folder)
-        if isinstance(names, Unread):
-            return names.missing
-        if isinstance(names, tuple) and any(name.startswith(_PYTHONS) for name in names):
-            return True
-    return False
 
 
 def _python(program: Program, files: Filesystem) -> Judged:

@@ -277,7 +277,7 @@ def _run(setting: Setting, group: Parsed, run: Parsed) -> Judged:
         raise _Ends(Evidence(imported.failure.location, _import_fails(imported.failure)))
     outcome_unseen = unseen(imported.outcome, suspected=True) if imported else no()
     debug = early if early is not None else _debug_after(imported, stack, setting)
-    debug = _doubted(debug, imported, stack)
+    debug = _told(_doubted(debug, imported, stack), group, run)
     debugger = debugger_flag if debugger_flag is not None else debug
     middleware = _middleware(imported)
     facts = served_facts(
@@ -316,6 +316,15 @@ def _run(setting: Setting, group: Parsed, run: Parsed) -> Judged:
             *(remote_listeners(imported.outcome) if imported else ()),
         ),
     )
+
+
+def _told(debug: Claim, group: Parsed, run: Parsed) -> Claim:
+    """Put the option before the variable that it sets."""
+    given = run.given.get("debug") or group.given.get("debug")
+    if given is None:
+        return debug
+    step = Evidence(given.word.location, f"{given.word.value} is given, which sets FLASK_DEBUG")
+    return replace(debug, evidence=(step, *debug.evidence))
 
 
 def _loads_lazily(run: Parsed, early: Claim | None, stack: Stack) -> bool:

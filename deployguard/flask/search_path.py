@@ -39,8 +39,9 @@ def search_path(
         # The user's own packages come from there.
         unread = unread or next(iter(home.missing), None)
     sites: list[str] = []
+    version = _version(interpreter.path, files)
     for prefix in (*_user(interpreter, process, files), *_prefixes(interpreter, process, files)):
-        found = list(_sites(prefix, files))
+        found = list(_sites(prefix, version, files))
         sites.extend(site for site in found if isinstance(site, str))
         unread = unread or next((site for site in found if isinstance(site, Missing)), None)
     return SearchPath(folders=(*folders, *sites), sites=tuple(dict.fromkeys(sites)), unread=unread)
@@ -93,9 +94,16 @@ def _on_path(process: Process, files: Filesystem) -> tuple[str, ...]:
     )
 
 
-def _sites(prefix: str, files: Filesystem) -> Iterator[str | Missing]:
+def _version(path: str | None, files: Filesystem) -> str | None:
+    """Return the name of the interpreter's library, where its file is named like it."""
+    found = None if path is None else files.stat(path)
+    name = posixpath.basename(found.path) if isinstance(found, Stat) else ""
+    return name if _VERSIONED.match(name) else None
+
+
+def _sites(prefix: str, version: str | None, files: Filesystem) -> Iterator[str | Missing]:
     library = posixpath.join(prefix, "lib")
-    names = files.list(library)
+    names = files.list(library) if version is None else _held(library, version, files)
     if isinstance(names, Unread):
         yield names.missing
         # Which Python it is does not matter where no file of it can be read.
@@ -107,3 +115,15 @@ def _sites(prefix: str, files: Filesystem) -> Iterator[str | Missing]:
         if _VERSIONED.match(name) or name == "python3":
             yield posixpath.join(library, name, "site-packages")
             yield posixpath.join(library, name, "dist-packages")
+
+
+def _held(library: str, version: str, files: Filesystem) -> tuple[str, ...] | Unread:
+    """Look for the two folders of one version: a library is large, and an engine lists it whole."""
+    held = []
+    for name in ("python3", version):
+        found = files.stat(posixpath.join(library, name))
+        if isinstance(found, Unread):
+            return found
+        if isinstance(found, Stat):
+            held.append(name)
+    return tuple(held)

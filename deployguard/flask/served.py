@@ -58,10 +58,19 @@ def served_facts(serving: Serving) -> Facts:
         debug_mode=_after(trail, serving.debug),
         debugger=_after(trail, debugger),
         interactive=_after(trail, interactive),
-        pin_off=_after(trail, pin),
+        pin_off=_after(trail, _said(pin, trail, "WERKZEUG_DEBUG_PIN is not off")),
         reloader=_after(trail, all_of(serving.dev_server, serving.reloader)),
-        remote_debugger=_after(trail, serving.remote),
+        remote_debugger=_after(
+            trail, _said(serving.remote, trail, "nothing starts a remote debugger")
+        ),
     )
+
+
+def _said(claim: Claim, trail: tuple[Evidence, ...], note: str) -> Claim:
+    """Give an answer that rests on what is not there the words for it."""
+    if claim.answer is not Answer.NO or claim.evidence or not trail:
+        return claim
+    return no(Evidence(trail[-1].location, note))
 
 
 def _after(trail: tuple[Evidence, ...], claim: Claim) -> Claim:

@@ -382,15 +382,19 @@ def _served(
     place = name.location if name is not None else setting.program.location
     own = serves(outcome)
     starts = {effect: _inside(effect, server) for effect in own}
-    inside = any_of(*starts.values(), hidden)
+    without = f"{server.name} serves the application without Werkzeug's server"
+    inside = any_of(*starts.values(), hidden, no(Evidence(place, without)))
     inner_debugger = any_of(
         *(
             all_of(start, value_claim(effect.values["debugger"], "use_debugger"))
             for effect, start in starts.items()
         ),
-        no(Evidence(place, f"{server.name} serves the application without Werkzeug's server")),
+        no(Evidence(place, without)),
     )
-    debug = application_debug(imported.application) if imported.application else no()
+    debug = any_of(
+        application_debug(imported.application) if imported.application else no(),
+        no(Evidence(place, "nothing turns debug mode on")),
+    )
     facts = served_facts(
         Serving(
             trail=trail,

@@ -2,12 +2,13 @@
 
 import re
 
-from deployguard.errors import SyntaxInputError
+from deployguard.errors import LimitError, SyntaxInputError
 from deployguard.formats.interpolation import Lookup, interpolate
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Location, Traced
 
 _KEY = re.compile(r"(?:export[ \t]+)?([A-Za-z0-9_.\-]+)[ \t]*([=:])?[ \t]*")
+_MOST = 16 * 1024 * 1024  # characters that the values of a file make, each of the ones above it
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$$"}
 
 
@@ -20,7 +21,12 @@ def environment(data: bytes, source: str, lookup: Lookup) -> Environment:
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise SyntaxInputError(f"{source} is not UTF-8", location=Location(source)) from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SyntaxInputError(
+            "not UTF-8",
+            location=Location(source, line=line),
+            hint="it may be Latin-1 or UTF-16: save it as UTF-8",
+        ) from error
     entries: dict[str, Traced[str | None]] = {}
 
     def inner(name: str) -> str | None:
@@ -30,7 +36,7 @@ def environment(data: bytes, source: str, lookup: Lookup) -> Environment:
         entry = entries.get(name)
         return entry.value if entry is not None else None
 
-    position, line = 0, 1
+    position, line, made = 0, 1, 0
     while position < len(text):
         end = text.find("\n", position)
         end = len(text) if end < 0 else end
@@ -42,16 +48,27 @@ def environment(data: bytes, source: str, lookup: Lookup) -> Environment:
         place = Location(source, line=line)
         key = _KEY.match(text, start)
         if key is None:
-            raise SyntaxInputError("a line without a variable's name", location=place)
+            raise SyntaxInputError(
+                "a line without a variable's name", location=place, hint="write NAME=VALUE"
+            )
         if key[2] is None:
             if text[key.end() : end].strip():
-                raise SyntaxInputError("a variable's name with a space in it", location=place)
+                raise SyntaxInputError(
+                    "a variable's name with a space in it", location=place, hint="write NAME=VALUE"
+                )
             outer = lookup(key[1])
             if outer is not None:
                 entries[key[1]] = Traced(outer, place)
             position, line = end + 1, line + 1
             continue
         value, stop = _value(text, key.end(), end, inner, place)
+        made += len(value)
+        if made > _MOST:
+            raise LimitError(
+                f"variables make values of more than {_MOST // 1024 // 1024} MiB",
+                location=place,
+                hint="a process is not started with values of that length",
+            )
         entries[key[1]] = Traced(value, place)
         line += text.count("\n", position, stop) + 1
         following = text.find("\n", stop)
@@ -73,7 +90,9 @@ def _value(text: str, start: int, end: int, lookup: Lookup, place: Location) -> 
             break
         index += 1
     if index >= len(text):
-        raise SyntaxInputError("a quote that is not closed", location=place)
+        raise SyntaxInputError(
+            "a quote that is not closed", location=place, hint="close it, or quote the quote"
+        )
     inside = text[start + 1 : index]
     if quote == "'":
         return inside, index

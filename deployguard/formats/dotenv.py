@@ -12,6 +12,11 @@ from deployguard.model.environment import Environment
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Content
 
+# MAX_ARG_STRLEN of Linux: a process is not started with a longer variable.
+_LONGEST = 128 * 1024
+_MOST = 16 * 1024 * 1024  # characters that the values of a file make, each of the ones above it
+_TOO_LONG = Missing(Reason.LIMIT, "a value that variables make too long")
+
 
 def environment(content: Content, outer: Environment | None = None) -> Environment:
     """Return what a file sets, each value with its line; `outer` is what `${NAME}` looks up first.
@@ -26,6 +31,7 @@ def environment(content: Content, outer: Environment | None = None) -> Environme
         missing = Missing(Reason.FILE, f"the text of {place.file}, which is not UTF-8")
         return Environment(unseen=(missing,), location=place)
     entries: dict[str, Traced[str | None]] = {}
+    made = 0
     for binding in parse_stream(io.StringIO(text, newline="")):
         if binding.key is None or binding.value is None:
             continue
@@ -34,6 +40,9 @@ def environment(content: Content, outer: Environment | None = None) -> Environme
         line = binding.original.line + binding.original.string[:blank].count("\n")
         location = Location(place.file, line=line, image=place.image, layer=place.layer)
         value, hidden = _resolve(binding.value, entries, outer or Environment())
+        made += len(value or "")
+        if made > _MOST:
+            value, hidden = None, (_TOO_LONG,)
         entries[binding.key] = Traced(value, location, missing=hidden)
     return Environment(entries, location=place)
 
@@ -43,7 +52,11 @@ def _resolve(
 ) -> tuple[str | None, tuple[Missing, ...]]:
     """Expand `${NAME}` and `${NAME:-default}` (dotenv.variables), in quotes of either kind too."""
     pieces: list[str] = []
+    length = 0
     for atom in parse_variables(text):
+        length += len(pieces[-1]) if pieces else 0
+        if length > _LONGEST:
+            return None, (_TOO_LONG,)
         match atom:
             case Literal():
                 pieces.append(atom.value)

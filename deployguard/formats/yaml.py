@@ -24,6 +24,9 @@ from deployguard.model.evidence import Location
 MAX_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_ALIASED_NODES = 100_000
+MAX_NODES = 200_000  # of one document, keys included: 10 MiB of "a," would take 2 GiB
+MAX_TEXT_NODES = 500_000  # of all documents of a text
+MAX_POINTER = 128  # a deeper node shares the pointer of the last one above it
 MAX_DIGITS = 64  # of an integer: as many as 64 bits have in base 2
 
 Value: TypeAlias = str | int | float | bool | None
@@ -140,11 +143,18 @@ _INT64 = range(-(2**63), 2**63)
 _UINT64 = range(2**64)
 
 
-def documents(data: bytes, source: str, dialect: Dialect) -> Iterator[Node | None]:
+# Keys that a later one replaces, each with that one.
+Repeated: TypeAlias = list[tuple["Scalar", "Scalar"]]
+
+
+def documents(
+    data: bytes, source: str, dialect: Dialect, repeated: Repeated | None = None
+) -> Iterator[Node | None]:
     """Parse the documents of a text one by one, None for an empty one.
 
-    JSON is read as well, being YAML. Raises SyntaxInputError for what is not YAML or not what the
-    dialect accepts, LimitError beyond the bounds above, and nothing else.
+    JSON is read as well, being YAML. `repeated` collects equal keys where the last one wins. Raises
+    SyntaxInputError for what is not YAML or not what the dialect accepts, LimitError beyond the
+    bounds above, and nothing else.
     """
     if len(data) > MAX_BYTES:
         raise LimitError(
@@ -152,44 +162,68 @@ def documents(data: bytes, source: str, dialect: Dialect) -> Iterator[Node | Non
             location=Location(source),
             hint="split it into several files",
         )
-    if dialect is Dialect.KUBECTL and data.lstrip().startswith(b"{"):
+    if dialect is Dialect.KUBECTL and _JSON_START.match(data):
         data = _json_as_yaml(data)
+    try:
+        yield from _nodes(data, source, dialect, repeated)
+    except SyntaxInputError as error:
+        if dialect is Dialect.STRICT or b"{{" not in data:
+            raise
+        raise SyntaxInputError(
+            error.message,
+            location=error.location,
+            hint="is it a template? render it first: helm template DIR | deployguard scan k8s:-",
+        ) from error
+
+
+def _nodes(
+    data: bytes, source: str, dialect: Dialect, repeated: Repeated | None
+) -> Iterator[Node | None]:
     events = _events(data, source)
+    left = MAX_TEXT_NODES
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
-            node = _Builder(events, source, dialect).node(next(events), "", 1)
+            builder = _Builder(events, source, dialect, min(left, MAX_NODES), repeated)
+            node = builder.node(next(events), "", 1)
+            left -= builder.built
             empty = isinstance(node, Scalar) and node.tag is None and not node.text
             yield None if empty else node
 
 
-# What JSON strings may hold and YAML's may not, or would read as a line break; any other escape is
-# matched as well, so that an escaped backslash is never taken for the begin of one.
+# kubectl tells JSON by its first character.
+_JSON_START = re.compile(rb"\s*\{")
+# What JSON strings may hold and YAML's may not, or would read as a line break (DEL, C1, U+2028,
+# U+2029, U+FEFF, U+FFFE and U+FFFF in UTF-8); any other escape is matched as well, so that an
+# escaped backslash is never taken for the begin of one.
 _BEYOND_YAML = re.compile(
-    r"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-    r"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|(?P<escape>\\.)"
-    r"|(?P<character>[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff])"
+    rb"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|(?P<escape>\\.)"
+    rb"|(?P<character>\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf])",
+    re.DOTALL,
 )
 
 
 def _json_as_yaml(data: bytes) -> bytes:
-    """Rewrite JSON, which kubectl tells by its first character, as YAML of the same lines.
+    """Spell for YAML what JSON says, in the same lines; the rest is copied in long pieces."""
+    pieces = bytearray()
+    done = 0
+    for match in _BEYOND_YAML.finditer(data):
+        if match.lastgroup != "escape":
+            pieces += data[done : match.start()] + _rewritten(match)
+            done = match.end()
+    return bytes(pieces + data[done:]) if done else data
+
+
+def _rewritten(match: re.Match[bytes]) -> bytes:
+    """Return an escape or a character of JSON as one of YAML.
 
     Half a surrogate pair becomes U+FFFD, as encoding/json reads it.
     """
-
-    def rewritten(match: re.Match[str]) -> str:
-        found = match[0]
-        if match.lastgroup == "pair":
-            high, low = int(found[2:6], 16) - 0xD800, int(found[8:], 16) - 0xDC00
-            return f"\\U{0x10000 + (high << 10) + low:08X}"
-        if match.lastgroup == "character":
-            return f"\\u{ord(found):04X}"
-        return "\\uFFFD" if match.lastgroup == "half" else found
-
-    try:
-        return _BEYOND_YAML.sub(rewritten, data.decode()).encode()
-    except UnicodeDecodeError:
-        return data  # the parser names the place
+    found = match[0]
+    if match.lastgroup == "pair":
+        high, low = int(found[2:6], 16) - 0xD800, int(found[8:], 16) - 0xDC00
+        return b"\\U%08X" % (0x10000 + (high << 10) + low)
+    return b"\\uFFFD" if match.lastgroup == "half" else b"\\u%04X" % ord(found.decode())
 
 
 def _events(data: bytes, source: str) -> Iterator[yaml.Event]:
@@ -197,12 +231,7 @@ def _events(data: bytes, source: str) -> Iterator[yaml.Event]:
     try:
         yield from yaml.parse(data, Loader=loader)
     except yaml.reader.ReaderError as error:
-        line = data.count(b"\n", 0, max(0, error.position)) + 1
-        raise SyntaxInputError(
-            f"not a text: {error.reason}",
-            location=Location(source, line=line),
-            hint="YAML is UTF-8 or UTF-16 without control characters",
-        ) from error
+        raise _no_text(data, source, error) from error
     except yaml.MarkedYAMLError as error:
         problem = error.problem or "not YAML"
         if problem == "exceeded maximum nesting depth":  # libyaml looks up to 1,000 levels ahead
@@ -220,6 +249,24 @@ def _events(data: bytes, source: str) -> Iterator[yaml.Event]:
         raise SyntaxInputError(f"not YAML: {error}", location=Location(source)) from error
 
 
+_CONTROL_CHARACTERS = "control characters are not allowed"
+_UTF16_UNMARKED = re.compile(rb"(?:[\t\n\r -~]\0){2}|(?:\0[\t\n\r -~]){2}")
+
+
+def _no_text(data: bytes, source: str, error: yaml.reader.ReaderError) -> SyntaxInputError:
+    """Say what keeps bytes from being a text of YAML, and how they become one."""
+    position = max(0, error.position)
+    before = data.rfind(b"\n", 0, position)
+    location = Location(source, line=data.count(b"\n", 0, position) + 1, column=position - before)
+    if _UTF16_UNMARKED.match(data):
+        message, hint = "UTF-16 without a byte order mark", "save it as UTF-8"
+    elif error.reason == _CONTROL_CHARACTERS:
+        message, hint = error.reason, "is it a binary file? YAML is text"
+    else:
+        message, hint = error.reason, "it may be Latin-1: save it as UTF-8"
+    return SyntaxInputError(f"not a text: {message}", location=location, hint=hint)
+
+
 _HINTS = {
     "found character that cannot start any token": (
         "indent with spaces, and quote text that begins with @, %, ` or a tab"
@@ -232,6 +279,9 @@ _HINTS = {
     "found unexpected end of stream": "a quote or bracket is not closed",
     "found undefined tag handle": "quote text that begins with an exclamation mark",
     "did not find expected alphabetic or numeric character": "quote text that begins with * or &",
+    "did not find expected <document start>": (
+        "put --- between several objects, or make them the items of a List"
+    ),
 }
 
 
@@ -249,6 +299,8 @@ def _place(mark: _Mark | None, source: str, pointer: str | None = None) -> Locat
 
 
 def _below(pointer: str, step: str) -> str:
+    if len(pointer) + len(step) >= MAX_POINTER:
+        return pointer
     return f"{pointer}/{step.replace('~', '~0').replace('/', '~1')}"
 
 
@@ -267,10 +319,20 @@ class _Anchored:
 class _Builder:
     """Builds the nodes of one document; an alias shares the node, place included."""
 
-    def __init__(self, events: Iterator[yaml.Event], source: str, dialect: Dialect) -> None:
+    def __init__(
+        self,
+        events: Iterator[yaml.Event],
+        source: str,
+        dialect: Dialect,
+        most: int,
+        repeated: Repeated | None,
+    ) -> None:
         self.events = events
         self.source = source
         self.dialect = dialect
+        self.most = most
+        self.repeated = repeated
+        self.built = 0
         self.anchors: dict[str | None, _Anchored | None] = {}  # None while the node is being built
         self.aliased = 0
         self.size = 0
@@ -283,6 +345,13 @@ class _Builder:
             return self._alias(event.anchor, location, depth)
         if depth > MAX_DEPTH:
             raise LimitError(f"nested deeper than {MAX_DEPTH} levels", location=location)
+        self.built += 1
+        if self.built > self.most:
+            raise LimitError(
+                f"more than {self.most} keys and values",
+                location=location,
+                hint="split it into several files",
+            )
         event = cast("_Begin", event)  # by the grammar of events in yaml.parser
         if event.anchor is not None:
             self.anchors[event.anchor] = None
@@ -305,13 +374,18 @@ class _Builder:
     def _alias(self, name: str | None, location: Location, depth: int) -> Node:
         if name not in self.anchors:
             raise SyntaxInputError(
-                f"nothing is anchored as &{name} above this alias",
+                # Not its name: a password that begins with * is no alias.
+                "nothing above is anchored under the name of this alias",
                 location=location,
-                hint=f"write &{name} before the value it stands for, or quote the text",
+                hint="quote text that begins with *, or anchor a value with & before",
             )
         anchored = self.anchors[name]
         if anchored is None:
-            raise SyntaxInputError(f"the value of &{name} contains itself", location=location)
+            raise SyntaxInputError(
+                "the value that this alias stands for contains itself",
+                location=location,
+                hint="write the value out",
+            )
         self.aliased += anchored.size
         if self.aliased > MAX_ALIASED_NODES:
             raise LimitError(
@@ -327,7 +401,9 @@ class _Builder:
         tag = self._collection_tag(start.tag, location)
         items: list[Node] = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            items.append(self.node(event, f"{location.pointer}/{len(items)}", depth + 1))
+            items.append(
+                self.node(event, _below(location.pointer or "", str(len(items))), depth + 1)
+            )
         return Sequence(tuple(items), location, tag)
 
     def _mapping(self, start: yaml.MappingStartEvent, location: Location, depth: int) -> Mapping:
@@ -340,8 +416,11 @@ class _Builder:
             key = self._key(self.node(event, pointer, depth + 1))
             value = self.node(next(self.events), _below(pointer, str(key.value)), depth + 1)
             if not _is_merge(event):
-                if key.value in entries and self.dialect is not Dialect.KUBECTL:
-                    raise _twice(key, entries[key.value][0])
+                if key.value in entries:
+                    if self.dialect is not Dialect.KUBECTL:
+                        raise _twice(key, entries[key.value][0])
+                    if self.repeated is not None:
+                        self.repeated.append((entries[key.value][0], key))
                 entries[key.value] = (key, value)
             elif self.dialect is Dialect.KUBECTL:
                 # goyaml.v2 merges where it stands, over the keys above it.
@@ -417,7 +496,7 @@ class _Builder:
             return Scalar(value, text, location, date_tag)
         if found != tag:
             raise SyntaxInputError(
-                f"{text!r} cannot be read as {tag.replace(_CORE, '!!')}",
+                f"the value cannot be read as {tag.replace(_CORE, '!!')}",
                 location=location,
                 hint="remove the tag or correct the value",
             )

@@ -24,7 +24,7 @@ class FolderFiles:
                 return self._unread(place) if place.is_symlink() else Absent(path)
             if not place.resolve().is_relative_to(self.root.resolve()):
                 return self._unread(place)
-        except OSError:
+        except (OSError, ValueError):  # of a name that no path can have
             return self._unread(place)
         return place
 
@@ -37,8 +37,10 @@ class FolderFiles:
         place = self._path(path)
         if not isinstance(place, Path):
             return place
-        if not place.is_file():
+        if place.is_dir():
             return Absent(path)
+        if not place.is_file():  # reading a pipe or a device may wait for ever
+            return self._unread(place)
         try:
             with place.open("rb") as file:
                 data = file.read(_READ_LIMIT + 1)

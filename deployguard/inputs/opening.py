@@ -1,5 +1,6 @@
 """From a target argument to the containers it declares: opens what has to be opened, once."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -7,16 +8,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from deployguard.errors import InputError, NotFoundError, UnreadableError, UnsupportedError
+from deployguard import files
+from deployguard.errors import (
+    EmptyError,
+    InputError,
+    NotFoundError,
+    UnreadableError,
+    UnsupportedError,
+    UsageError,
+)
 from deployguard.inputs.targets import TargetArgument, TargetForm, is_compose, resolve
 from deployguard.model.container import ContainerKind, ContainerSpec
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
-from deployguard.model.image import Image
+from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.problem import Problem
 from deployguard.model.report import Status, Target, TargetKind
 
 if TYPE_CHECKING:
+    from deployguard.inputs.compose import ComposeOptions
     from deployguard.inputs.image import EngineImages
 
 # Bigger inputs are no manifests; the limit of one document is the YAML reader's.
@@ -29,6 +39,10 @@ _NOT_LOOKED_UP = {
     "build": "only builds are looked up",
     "registry": "registries are not asked yet",
 }
+
+
+# The forms that ask one engine alone; the others ask Docker first, then podman.
+_ENGINES = {TargetForm.DOCKER: ImageOrigin.DOCKER, TargetForm.PODMAN: ImageOrigin.PODMAN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +96,33 @@ class Openings:
         if self._engine is not None:
             self._engine.close()
 
-    def engine(self) -> "EngineImages":
-        """Return the engine's images; nothing is asked of the engine yet."""
-        if self._engine is None:
-            from deployguard.inputs.image import EngineImages  # noqa: PLC0415  (loads docker)
+    @property
+    def left(self) -> tuple[Problem, ...]:
+        """Return what closing could not remove."""
+        return () if self._engine is None else self._engine.left
 
-            self._engine = EngineImages()
+    def check(self) -> None:
+        """Read what the options name. Raises UsageError: nothing is to be inspected then."""
+        if self._options.env_files:
+            from deployguard.inputs import compose  # noqa: PLC0415  (only where it is needed)
+
+            try:
+                compose.check(self._compose_options())
+            except InputError as error:
+                raise UsageError(error.message, location=error.location, hint=error.hint) from error
+
+    def engine(self) -> "EngineImages":
+        """Return the engines' images; nothing is asked of an engine yet."""
+        if self._engine is None:
+            from deployguard.inputs.image import EngineImages, EngineOptions  # noqa: PLC0415
+
+            self._engine = EngineImages(
+                EngineOptions(
+                    environ=self._options.environ,
+                    platform=self._options.platform,
+                    offline=self._options.offline,
+                )
+            )
         return self._engine
 
     def find(self, reference: Traced[str | None]) -> Image | Unread:
@@ -102,9 +137,15 @@ class Openings:
     def open(self, argument: str) -> tuple[Opened, ...]:
         """Open what an argument names. Raises InputError where it cannot be inspected at all."""
         targets = resolve(argument, self._is_image)
-        kept = [target for target in targets if not self._excluded(target.name)]
-        if len(targets) == 1:
+        if len(targets) == 1 and targets[0].name == argument:
             return self._open(targets[0])
+        kept = [target for target in targets if not self._excluded(target.name)]
+        if not kept:
+            raise NotFoundError(
+                f"all of {argument} is excluded", location=Location(argument), hint="see --exclude"
+            )
+        if len(targets) == 1:
+            return self._open(kept[0])
         opened: list[Opened] = []
         for target in kept:
             try:
@@ -124,8 +165,9 @@ class Openings:
 
     def _open(self, target: TargetArgument) -> tuple[Opened, ...]:
         match target.form:
-            case TargetForm.IMAGE | TargetForm.DOCKER:
-                return (_images(target, (self.engine().open_image(target.name),)),)
+            case TargetForm.IMAGE | TargetForm.DOCKER | TargetForm.PODMAN:
+                origin = _ENGINES.get(target.form)
+                return (_images(target, (self.engine().open_image(target.name, origin),)),)
             case TargetForm.ARCHIVE | TargetForm.OCI:
                 return (_images(target, self._stored(target)),)
             case TargetForm.COMPOSE:
@@ -134,7 +176,7 @@ class Openings:
                 return (self._kubernetes(target),)
             case TargetForm.DOCKERFILE:
                 return (self._dockerfile(target),)
-            case TargetForm.PODMAN | TargetForm.REGISTRY | TargetForm.HELM | TargetForm.KUSTOMIZE:
+            case TargetForm.REGISTRY | TargetForm.HELM | TargetForm.KUSTOMIZE:
                 raise UnsupportedError(f"targets of the form {target.form}: are not read yet")
 
     def _stored(self, target: TargetArgument) -> tuple[Image, ...]:
@@ -147,7 +189,17 @@ class Openings:
         from deployguard.inputs import compose  # noqa: PLC0415  (only for compose files)
 
         names = target.name.split(",")
-        options = compose.ComposeOptions(
+        texts = [(name, self._bytes(name)) for name in names]
+        notes: list[Problem] = []
+        specs = compose.load(texts, self._compose_options(), self, names[0], notes)
+        if not specs and names[0] == "-":
+            raise _nothing_piped()
+        return Opened(target=_target(target, names[0], TargetKind.COMPOSE, notes), specs=specs)
+
+    def _compose_options(self) -> "ComposeOptions":
+        from deployguard.inputs.compose import ComposeOptions  # noqa: PLC0415  (see _compose)
+
+        return ComposeOptions(
             env_files=self._options.env_files,
             env=self._options.env,
             profiles=self._options.profiles,
@@ -155,9 +207,6 @@ class Openings:
             platform=self._options.platform,
             built=self._options.images == "engine",
         )
-        files = [(name, self._bytes(name)) for name in names]
-        specs = compose.load(files, options, self, names[0])
-        return Opened(target=_target(target, names[0], TargetKind.COMPOSE), specs=specs)
 
     def _kubernetes(self, target: TargetArgument) -> Opened:
         if target.name == "-":
@@ -167,17 +216,32 @@ class Openings:
                 return self._compose(compose)
             return self._manifests(target, [("-", data)])
         path = Path(target.name)
-        if path.is_dir():
-            names = [str(child) for child in sorted(path.rglob("*")) if _is_yaml(child)]
-            if not names:
-                raise NotFoundError(
-                    f"there is no manifest in the folder {target.name}",
-                    location=Location(target.name),
-                    hint="manifests end in .yaml, .yml or .json",
-                )
-        else:
-            names = [target.name]
+        names = self._manifest_names(path) if files.is_folder(path) else [target.name]
         return self._manifests(target, [(name, self._bytes(name)) for name in names])
+
+    def _manifest_names(self, folder: Path) -> list[str]:
+        """Return the manifests in a folder and those below it."""
+        names: list[str] = []
+
+        def refuse(error: OSError) -> None:
+            raise UnreadableError(
+                f"cannot read {error.filename}: {error.strerror}",
+                location=Location(str(error.filename)),
+                hint="check its permissions",
+            ) from error
+
+        for root, folders, here in os.walk(folder, onerror=refuse):
+            folders.sort()
+            paths = (Path(root) / name for name in sorted(here))
+            names += [str(path) for path in paths if path.suffix in {".yaml", ".yml", ".json"}]
+        kept = [name for name in names if not self._excluded(name)]
+        if not kept:
+            raise NotFoundError(
+                f"there is no manifest in the folder {folder}",
+                location=Location(str(folder)),
+                hint="manifests end in .yaml, .yml or .json",
+            )
+        return kept
 
     def _manifests(self, target: TargetArgument, files: Iterable[tuple[str, bytes]]) -> Opened:
         from deployguard.inputs.kubernetes.containers import containers  # noqa: PLC0415
@@ -187,9 +251,12 @@ class Openings:
         manifests = read(files)
         specs = containers(manifests, target.name, file_objects(manifests), self)
         if not specs and target.name == "-":
-            raise NotFoundError(
-                "there is nothing to judge in the standard input",
-                hint="pipe manifests or a compose file into it",
+            raise _nothing_piped()
+        if not manifests.objects:
+            raise EmptyError(
+                f"{target.name} holds no object",
+                location=Location(target.name),
+                hint="is what should have written it at fault? a file without any is not applied",
             )
         kept = _target(target, target.name, TargetKind.KUBERNETES, manifests.notes)
         return Opened(target=kept, specs=specs)
@@ -217,24 +284,14 @@ class Openings:
     def _bytes(self, name: str) -> bytes:
         if name == "-":
             return self._options.stdin()
-        try:
-            with Path(name).open("rb") as file:
-                data = file.read(_FILE_LIMIT + 1)
-        except OSError as error:
-            raise UnreadableError(
-                f"cannot read {name}: {error.strerror}",
-                location=Location(name),
-                hint="check the path and its permissions",
-            ) from error
-        if len(data) > _FILE_LIMIT:
-            raise UnsupportedError(
-                f"{name} has more than {_FILE_LIMIT} bytes", location=Location(name)
-            )
-        return data
+        return files.read(name, _FILE_LIMIT)
 
 
-def _is_yaml(path: Path) -> bool:
-    return path.is_file() and path.suffix in {".yaml", ".yml", ".json"}
+def _nothing_piped() -> NotFoundError:
+    return NotFoundError(
+        "there is nothing to judge in the standard input",
+        hint="pipe manifests or a compose file into it",
+    )
 
 
 def _target(

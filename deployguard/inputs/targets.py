@@ -1,17 +1,16 @@
 """What a TARGET argument names: the prefix where there is one, else what lies at the path."""
 
 import os
+import re
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from deployguard.errors import (
-    NotFoundError,
-    UnreadableError,
-    UnsupportedError,
-    UsageError,
-)
+from deployguard import files
+from deployguard.errors import InputError, NotFoundError, UnsupportedError, UsageError
+from deployguard.formats.yaml import Dialect, Mapping, documents
 from deployguard.model.evidence import Location
 
 
@@ -44,13 +43,26 @@ class TargetArgument:
     part: str | None = None
 
 
-_FILE_ENDINGS = (".yaml", ".yml", ".json", ".tar")
+_MANIFEST_ENDINGS = (".yaml", ".yml", ".json")
+_FILE_ENDINGS = (*_MANIFEST_ENDINGS, ".tar")
 _COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+# What docker compose lays over a project's file, whichever name that has.
+_OVERRIDES = (
+    "compose.override.yaml",
+    "docker-compose.override.yaml",
+    "compose.override.yml",
+    "docker-compose.override.yml",
+)
 # Folders of tools and libraries: what lies there is not deployed from there.
 _SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "build", "dist"})
 _FOLDERS = 2_000
+_HEAD = 65_536
+_MANIFEST_LIMIT = 64 * 1024 * 1024
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_AT_LINE_START = re.compile(rb"^(?:kind|apiVersion):", re.MULTILINE)
+_QUOTED_AT_START = re.compile(rb"\s*\{\s*[\"']?(?:kind|apiVersion)\b")
 _LATER = {
-    TargetForm.PODMAN: "save the image and scan the archive: podman save -o app.tar IMAGE",
     TargetForm.REGISTRY: "pull the image, or copy it: skopeo copy docker://IMAGE oci:DIR",
     TargetForm.HELM: "render it first: helm template DIR | deployguard scan k8s:-",
     TargetForm.KUSTOMIZE: "render it first: kubectl kustomize DIR | deployguard scan k8s:-",
@@ -84,19 +96,23 @@ def _prefixed(argument: str, form: TargetForm, rest: str) -> TargetArgument:
     match form:
         case TargetForm.ARCHIVE | TargetForm.OCI:
             name, tag = _split_tag(rest)
-            _existing(name)
+            if form is TargetForm.ARCHIVE:
+                files.regular(name)
+            else:
+                _is_folder(name)
             return TargetArgument(argument=argument, form=form, name=name, part=tag)
         case TargetForm.DOCKERFILE:
             name, _, stage = rest.partition("#")
-            _existing(name)
+            if not _is_folder(name):
+                files.regular(name)
             return TargetArgument(argument=argument, form=form, name=name, part=stage or None)
         case TargetForm.COMPOSE:
             for name in rest.split(","):
                 if name != "-":
-                    _existing(name)
+                    files.regular(name)
         case TargetForm.KUBERNETES:
-            if rest != "-":
-                _existing(rest)
+            if rest != "-" and not _is_folder(rest):
+                files.regular(rest)
         case _:
             pass
     return TargetArgument(argument=argument, form=form, name=rest)
@@ -104,66 +120,50 @@ def _prefixed(argument: str, form: TargetForm, rest: str) -> TargetArgument:
 
 def _split_tag(rest: str) -> tuple[str, str | None]:
     """Split FILE[:TAG]: a file of the whole name wins over a tag."""
-    if Path(rest).exists() or ":" not in rest:
+    if files.exists(Path(rest)) or ":" not in rest:
         return rest, None
     name, _, tag = rest.partition(":")
     return name, tag
 
 
-def _existing(name: str) -> Path:
-    path = Path(name)
-    try:
-        found = path.exists()
-    except OSError as error:
-        raise NotFoundError(f"cannot look at {name}: {error.strerror}") from error
-    if not found:
-        raise NotFoundError(
-            f"there is no file or folder {name}", location=Location(name), hint="check the path"
-        )
-    return path
+def _is_folder(name: str) -> bool:
+    """Return whether a path is a folder. Raises InputError where there is nothing."""
+    return stat.S_ISDIR(files.status(name).st_mode)
 
 
 def _plain(argument: str, is_image: Callable[[str], bool]) -> tuple[TargetArgument, ...]:
     if argument == "-":
         # Sniffed where it is read: compose files and manifests both come through a pipe.
         return (TargetArgument(argument=argument, form=TargetForm.KUBERNETES, name="-"),)
-    path = Path(argument)
-    if path.is_dir():
-        bare = not any(sign in argument for sign in "/.:")
-        if bare and is_image(argument):
-            raise UsageError(
-                f"{argument} is a folder here and an image in the engine",
-                hint=f"write ./{argument} or image:{argument}",
-            )
-        return _folder(argument, path)
-    if path.exists():
-        return (_file(argument, path),)
-    if argument.endswith(_FILE_ENDINGS) or argument.startswith((".", "/")):
-        raise NotFoundError(
-            f"there is no file or folder {argument}",
-            location=Location(argument),
-            hint="check the path; an image of this name is written image:" + argument,
+    path_like = argument.endswith((*_FILE_ENDINGS, "/")) or argument.startswith((".", "/"))
+    if not path_like and not os.path.lexists(argument):
+        return (TargetArgument(argument=argument, form=TargetForm.IMAGE, name=argument),)
+    try:
+        folder = _is_folder(argument)
+    except NotFoundError as error:
+        end = "" if error.hint is None or error.hint.endswith("?") else "."
+        hint = f"{error.hint}{end} For an image of this name write image:{argument}"
+        raise NotFoundError(error.message, location=error.location, hint=hint) from error
+    if not folder:
+        return (_file(argument, Path(argument)),)
+    bare = not any(sign in argument for sign in "/.:")
+    if bare and is_image(argument):
+        raise UsageError(
+            f"{argument} is a folder here and an image in the engine",
+            hint=f"write ./{argument} or image:{argument}",
         )
-    return (TargetArgument(argument=argument, form=TargetForm.IMAGE, name=argument),)
+    return _folder(argument, Path(argument))
 
 
 def _file(argument: str, path: Path) -> TargetArgument:
-    try:
-        with path.open("rb") as file:
-            head = file.read(65_536)
-    except OSError as error:
-        raise UnreadableError(
-            f"cannot read {argument}: {error.strerror}",
-            location=Location(argument),
-            hint="check its permissions",
-        ) from error
+    head = files.head(argument, _HEAD)
     if path.name == "Dockerfile" or path.suffix == ".dockerfile":
         form = TargetForm.DOCKERFILE
     elif argument.endswith((".tar", ".tar.gz", ".tgz")) or _is_tar(head):
         form = TargetForm.ARCHIVE
     elif is_compose(path.name, head):
         form = TargetForm.COMPOSE
-    elif argument.endswith((".yaml", ".yml", ".json")):
+    elif argument.endswith(_MANIFEST_ENDINGS):
         form = TargetForm.KUBERNETES
     else:
         raise UnsupportedError(
@@ -175,27 +175,49 @@ def _file(argument: str, path: Path) -> TargetArgument:
 
 
 def _is_tar(head: bytes) -> bool:
-    return head[257:262] == b"ustar" or head[:2] == b"\x1f\x8b"
+    return head[257:262] == b"ustar" or head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
 
 
 def is_compose(name: str, head: bytes) -> bool:
     """Say whether YAML is a compose file: by its name, or by services and no kind at the top."""
     if name in _COMPOSE_NAMES:
         return True
-    lines = head.splitlines()
+    lines = _utf8(head).splitlines()
     kinds = any(line.startswith((b"kind:", b"apiVersion:", b'"kind"', b"{")) for line in lines)
     return not kinds and any(line.startswith((b"services:", b'"services"')) for line in lines)
 
 
+def _utf8(data: bytes) -> bytes:
+    """Return text of the encodings that a byte order mark tells as UTF-8 without one."""
+    for mark, encoding in _MARKS.items():
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace").encode()
+    return data
+
+
 def _is_manifest(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            lines = file.read(65_536).splitlines()
-    except OSError:
-        # Named later by whoever reads it: a file that cannot be read is not passed over.
+    """Say whether a file of a folder holds API objects, or what renders to them.
+
+    One that cannot be read, or not parsed though it looks like one, is named by whoever reads it:
+    it is not passed over. What only quotes a manifest, as a workflow's script does, is none.
+    """
+    if path.name in _KUSTOMIZATIONS:
         return True
-    starts = (b"kind:", b"apiVersion:")
-    return any(line.startswith(starts) for line in lines)
+    try:
+        data = _utf8(files.read(str(path), _MANIFEST_LIMIT))
+    except InputError:
+        return True
+    if path.suffix != ".json" and _AT_LINE_START.search(data):
+        return True
+    if b"kind" not in data or b"apiVersion" not in data:
+        return False
+    try:
+        found = list(documents(data, str(path), Dialect.KUBECTL))
+    except InputError:
+        return _QUOTED_AT_START.match(data) is not None
+    return any(
+        isinstance(node, Mapping) and node.get("kind") and node.get("apiVersion") for node in found
+    )
 
 
 def _folder(argument: str, path: Path) -> tuple[TargetArgument, ...]:
@@ -211,7 +233,13 @@ def _folder(argument: str, path: Path) -> tuple[TargetArgument, ...]:
 
 
 def _folders(path: Path) -> Iterator[Path]:
-    for count, (root, names, _) in enumerate(os.walk(path)):
+    """Yield a folder and those below it; one that cannot be listed as well, to be named later."""
+    unlisted: list[Path] = []
+
+    def note(error: OSError) -> None:
+        unlisted.append(Path(error.filename))
+
+    for count, (root, names, here) in enumerate(os.walk(path, onerror=note)):
         names[:] = sorted(n for n in names if not n.startswith(".") and n not in _SKIPPED)
         if count >= _FOLDERS:
             raise UnsupportedError(
@@ -220,33 +248,33 @@ def _folders(path: Path) -> Iterator[Path]:
                 hint="name the folders to inspect",
             )
         yield Path(root)
-        if (Path(root) / "oci-layout").is_file():
+        if "oci-layout" in here:
             names.clear()
+    yield from unlisted
 
 
 def _held(argument: str, folder: Path) -> Iterator[TargetArgument]:
     """Yield what lies in one folder; a Dockerfile beside a compose project is built by that."""
-    if (folder / "oci-layout").is_file():
+    try:
+        children = sorted(folder.iterdir())
+    except OSError:
+        # Whoever reads it says why not.
+        yield TargetArgument(argument=argument, form=TargetForm.KUBERNETES, name=str(folder))
+        return
+    names = {child.name for child in children if not files.is_folder(child)}
+    if "oci-layout" in names:
         yield TargetArgument(argument=argument, form=TargetForm.OCI, name=str(folder))
         return
-    project = next((folder / name for name in _COMPOSE_NAMES if (folder / name).is_file()), None)
+    project = next((name for name in _COMPOSE_NAMES if name in names), None)
     if project is not None:
-        names = ",".join(str(name) for name in (project, *_override(project)))
-        yield TargetArgument(argument=argument, form=TargetForm.COMPOSE, name=names)
-    elif (folder / "Dockerfile").is_file():
+        override = next((name for name in _OVERRIDES if name in names), None)
+        both = (str(folder / name) for name in (project, override) if name is not None)
+        yield TargetArgument(argument=argument, form=TargetForm.COMPOSE, name=",".join(both))
+    elif "Dockerfile" in names:
         name = str(folder / "Dockerfile")
         yield TargetArgument(argument=argument, form=TargetForm.DOCKERFILE, name=name)
-    for child in sorted(folder.iterdir()):
-        plain = child.is_file() and child.suffix in {".yaml", ".yml"}
-        if plain and child.name not in _COMPOSE_NAMES and _is_manifest(child):
+    for child in children:
+        named = child.suffix in _MANIFEST_ENDINGS or child.name in _KUSTOMIZATIONS
+        plain = named and child.name in names and child.name not in _COMPOSE_NAMES
+        if plain and _is_manifest(child):
             yield TargetArgument(argument=argument, form=TargetForm.KUBERNETES, name=str(child))
-
-
-def _override(project: Path) -> Iterator[Path]:
-    """Yield the override file that docker compose reads beside a project's file."""
-    for suffix in (".yaml", ".yml"):
-        for stem in ("compose.override", "docker-compose.override"):
-            path = project.with_name(stem + suffix)
-            if path.is_file():
-                yield path
-                return

@@ -9,9 +9,11 @@ from deployguard.effective.search import Executable
 from deployguard.formats.words import spelled
 from deployguard.launch import console, pythons, shells, wrappers
 from deployguard.model.evidence import Evidence, Location, Missing, Reason
-from deployguard.model.filesystem import Absent, Content, Filesystem, Unread
+from deployguard.model.filesystem import Absent, Content, Filesystem, Searched, Unread
+from deployguard.model.filesystem import search as search_file
 from deployguard.model.process import Interpreter, Process, Program, ProgramKind, Word
 
+_ELF = b"\x7fELF"
 _STEPS = 1_000
 _DEPTH = 40
 _SHEBANG = re.compile(rb"#![ \t]*([^\s]+)[ \t]*([^\r\n]*?)[ \t]*(\r?)(?:\n|\Z)")
@@ -77,7 +79,8 @@ def _resolve(current: Pending) -> tuple[Program | Pending, ...]:
     if process.missing:
         return (_unknown(current, process.missing),)
     if not process.args:
-        return (_nothing(current, "there is neither an entrypoint nor a command"),)
+        text = "there is neither an ENTRYPOINT nor a CMD or command, so nothing can be started"
+        return (_nothing(current, text),)
     first = process.args[0]
     if first.value is None:
         return (_unknown(current, first.missing or (_word(),)),)
@@ -104,7 +107,7 @@ def _file(current: Pending, found: Executable) -> tuple[Program | Pending, ...]:
     if isinstance(content, Unread):
         return _by_name(current, wrappers.basename(found.path), found.path, content.missing)
     data = content.data
-    if data.startswith(b"\x7fELF"):
+    if data.startswith(_ELF):
         return _by_name(current, wrappers.basename(found.path), found.path, None)
     if data.startswith(b"#!"):
         return _interpreted(current, found, content)
@@ -184,7 +187,7 @@ def _by_name(
         note = Evidence(process.args[0].location, f"{name} is taken for what its name says")
         named = replace(process, trail=(*process.trail, note))
         return (_entry_point(replace(current, process=named), target, None, None),)
-    if unread is not None:
+    if unread is not None and not _large_binary(path, unread, current.files):
         return (_unknown(current, (unread,)),)
     return (
         _program(
@@ -195,6 +198,14 @@ def _by_name(
             Evidence(process.location, f"{spelled(process.args[:1])} is a program of its own"),
         ),
     )
+
+
+def _large_binary(path: str | None, unread: Missing, files: Filesystem) -> bool:
+    """Say whether a file that is too large to be read begins as a binary does."""
+    if path is None or unread.reason is not Reason.LIMIT:
+        return False
+    found = search_file(files, path, frozenset())
+    return isinstance(found, Searched) and found.head.startswith(_ELF)
 
 
 def _python(current: Pending, path: str | None) -> tuple[Program | Pending, ...]:
@@ -262,8 +273,7 @@ def _shell_starts(
     if isinstance(started, Missing):
         return (_unknown(current, (started,)),)
     if isinstance(started, Evidence):
-        process = replace(current.process, trail=(*current.process.trail, started))
-        return (_nothing(replace(current, process=process), started.note),)
+        return (_program(current, ProgramKind.NOTHING, "", (), started),)
     return tuple(
         Pending(
             process=one.process,

@@ -57,9 +57,22 @@ def unwrap(name: str, process: Process) -> Next | None:
     """Return the process that a wrapper starts, what is missing to tell, or None for no wrapper."""
     words = process.args[1:]
     if name in _PLAIN:
-        return _started(process, name, _after(words, _PLAIN[name]))
+        return _started(_as_user(process, name, words), name, _after(words, _PLAIN[name]))
     special = _SPECIAL.get(name)
     return None if special is None else special(process, name, words)
+
+
+def _as_user(process: Process, name: str, words: Sequence[Word]) -> Process:
+    """Return the process under the user that a wrapper changes to."""
+    if name in {"gosu", "su-exec"}:
+        named = (word for word in words if not (word.value or "").startswith("-"))
+        return replace(process, user=next(named, None))
+    return _unseen_user(process, name) if name == "setpriv" else process
+
+
+def _unseen_user(process: Process, name: str) -> Process:
+    missing = Missing(Reason.COMMAND, f"the user that {name} changes to")
+    return replace(process, user=Traced(None, process.args[0].location, missing=(missing,)))
 
 
 def _after(words: Sequence[Word], options: _Options) -> tuple[Word, ...] | Missing:
@@ -142,6 +155,7 @@ def _env(process: Process, name: str, words: Sequence[Word]) -> Next:
 
 def _su(process: Process, name: str, words: Sequence[Word]) -> Next:
     """Follow su and runuser: a shell runs the text of -c, a login shell in a new environment."""
+    process = _unseen_user(process, name)
     login, command, shell = False, None, None
     pending = list(words)
     program: tuple[Word, ...] = ()
@@ -205,6 +219,7 @@ def _script(process: Process, name: str, words: Sequence[Word]) -> Next:
 
 def _sudo(process: Process, name: str, words: Sequence[Word]) -> Next:
     """Follow sudo, which empties the environment unless it is told to keep it."""
+    process = _unseen_user(process, name)
     kept = any(word.value in {"-E", "--preserve-env"} for word in words)
     values = frozenset({"-u", "-g", "-h", "-p", "-C", "-D"})
     rest = _after(words, _Options(values=values))

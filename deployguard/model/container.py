@@ -65,7 +65,8 @@ class ContainerSpec:
     `entrypoint` and `cmd` are in the words of the OCI specification, translated on the way in:
     None keeps the image's. An empty `entrypoint` clears the image's and keeps its cmd; a non-empty
     one drops the image's cmd (SEMANTICS of compose and of Kubernetes `command`). An empty `cmd`
-    never occurs: inputs make it None. A word that cannot be seen has the value None.
+    never occurs: inputs make it None. A word that cannot be seen has the value None. `given` are
+    the variables that were filled in from outside: reports hide their values like those of `env`.
     """
 
     target: str
@@ -88,3 +89,4 @@ class ContainerSpec:
     network: Network = Network.DEFAULT
     mounts: tuple[Mount, ...] = ()
     unresolved: tuple[Missing, ...] = ()
+    given: Mapping[str, str] = field(default_factory=dict)

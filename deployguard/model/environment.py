@@ -47,26 +47,31 @@ def overlay(layers: Iterable[Environment]) -> Environment:
     """
     entries: dict[str, Traced[str | None]] = {}
     removed: dict[str, Location] = {}
-    unseen: tuple[Missing, ...] = ()
+    unseen: dict[Missing, None] = {}
+    seen: set[str] = set()  # the entries that no unseen source has been laid over
     location: Location | None = None
     for layer in layers:
         if layer.unseen:
-            unseen = distinct((*unseen, *layer.unseen))
+            unseen.update(dict.fromkeys(layer.unseen))
             location = layer.location
             removed.clear()
-            for name, entry in entries.items():
+            for name in seen:
+                entry = entries[name]
                 entries[name] = Traced(
                     None,
                     layer.location,
                     replaced=entry,
                     missing=distinct((*entry.missing, *layer.unseen)),
                 )
+            seen.clear()
         for name, place in layer.removed.items():
             entries.pop(name, None)
+            seen.discard(name)
             removed[name] = place
         for name, entry in layer.entries.items():
             removed.pop(name, None)
+            seen.add(name)
             below = entries.get(name)
             entries[name] = entry if below is None else replace(entry, replaced=below)
         location = location or layer.location
-    return Environment(entries, removed, unseen, location or Location("environment"))
+    return Environment(entries, removed, tuple(unseen), location or Location("environment"))

@@ -1,8 +1,9 @@
 """The files that a process would see, behind one protocol that never raises."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from deployguard.model.evidence import Location, Missing
 
@@ -63,6 +64,48 @@ class Filesystem(Protocol):
 
     def stat(self, path: str) -> Stat | Absent | Unread:
         """Return what lies at the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """The first bytes of a file of any size, and which of the wanted byte strings it holds."""
+
+    head: bytes
+    found: frozenset[bytes]
+
+
+@runtime_checkable
+class SearchableFilesystem(Filesystem, Protocol):
+    """Files that can be searched whatever their size, while `read` has a limit."""
+
+    def search(self, path: str, wanted: frozenset[bytes]) -> Searched | Absent | Unread:
+        """Search a regular file; with nothing wanted only its first bytes are read."""
+
+
+def search(files: Filesystem, path: str, wanted: frozenset[bytes]) -> Searched | Absent | Unread:
+    """Search a file; where files of any size cannot be searched, one that can be read."""
+    if isinstance(files, SearchableFilesystem):
+        return files.search(path, wanted)
+    content = files.read(path)
+    return searched((content.data,), wanted) if isinstance(content, Content) else content
+
+
+_HEAD = 64
+
+
+def searched(pieces: Iterable[bytes], wanted: frozenset[bytes]) -> Searched:
+    """Search the pieces of a file, in which a byte string may lie across a border."""
+    overlap = max((len(one) for one in wanted), default=1) - 1
+    head, tail = b"", b""
+    found: set[bytes] = set()
+    for piece in pieces:
+        head = head if len(head) >= _HEAD else (head + piece)[:_HEAD]
+        if not wanted - found and len(head) >= _HEAD:
+            break
+        window = tail + piece
+        found.update(one for one in wanted - found if one in window)
+        tail = window[-overlap:] if overlap else b""
+    return Searched(head, frozenset(found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from deployguard.errors import PolicyError
+from deployguard import files as disk
+from deployguard.errors import InputError, PolicyError
+from deployguard.formats import yaml
 from deployguard.model.evidence import Location
 from deployguard.policy.document import Policy
 from deployguard.policy.load import did_you_mean, loads
@@ -31,13 +33,14 @@ def find(name_or_path: str) -> tuple[bytes, str]:
         file = f"{name_or_path}{_SUFFIX}"
         return (_folder() / file).read_bytes(), file
     try:
-        return Path(name_or_path).read_bytes(), name_or_path
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
+        return disk.read(name_or_path, yaml.MAX_BYTES), name_or_path
+    except InputError as error:
+        shipped_hint = f"shipped are {', '.join(names)}"
         raise PolicyError(
-            f"the policy cannot be read: {reason or 'not a path'}",
+            f"the policy cannot be read: {error.message}",
             location=Location(name_or_path),
-            hint=did_you_mean(name_or_path, names) or f"shipped are {', '.join(names)}",
+            hint=did_you_mean(name_or_path, names)
+            or (f"{error.hint}; {shipped_hint}" if error.hint else shipped_hint),
         ) from error
 
 

@@ -1,5 +1,6 @@
 """Text from strangers, made harmless for where it is printed."""
 
+import json
 import re
 from urllib.parse import quote
 
@@ -26,6 +27,17 @@ def plain(text: str) -> str:
     return _RUNNER_COMMAND.sub(r"\1\\x3a", text).replace("##[", r"#\x23[")
 
 
+LONGEST = 2_000
+
+
+def line(text: str) -> str:
+    """Return `plain` text of a length that a person reads, and that a log takes."""
+    shown = plain(text)
+    if len(shown) <= LONGEST:
+        return shown
+    return f"{shown[:LONGEST]}... ({len(shown) - LONGEST} more characters)"
+
+
 def github_message(text: str) -> str:
     """Escape the message of a workflow command (@actions/core, escapeData)."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
@@ -38,8 +50,46 @@ def github_property(text: str) -> str:
 
 def uri(path: str) -> str:
     """Return a path as a URI reference (RFC 3986): absolute paths as file URIs."""
-    encoded = quote(path.encode("utf-8", "surrogateescape"), safe="/")
-    return f"file://{encoded}" if path.startswith("/") else encoded
+    encoded = quote(path.encode("utf-8", "surrogatepass" if _FOREIGN.search(path) else _BYTES))
+    return f"file:///{encoded.lstrip('/')}" if encoded.startswith("/") else encoded
+
+
+# How Python spells the bytes of a path that are not UTF-8, and halves of pairs that are none.
+_BYTES = "surrogateescape"
+_FOREIGN = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
+def json_text(body: object) -> str:
+    """Return JSON in ASCII that every parser reads and no CI runner takes for a command.
+
+    Halves of surrogate pairs, which are no text, are written out as in Python's literals. The
+    layout is that of json.dumps with an indent of two, which takes three times as long.
+    """
+    return _spelled(body, "\n").replace("##[", r"#\u0023[") + "\n"
+
+
+def _spelled(value: object, line: str) -> str:
+    """Return a value whose lines begin with `line`, a line break and blanks."""
+    inner = f"{line}  "
+    match value:
+        case str():
+            return _quoted(value)
+        case dict() if value:
+            entries = (f"{_quoted(key)}: {_spelled(item, inner)}" for key, item in value.items())
+            return f"{{{inner}{f',{inner}'.join(entries)}{line}}}"
+        case list() | tuple() if value:
+            items = (_spelled(item, inner) for item in value)
+            return f"[{inner}{f',{inner}'.join(items)}{line}]"
+        case tuple():
+            return "[]"
+        case _:
+            return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode()
+    return json.encoder.encode_basestring_ascii(text)
 
 
 def _escaped(char: str) -> str:

@@ -8,7 +8,7 @@ from deployguard.model.evidence import Location
 from deployguard.model.problem import Problem
 from deployguard.model.report import Container, Report, Status, Target
 from deployguard.report import redact
-from deployguard.report.escape import github_message, github_property, plain
+from deployguard.report.escape import github_message, github_property, line
 from deployguard.report.place import WAYS_OUT, place
 from deployguard.report.redact import Mask
 from deployguard.report.repository import in_the_repository
@@ -54,22 +54,22 @@ def _problem(target: Target, problem: Problem) -> str:
     return _command(
         _STATUSES[target.status],
         problem.location,
-        f"{target.status} {redact.masked(target.name)}",
+        f"{target.status} {redact.named(target.name)}",
         (redact.masked(problem.message), *hint),
     )
 
 
 def _command(name: str, location: Location | None, title: str, lines: tuple[str, ...]) -> str:
     properties = ",".join(
-        f"{key}={github_property(plain(value))}" for key, value in _properties(location, title)
+        f"{key}={github_property(line(value))}" for key, value in _properties(location, title)
     )
-    message = github_message("\n".join(plain(line) for line in lines))
+    message = github_message("\n".join(line(each) for each in lines))
     return f"::{name} {properties}::{message}"
 
 
 def _properties(location: Location | None, title: str) -> Iterator[tuple[str, str]]:
     if location is not None and location.image is None:
-        yield "file", location.file
+        yield "file", redact.named(location.file)
         if location.line is not None:
             yield "line", str(location.line)
         if location.column is not None:

@@ -1,6 +1,5 @@
 """The report for programs; `schema.json` beside this file describes it."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 from deployguard.model.container import ContainerSpec
@@ -10,6 +9,7 @@ from deployguard.model.facts import Facts
 from deployguard.model.image import Image
 from deployguard.model.report import Container, Report, Target
 from deployguard.report import redact
+from deployguard.report.escape import json_text
 from deployguard.report.redact import Mask
 
 SCHEMA_VERSION = "1"
@@ -35,13 +35,13 @@ def render(report: Report) -> str:
             "expiring": [_exemption(one) for one in report.exemptions.expiring],
         },
     }
-    return json.dumps(body, indent=2) + "\n"
+    return json_text(body)
 
 
 def _target(target: Target) -> Json:
     return {
-        "name": redact.masked(target.name),
-        "argument": redact.masked(target.argument),
+        "name": redact.named(target.name),
+        "argument": redact.named(target.argument),
         "kind": target.kind,
         "status": target.status,
         "problems": [
@@ -70,7 +70,7 @@ def _container(container: Container, mask: Mask) -> Json:
         else {"apiVersion": workload.api_version, "kind": workload.kind, "name": workload.name},
         "labels": _labels(spec.labels, mask),
         "location": _location(spec.location),
-        "image": _image(spec),
+        "image": _image(spec, mask),
         "process": _process(container, mask),
         "ports": [
             {"container": port.container, "protocol": port.protocol, "published": port.published}
@@ -101,18 +101,18 @@ def _labels(labels: Mapping[str, str], mask: Mask) -> Json:
     }
 
 
-def _image(spec: ContainerSpec) -> Json:
+def _image(spec: ContainerSpec, mask: Mask) -> Json:
     image, named = spec.image, spec.image_reference
     if isinstance(image, Image):
         return {
-            "reference": image.reference,
+            "reference": mask.named(image.reference),
             "digest": image.digest,
             "config_digest": image.config_digest,
             "platform": image.platform,
             "source": image.origin,
         }
     return {
-        "reference": None if named is None or named.value is None else redact.masked(named.value),
+        "reference": None if named is None or named.value is None else mask.named(named.value),
         "digest": None,
         "config_digest": None,
         "platform": None,
@@ -125,7 +125,9 @@ def _process(container: Container, mask: Mask) -> Json:
     return {
         "args": redact.arguments(process.args, mask),
         "cwd": None if process.cwd.value is None else mask(process.cwd.value),
-        "user": None if process.user is None else process.user.value,
+        "user": None
+        if process.user is None or process.user.value is None
+        else mask(process.user.value),
         "terminal": process.terminal.value,
         "env": [
             {
@@ -175,11 +177,11 @@ def _missing(missing: Sequence[Missing], mask: Mask) -> list[str]:
 
 def _location(location: Location) -> Json:
     return {
-        "file": location.file,
+        "file": redact.named(location.file),
         "line": location.line,
         "column": location.column,
         "pointer": location.pointer,
-        "image": location.image,
+        "image": None if location.image is None else redact.named(location.image),
         "layer": location.layer,
     }
 

@@ -1,6 +1,7 @@
 """How a place reads to a person, and how what is missing can be supplied."""
 
 from deployguard.model.evidence import Location, Reason
+from deployguard.report.redact import named
 
 _SHORT_DIGEST = 12
 
@@ -24,9 +25,11 @@ WAYS_OUT = {
 def place(location: Location) -> str:
     """Return "FILE:LINE:COLUMN", for a place in an image with the image and the short layer id."""
     numbers = (location.line, location.column)
-    text = ":".join((location.file, *(str(number) for number in numbers if number is not None)))
+    text = ":".join(
+        (named(location.file), *(str(number) for number in numbers if number is not None))
+    )
     if location.image is not None:
-        text += f" in {location.image}"
+        text += f" in {named(location.image)}"
     if location.layer is not None:
         text += f" (layer {short(location.layer)})"
     return text

@@ -6,14 +6,13 @@ that are not shown are masked.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from deployguard.model.disclosure import open_name, shown
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Claim, Evidence, Traced
 from deployguard.model.report import Container
-
-Mask = Callable[[str], str]
 
 HIDDEN = "(hidden)"
 
@@ -30,14 +29,19 @@ _NAME = re.compile(r"[A-Za-z_][\w.-]*")
 # `setdefault("NAME", "value")`, `NAME is 'value'`.
 _ASSIGNED = re.compile(
     r"[\"'\])]{0,3}"
-    r"(?:[ \t]{0,4}[=:]{1,2}[ \t]{0,4}(?P<value>\"[^\"\n]*\"?|'[^'\n]*'?"
+    r"(?:[ \t]{0,4}[=:]{1,2}[ \t]{0,4}(?P<value>\(hidden\)|\"[^\"\n]*\"?|'[^'\n]*'?"
     r"|(?:(?:Basic|Bearer|Digest|Token)[ \t])?[^\s,;)&|'\"]+)"
     r"|(?:,[ \t]{0,4}|[ \t]{1,4}(?:is|to)[ \t]{1,4})(?P<quoted>\"[^\"\n]*\"?|'[^'\n]*'?))"
 )
-_OPTION_VALUE = re.compile(r"[ \t]{1,4}(?P<value>\"[^\"\n]*\"?|'[^'\n]*'?|[^\s'\"-][^\s'\"]*)")
+_OPTION_VALUE = re.compile(
+    r"[ \t]{1,4}(?P<value>\(hidden\)|\"[^\"\n]*\"?|'[^'\n]*'?|[^\s'\"-][^\s'\"]*)"
+)
 _PATH_OR_NUMBER = re.compile(r"/[\w./:+-]*\Z|[\d.:+-]*\Z|[a-z]{2}_[A-Z]{2}[\w.-]*\Z|C\.[\w-]*\Z")
 _MIN_SECRET = 4  # what is shorter stands in every second word by chance
 _MIN_VALUE = 8
+# More alternatives, or longer ones, make one expression slow to build and to run.
+_ALTERNATIVES = 64
+_EXPRESSION = 65_536
 
 
 def speaks_of_secret(name: str) -> bool:
@@ -64,17 +68,79 @@ def masked(text: str) -> str:
     return "".join((*pieces, text[done:]))
 
 
+def named(text: str) -> str:
+    """Mask a path, a reference or an address, in which a colon assigns nothing."""
+    return masked(text) if "=" in text else _USER_INFORMATION.sub(f"://{HIDDEN}@", text)
+
+
+def _same(text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Masks texts about one container; `hide` takes the hidden values of its variables out."""
+
+    hide: Callable[[str], str] = field(default=_same)
+
+    def __call__(self, text: str) -> str:
+        """Return a text with everything masked."""
+        return masked(self.hide(text))
+
+    def named(self, text: str) -> str:
+        """Return a path or a reference with its secrets masked."""
+        return named(self.hide(text))
+
+
 def mask(container: Container) -> Mask:
     """Return what masks texts about a container, its variables' hidden values included."""
     decided = deciding(container)
     hidden = sorted(set(_hidden_values(container, decided)), key=lambda text: (-len(text), text))
     if not hidden:
-        return masked
+        return Mask()
+    if len(hidden) > _ALTERNATIVES or sum(map(len, hidden)) > _EXPRESSION:
+        return Mask(_hiding(hidden))
     pattern = re.compile("|".join(re.escape(value) for value in hidden))
-    return lambda text: masked(pattern.sub(HIDDEN, text))
+    return Mask(lambda text: pattern.sub(HIDDEN, text))
 
 
-def arguments(words: Sequence[Traced[str | None]], mask_text: Mask) -> tuple[str | None, ...]:
+def _hiding(values: Iterable[str]) -> Callable[[str], str]:
+    """Return what takes any of many values out, in time that does not grow with their number."""
+    by_start: dict[str, set[str]] = {}
+    for value in values:
+        by_start.setdefault(value[:_MIN_SECRET], set()).add(value)
+    lengths = {
+        start: sorted({len(value) for value in found}, reverse=True)
+        for start, found in by_start.items()
+    }
+
+    def hide(text: str) -> str:
+        pieces: list[str] = []
+        done = position = 0
+        while position <= len(text) - _MIN_SECRET:
+            start = text[position : position + _MIN_SECRET]
+            found = next(
+                (
+                    length
+                    for length in lengths.get(start, ())
+                    if text[position : position + length] in by_start[start]
+                ),
+                None,
+            )
+            if found is None:
+                position += 1
+                continue
+            pieces += (text[done:position], HIDDEN)
+            position += found
+            done = position
+        return "".join((*pieces, text[done:]))
+
+    return hide
+
+
+def arguments(
+    words: Sequence[Traced[str | None]], mask_text: Callable[[str], str]
+) -> tuple[str | None, ...]:
     """Mask the words of a command; one that follows an option for a secret goes whole."""
     result: list[str | None] = []
     before = ""
@@ -119,14 +185,28 @@ def _hidden_values(container: Container, decided: frozenset[str]) -> Iterator[st
         *(entry.program.process.env for entry in container.programs),
     )
     for name, value in _values(environments):
-        if variable(name, value, decided) == value:
-            continue
-        secret = speaks_of_secret(name) and len(value) >= _MIN_SECRET
-        if secret or (len(value) >= _MIN_VALUE and not _PATH_OR_NUMBER.match(value)):
-            if shown("", value) == value:  # a word that gives nothing away
-                continue
+        if variable(name, value, decided) != value and _is_hidden(name, value):
             yield value
             yield repr(value)[1:-1]
+    yield from _given_values(container.spec.given, container.spec.image_reference)
+
+
+def _given_values(given: Mapping[str, str], image: Traced[str | None] | None) -> Iterator[str]:
+    """Yield what came from outside and is not for show; a report has to name the image."""
+    reference = (image.value if image is not None else None) or ""
+    for name, value in given.items():
+        if open_name(name) or not _is_hidden(name, value):
+            continue
+        if value not in reference or speaks_of_secret(name):
+            yield value
+            yield repr(value)[1:-1]
+
+
+def _is_hidden(name: str, value: str) -> bool:
+    secret = speaks_of_secret(name) and len(value) >= _MIN_SECRET
+    if not secret and (len(value) < _MIN_VALUE or _PATH_OR_NUMBER.match(value)):
+        return False
+    return shown("", value) != value  # a word that gives nothing away
 
 
 def _values(environments: Sequence[Environment]) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,5 @@
 """The report as SARIF 2.1.0 (OASIS standard, section 3), for code scanning and editors."""
 
-import json
-
 from deployguard.model.action import Action
 from deployguard.model.decision import Verdict
 from deployguard.model.evidence import Location
@@ -9,7 +7,7 @@ from deployguard.model.finding import Severity
 from deployguard.model.problem import Problem
 from deployguard.model.report import Container, Report, Status, Target
 from deployguard.report import redact
-from deployguard.report.escape import uri
+from deployguard.report.escape import json_text, line, uri
 from deployguard.report.place import WAYS_OUT
 from deployguard.report.redact import Mask
 from deployguard.report.repository import in_the_repository
@@ -65,7 +63,7 @@ def render(report: Report) -> str:
             for verdict in report.verdicts
         ],
     }
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+    return json_text({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _rule(rule: str, report: Report) -> Json:
@@ -96,14 +94,14 @@ def _result(verdict: Verdict, container: Container, mask: Mask, index: int) -> J
             }
         ],
         "relatedLocations": [
-            {**_location(step.location), "id": number, "message": {"text": mask(step.note)}}
+            {**_location(step.location), "id": number, "message": {"text": _shown(mask(step.note))}}
             for number, step in enumerate(finding.evidence)
         ],
         "partialFingerprints": {"deployguard/v1": finding.fingerprint},
         "properties": {"answer": finding.answer, "reachable": finding.reachable.scope},
     }
     if verdict.exemption is not None:
-        text = redact.masked(verdict.exemption.reason)
+        text = _shown(redact.masked(verdict.exemption.reason))
         result["suppressions"] = [{"kind": "external", "justification": text}]
     return result
 
@@ -113,18 +111,24 @@ def _message(verdict: Verdict, mask: Mask) -> str:
     missing = [
         f"Missing: {mask(entry.what)} ({WAYS_OUT[entry.reason]})." for entry in finding.missing
     ]
-    return "\n".join(
-        (
-            f"{finding.container}: {mask(finding.message)}",
-            *missing,
-            f"Fix: {finding.remedy}",
-        )
+    lines = (
+        f"{finding.container}: {mask(finding.message)}",
+        *missing,
+        f"Fix: {finding.remedy}",
     )
+    return "\n".join(map(_shown, lines))
+
+
+def _shown(text: str) -> str:
+    """Return a line of a message; "[text](target)" would be a link (section 3.11.6)."""
+    return line(text).replace("](", "] (")
 
 
 def _location(location: Location) -> Json:
-    path = location.file if location.image is None else f"{location.image}/{location.file}"
-    physical: Json = {"artifactLocation": {"uri": uri(path.replace("//", "/"))}}
+    path = redact.named(location.file)
+    if location.image is not None:
+        path = f"{redact.named(location.image)}/{path.lstrip('/')}"
+    physical: Json = {"artifactLocation": {"uri": uri(path)}}
     if location.line is not None:
         region: Json = {"startLine": location.line}
         if location.column is not None:
@@ -138,7 +142,7 @@ def _notification(target: Target, problem: Problem) -> Json:
     notification: Json = {
         "level": "note" if target.status is Status.INSPECTED else "error",
         "message": {
-            "text": f"{redact.masked(target.name)}: {redact.masked(problem.message)}{hint}"
+            "text": _shown(f"{redact.named(target.name)}: {redact.masked(problem.message)}{hint}")
         },
         "descriptor": {"id": problem.code},
     }

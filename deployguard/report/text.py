@@ -11,7 +11,7 @@ from deployguard.model.image import Image
 from deployguard.model.problem import Problem
 from deployguard.model.report import Container, Report, Status, Target
 from deployguard.report import redact
-from deployguard.report.escape import plain
+from deployguard.report.escape import line
 from deployguard.report.place import WAYS_OUT, place, short
 from deployguard.report.redact import Mask
 from deployguard.report.summary import summary
@@ -34,7 +34,7 @@ def render(report: Report) -> str:
     blocks.extend(tuple(_target(target)) for target in report.targets)
     blocks.append(tuple(_exemptions(report)))
     blocks.append((f"decision: {report.decision} ({summary(report).line()})",))
-    return "\n\n".join("\n".join(map(plain, block)) for block in blocks if block) + "\n"
+    return "\n\n".join("\n".join(map(line, block)) for block in blocks if block) + "\n"
 
 
 def _weight(verdict: Verdict) -> tuple[int, int]:
@@ -94,11 +94,9 @@ def _command(words: Sequence[Traced[str | None]], mask: Mask) -> str:
 
 def _target(target: Target) -> Iterator[str]:
     if target.status is not Status.INSPECTED:
-        yield f"{target.status} {redact.masked(target.name)}"
+        yield f"{target.status} {redact.named(target.name)}"
     for problem in target.problems:
-        prefix = (
-            "  " if target.status is not Status.INSPECTED else f"{redact.masked(target.name)}: "
-        )
+        prefix = "  " if target.status is not Status.INSPECTED else f"{redact.named(target.name)}: "
         yield prefix + _problem(problem)
 
 
@@ -126,7 +124,7 @@ def _explained(container: Container, mask: Mask) -> Iterator[str]:
     spec, process = container.spec, container.process
     yield f"container {container.id}"
     yield f"  declared: {place(spec.location)}"
-    yield f"  image: {mask(_image(spec.image, spec.image_reference))}"
+    yield f"  image: {mask.named(_image(spec.image, spec.image_reference))}"
     yield f"  process: {_command(process.args, mask)}"
     for word, shown in zip(process.args, redact.arguments(process.args, mask), strict=True):
         yield f"    {place(word.location)}: {'?' if shown is None else shown}"

@@ -5,7 +5,8 @@ understood from there on, and the outcome says so: nothing is passed over in sil
 """
 
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
@@ -25,16 +26,20 @@ from deployguard.shell.state import (
     State,
     Status,
     assign,
+    blurred,
     export,
     forget,
     lookup,
-    merged,
+    restored,
     unexport,
     unset,
     written,
 )
+from deployguard.shell.utilities import finding, formatted, user_number, version_key
 
 _STEPS = 20_000
+# What bash makes of <(...): a descriptor's path, whose number is of no account here.
+_PROCESS_FILE = "/dev/fd/63"
 _CALLS = 30
 # Utilities that end, start nothing, print nothing, and succeed where nothing is wrong.
 _SILENT = frozenset(
@@ -55,7 +60,7 @@ _WRITING = frozenset(
 _ASKING = frozenset(
     {"grep", "egrep", "fgrep", "nc", "ncat", "pg_isready", "curl", "wget", "ping", "pgrep", "diff",
      "getent", "expr", "awk", "cut", "tr", "sort", "wc", "hostname", "basename", "dirname",
-     "openssl", "md5sum", "sha256sum", "base64", "find"}
+     "openssl", "md5sum", "sha256sum", "base64"}
 )  # fmt: skip
 
 
@@ -94,6 +99,7 @@ class _Run:
     starts: list[Start] = field(default_factory=list)
     steps: int = _STEPS
     calls: int = 0
+    in_open_loop: bool = False
     condition: tuple[Missing, ...] = ()
 
     def at(self, line: int) -> Location:
@@ -165,27 +171,50 @@ class _Run:
                 if value.value is None:
                     return replace(state, status=Status(None, _first(value.missing)))
                 return replace(state, status=FAILURE if value.value == "0" else SUCCESS)
-            case syntax.Redirected(body=body, redirects=redirects):
-                return self.redirected(redirects, self.statement(body, state))
+            case syntax.Redirected():
+                return self.compound(statement, state)
+
+    def compound(self, statement: syntax.Redirected, state: State) -> State:
+        """Run a compound command under its redirections."""
+        inner, entered = self.fed(statement.redirects, state)
+        if not entered:
+            return inner
+        after = replace(self.statement(statement.body, inner), stdin=state.stdin)
+        return self.redirected(statement.redirects, after)
 
     @staticmethod
     def back(outer: State, inner: State) -> State:
         """Return the state after a subshell: its files and status stay, the rest is lost."""
-        return replace(outer, files=inner.files, status=inner.status, output=inner.output)
+        return replace(
+            outer,
+            files=inner.files,
+            status=inner.status,
+            output=inner.output,
+            unordered=inner.unordered,
+        )
 
     def pipeline(self, statement: syntax.Pipeline, state: State) -> State:
         """Run the commands of a pipeline, each in a shell of its own where there are several."""
         if len(statement.commands) == 1:
             state = self.statement(statement.commands[0], state)
         else:
-            for command in statement.commands:
-                inner = replace(state, output=None)
-                state = self.back(state, self.statement(command, inner))
+            state = self.piped(statement.commands, state)
         if not statement.negated or state.flow is not Flow.NEXT:
             return state
         code = state.status.code
         negated = Status(None, state.status.missing) if code is None else Status(int(code == 0))
         return replace(state, status=negated)
+
+    def piped(self, commands: Sequence[syntax.Statement], state: State) -> State:
+        """Run each command in a shell of its own, which reads what the one before wrote."""
+        stdin, last = state.stdin, len(commands) - 1
+        for index, command in enumerate(commands):
+            empty = Traced[str | None]("", state.cwd.location)
+            output = state.output if index == last else empty
+            inner = self.statement(command, replace(state, stdin=stdin, output=output))
+            stdin = inner.output
+            state = replace(self.back(state, inner), output=state.output)
+        return replace(state, output=stdin)
 
     def and_or(self, statement: syntax.AndOr, state: State) -> State:
         """Run the right side where the left side's status asks for it."""
@@ -221,11 +250,26 @@ class _Run:
         return self.same(state, after, line)
 
     def same(self, one: State, other: State, line: int) -> State:
-        """Return the state after either of two ways; ways that differ end understanding."""
-        alike = merged([replace(one, status=SUCCESS), replace(other, status=SUCCESS)])
-        if len(alike) > 1:
+        """Return the state after either of two ways: a value they leave different is unseen.
+
+        Ways that differ in more end understanding.
+        """
+        place = self.at(line)
+        what = f"which way a condition goes ({place.file}:{line})"
+        missing = one.status.missing or other.status.missing or Missing(Reason.SCRIPT, what)
+        if self.in_open_loop:
+            # How often an open loop runs is not known, so that leaving it early changes nothing.
+            one, other = self.staying(one), self.staying(other)
+        alike = blurred(replace(one, status=SUCCESS), replace(other, status=SUCCESS), missing)
+        if alike is None:
             raise self.unclear("which way a condition goes", line)
-        return replace(one, status=Status(None, one.status.missing or other.status.missing))
+        return replace(alike, status=Status(None, one.status.missing or other.status.missing))
+
+    @staticmethod
+    def staying(state: State) -> State:
+        """Return a state that leaves its loop as one that does not."""
+        leaving = state.flow in {Flow.BREAK, Flow.CONTINUE} and state.levels <= 1
+        return replace(state, flow=Flow.NEXT, levels=0) if leaving else state
 
     def conditional(self, statement: syntax.If, state: State) -> State:
         """Run the first branch whose condition holds."""
@@ -269,20 +313,40 @@ class _Run:
                 self.script(statement.condition, replace(state, tested=True)), tested=tested
             )
             if state.status.code is None:
-                count = len(self.starts)
-                after = self.script(statement.body, state)
-                if len(self.starts) > count:
-                    raise self.unclear("how often a loop runs", statement.line)
-                if after.flow is not Flow.NEXT:
-                    after = replace(after, flow=Flow.NEXT, levels=0)
-                return self.same(state, after, statement.line)
+                return self.open_loop(statement, state)
             if (state.status.code == 0) is statement.until:
                 return replace(state, status=SUCCESS)
-            state = self.script(statement.body, state)
+            with self.looping(is_open=False):
+                state = self.script(statement.body, state)
             state, left = self.left(state)
             if left:
                 return state
         raise self.unclear("how often a loop runs", statement.line)
+
+    def open_loop(self, statement: syntax.Loop, state: State) -> State:
+        """Run a loop of which nobody knows how often it runs.
+
+        Twice: the second time what the first has changed is unseen, as it is after any round. A
+        round that starts something, or that leaves the script, is not understood.
+        """
+        count = len(self.starts)
+        with self.looping(is_open=True):
+            for _ in range(2):
+                after = self.script(statement.body, state)
+                after = self.script(statement.condition, replace(self.staying(after), tested=True))
+                if len(self.starts) > count or after.flow is not Flow.NEXT:
+                    raise self.unclear("how often a loop runs", statement.line)
+                state = self.same(state, replace(after, tested=state.tested), statement.line)
+        return state
+
+    @contextmanager
+    def looping(self, *, is_open: bool) -> Iterator[None]:
+        """Say for the rounds of a loop whether it is known how often they run."""
+        outer, self.in_open_loop = self.in_open_loop, is_open
+        try:
+            yield
+        finally:
+            self.in_open_loop = outer
 
     @staticmethod
     def left(state: State) -> tuple[State, bool]:
@@ -309,7 +373,8 @@ class _Run:
             fields, state = self.expander.fields(statement.words, state)
             values = [self.seen(entry, statement.line) for entry in fields]
         for value in values:
-            state = self.script(statement.body, assign(state, statement.name, value))
+            with self.looping(is_open=False):
+                state = self.script(statement.body, assign(state, statement.name, value))
             state, over = self.left(state)
             if over:
                 return state
@@ -399,9 +464,14 @@ class _Run:
             for assignment in command.assignments:
                 state = self.assigned(assignment, state)
             return self.redirected(command.redirects, replace(state, status=SUCCESS))
-        fields, state = self.expander.fields(command.words, state)
+        plain, state = self.declared(command, state)
+        fields, state = self.expander.fields(plain, state)
         if state.flow is not Flow.NEXT:
             return state
+        hidden = next((entry for entry in fields if entry.value is None and entry.several), None)
+        if hidden is not None and fields[0].value in {"[", "test"}:
+            # However many words it is, a test changes nothing and ends.
+            return replace(state, status=Status(None, _first(hidden.missing)))
         words = tuple(self.seen(entry, command.line) for entry in fields)
         if not words:
             return self.redirected(command.redirects, replace(state, status=SUCCESS))
@@ -413,14 +483,39 @@ class _Run:
             for assignment in command.assignments:
                 entry, state = self.expander.text(assignment.value, state)
                 state = export(state, assignment.name, entry.traced())
-        after = self.called(name, words, command, state)
+        inner, entered = self.fed(command.redirects, state)
+        names = [assignment.name for assignment in command.assignments]
+        if not entered:
+            return restored(inner, kept, names)
+        after = self.called(name, words, command, inner)
+        if inner.stdin is not state.stdin:
+            after = replace(after, stdin=state.stdin)
         after = self.redirected(command.redirects, after)
-        if command.assignments and name not in {"export", "exec", ":"}:
-            return replace(after, env=kept.env, variables=kept.variables)
-        return after
+        return after if name in {"export", "exec", ":"} else restored(after, kept, names)
+
+    def declared(
+        self, command: syntax.Simple, state: State
+    ) -> tuple[tuple[syntax.Word, ...], State]:
+        """Set the arrays of `local names=(a b)` and its kin; return the words that are left."""
+        words: list[syntax.Word] = []
+        for word in command.words:
+            match word.parts:
+                case (syntax.Literal(text, False), syntax.Array() as array):
+                    value = syntax.Word((array,), word.line)
+                    append = text.endswith("+=")
+                    given = syntax.Assignment(text.rstrip("+="), value, append=append)
+                    state = self.assigned(given, state)
+                case _:
+                    words.append(word)
+        return tuple(words), state
 
     def assigned(self, assignment: syntax.Assignment, state: State) -> State:
         """Set a variable, or append to it."""
+        match assignment.value.parts:
+            case (syntax.Array(words=words),):
+                return self.collected(assignment, words, state)
+            case _:
+                pass
         entry, state = self.expander.text(assignment.value, state)
         value = entry.traced()
         if assignment.append:
@@ -431,16 +526,30 @@ class _Run:
                 value = replace(value, value=f"{old.value}{value.value}")
         return assign(state, assignment.name, value)
 
+    def collected(
+        self, assignment: syntax.Assignment, words: tuple[syntax.Word, ...], state: State
+    ) -> State:
+        """Set an array, or append to it; its first element is the variable of that name."""
+        name = assignment.name
+        fields, state = self.expander.fields(words, state)
+        items = tuple(self.seen(entry, assignment.value.line) for entry in fields)
+        if assignment.append:
+            value = lookup(state, name)
+            items = (*state.arrays.get(name, () if value is None else (value,)), *items)
+        if items:
+            state = assign(state, name, items[0])
+        return replace(state, arrays={**state.arrays, name: items}, status=SUCCESS)
+
     def called(
         self, name: str, words: tuple[Word, ...], command: syntax.Simple, state: State
     ) -> State:
         """Run a function, a builtin, or start a program."""
         if name in state.functions:
             return self.function(name, words, state, command.line)
-        builtin = _BUILTINS.get(name)
+        base = posixpath.basename(name)
+        builtin = _BUILTINS.get(base if base in _UTILITIES else name)
         if builtin is not None:
             return builtin(self, words, command, state)
-        base = posixpath.basename(name)
         if base in _SILENT:
             return replace(state, status=SUCCESS)
         if base in _PRINTING | _WRITING | _ASKING:
@@ -494,12 +603,17 @@ class _Run:
         self.calls += 1
         self.location = location
         try:
-            inner = self.statement(definition.body, replace(state, positional=words[1:], more=()))
+            inner = self.statement(
+                definition.body,
+                replace(state, positional=words[1:], more=(), callers=(name, *state.callers)),
+            )
         finally:
             self.calls -= 1
             self.location = here
         flow = Flow.NEXT if inner.flow is Flow.RETURN else inner.flow
-        return replace(inner, positional=outer.positional, more=outer.more, flow=flow)
+        return replace(
+            inner, positional=outer.positional, more=outer.more, flow=flow, callers=outer.callers
+        )
 
     def sourced(self, words: tuple[Word, ...], line: int, state: State) -> State:
         """Run a file in this shell (`.` and `source`)."""
@@ -526,10 +640,12 @@ class _Run:
         self.calls += 1
         self.location = content.location
         try:
-            after = self.script(parse(content.data.decode("utf-8", "replace")), state)
+            inner = replace(state, callers=("source", *state.callers))
+            after = self.script(parse(content.data.decode("utf-8", "replace")), inner)
         finally:
             self.calls -= 1
             self.location = here
+        after = replace(after, callers=state.callers)
         return replace(after, flow=Flow.NEXT) if after.flow is Flow.RETURN else after
 
     def substitute(
@@ -539,7 +655,9 @@ class _Run:
         place = replace(self.location)
         missing = (Missing(Reason.SCRIPT, f"what a command substitution gives ({place.file})"),)
         if part.process:
-            return Traced(None, place, missing=missing), state
+            # A path is handed over, while the body runs beside.
+            self.script(part.body, replace(state, output=Traced("", place), background=True))
+            return Traced(_PROCESS_FILE, place), state
         before = list(self.starts)
         inner = replace(state, output=Traced("", place), tested=True)
         try:
@@ -549,12 +667,43 @@ class _Run:
             return Traced(None, place, missing=(error.missing,)), state
         started = len(self.starts) > len(before)
         self.starts = before
-        known = after.status.code is not None and after.output is not None
+        known = after.status.code is not None and after.output is not None and not after.unordered
         if started or not known or after.output is None or after.output.value is None:
             lost = replace(state, status=Status(None, missing[0]))
             return Traced(None, place, missing=missing), lost
         value = after.output.value.rstrip("\n")
         return Traced(value, place), replace(state, status=after.status)
+
+    def fed(self, redirects: tuple[syntax.Redirect, ...], state: State) -> tuple[State, bool]:
+        """Return the state with what redirections give to read, and whether they succeed."""
+        for redirect in redirects:
+            if redirect.operator not in {"<", "<<", "<<-", "<<<"} or redirect.descriptor:
+                continue
+            entry, state = self.expander.text(redirect.target, state)
+            given = entry.traced()
+            if redirect.operator == "<<<" and given.value is not None:
+                given = replace(given, value=f"{given.value}\n")
+            if redirect.operator == "<" and given.value is not None:
+                content = self.content(given.value, state)
+                if isinstance(content, Absent):
+                    return replace(state, status=FAILURE), False
+                if isinstance(content, Unread):
+                    given = replace(given, value=None, missing=(content.missing,))
+                else:
+                    text = content.data.decode("utf-8", "replace")
+                    given = Traced(text, content.location)
+            state = replace(state, stdin=given)
+        return state, True
+
+    @staticmethod
+    def content(path: str, state: State) -> Content | Absent | Unread:
+        """Read a file as the script sees it."""
+        whole = posixpath.normpath(posixpath.join(state.cwd.value or "", path))
+        if not whole.startswith("/"):
+            return Unread(_first(state.cwd.missing) or Missing(Reason.SCRIPT, "the directory"))
+        if whole.startswith("/dev/"):
+            return Unread(Missing(Reason.SCRIPT, f"what is read from {whole}"))
+        return state.files.read(whole)
 
     def redirected(self, redirects: tuple[syntax.Redirect, ...], state: State) -> State:
         """Follow what redirections write: the content is left open, the place is known."""
@@ -608,17 +757,23 @@ def _echo(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: Sta
 
 def _printf(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
     place = run.at(command.line)
-    value = words[1].value if len(words) == 2 else None  # noqa: PLR2004  (a format alone)
-    plain = value is not None and "%" not in value and "\\" not in value
+    values = [word.value for word in words[1:]]
+    given = [value for value in values if value is not None]
+    made = formatted(given[0], given[1:]) if given and len(given) == len(values) else None
     missing = (Missing(Reason.SCRIPT, "what printf writes"),)
-    text: Traced[str | None] = Traced(value if plain else None, place, missing=missing)
-    return replace(written(state, text), status=SUCCESS)
+    text: Traced[str | None] = Traced(made, place, missing=() if made is not None else missing)
+    to_file = any(redirect.operator.startswith(">") for redirect in command.redirects)
+    return replace(state if to_file else written(state, text), status=SUCCESS)
 
 
 def _cat(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
     place = run.at(command.line)
+    given = state.stdin.value if state.stdin is not None else None
     missing = (Missing(Reason.SCRIPT, "what cat writes"),)
     text: Traced[str | None] = Traced(None, place, missing=missing)
+    if len(words) == 1 and given is not None:
+        state = replace(state, stdin=Traced("", place))
+        return replace(written(state, Traced(given, place)), status=SUCCESS)
     if len(words) == 2 and words[1].value and not words[1].value.startswith("-"):  # noqa: PLR2004
         path = words[1].value
         whole = posixpath.normpath(posixpath.join(state.cwd.value or "", path))
@@ -781,13 +936,69 @@ def _command(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: 
     return run.called(name, rest, command, replace(state, functions={}))
 
 
+def _id(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
+    """Print the user: its number is known where the process, or /etc/passwd, says so."""
+    place = run.at(command.line)
+    missing = (Missing(Reason.COMMAND, "what id prints"),)
+    text: Traced[str | None] = Traced(None, place, missing=missing)
+    if [word.value for word in words[1:]] == ["-u"]:
+        number = user_number(run.process.user, state.files)
+        if number is not None:
+            text = Traced(f"{number}\n", place)
+    return replace(written(state, text), status=SUCCESS)
+
+
+def _find(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
+    """Print the paths that find meets; with -exec and its kin only what is known to end is run."""
+    given = [word.value for word in words[1:]]
+    for option, following in zip(given, [*given[1:], None], strict=True):
+        if option in {"-exec", "-execdir", "-ok", "-okdir"}:
+            started = posixpath.basename(following or "")
+            if started not in _SILENT | _PRINTING | _WRITING | _ASKING:
+                raise run.unclear("what find starts", command.line)
+    place = run.at(command.line)
+    found = finding(given, state.cwd.value, state.files)
+    if isinstance(found, Missing):
+        unseen: Traced[str | None] = Traced(None, place, missing=(found,))
+        return replace(written(state, unseen), status=Status(None, found))
+    if len(found) > 1:
+        # The order is the directory's; sort, and a loop over all, make it no matter.
+        state = replace(state, unordered=True)
+    text: Traced[str | None] = Traced("".join(f"{path}\n" for path in found), place)
+    return replace(written(state, text), status=SUCCESS)
+
+
+def _sort(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
+    place = run.at(command.line)
+    given = state.stdin.value if state.stdin is not None else None
+    options = {word.value for word in words[1:]}
+    if given is None or not options <= {"-V"}:
+        missing = (Missing(Reason.COMMAND, "what sort prints"),)
+        return replace(written(state, Traced(None, place, missing=missing)), status=SUCCESS)
+    lines = sorted(given.splitlines(), key=version_key if options else None)
+    text: Traced[str | None] = Traced("".join(f"{line}\n" for line in lines), place)
+    return replace(written(state, text), status=SUCCESS, unordered=False)
+
+
 def _read(run: _Run, words: tuple[Word, ...], command: syntax.Simple, state: State) -> State:
+    """Take a line of what the command before wrote; the shell's own input is not seen."""
     missing = (Missing(Reason.SCRIPT, "what read takes from its standard input"),)
-    for word in words[1:]:
-        if word.value and not word.value.startswith("-"):
-            unseen: Traced[str | None] = Traced(None, run.at(command.line), missing=missing)
-            state = assign(state, word.value, unseen)
-    return replace(state, status=Status(None, missing[0]))
+    names = [word.value for word in words[1:] if word.value and not word.value.startswith("-")]
+    options = [word.value for word in words[1:] if word.value is None or word.value.startswith("-")]
+    given = state.stdin.value if state.stdin is not None else None
+    place = run.at(command.line)
+    if given is None or len(names) > 1 or options not in ([], ["-r"]):
+        for name in names:
+            state = assign(state, name, Traced[str | None](None, place, missing=missing))
+        return replace(state, status=Status(None, missing[0]))
+    line, end, rest = given.partition("\n")
+    splitting = lookup(state, "IFS")
+    letters = " \t\n" if splitting is None else splitting.value
+    value: Traced[str | None] = Traced(line.strip(letters) if letters else line, place)
+    if ("\\" in line and not options) or letters not in {"", " \t\n"}:
+        value = Traced(None, place, missing=missing)
+    state = assign(state, names[0] if names else "REPLY", value)
+    return replace(state, stdin=Traced(rest, place), status=SUCCESS if end else FAILURE)
 
 
 def _refuse(run: _Run, words: tuple[Word, ...], command: syntax.Simple, _: State) -> State:
@@ -801,9 +1012,14 @@ _BUILTINS: Mapping[str, Builtin] = {
     "return": _leave(Flow.RETURN), "break": _leave(Flow.BREAK),
     "continue": _leave(Flow.CONTINUE), "exec": _exec, ".": _source, "source": _source,
     "eval": _eval, "test": _test, "[": _test, "command": _command, "builtin": _command,
-    "read": _read, "getopts": _refuse, "pushd": _refuse, "popd": _refuse, "let": _refuse,
+    "read": _read, "id": _id, "find": _find, "sort": _sort, "getopts": _refuse, "pushd": _refuse,
+    "popd": _refuse, "let": _refuse,
     "shopt": _succeed,
 }  # fmt: skip
+# Those of them that are programs, so that a path may name them.
+_UTILITIES = frozenset(
+    {"true", "false", "echo", "printf", "cat", "test", "[", "id", "find", "sort"}
+)
 
 
 def execute(

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from deployguard.effective.search import absolute
@@ -13,6 +13,7 @@ from deployguard.shell.state import Flow, Shell, State, Status, assign, lookup
 from deployguard.shell.syntax import (
     AnsiQuoted,
     Arithmetic,
+    Array,
     Literal,
     Parameter,
     Part,
@@ -24,6 +25,7 @@ from deployguard.shell.syntax import (
 _LONGEST_TRIMMED = 4096
 _MOST_PATHS = 2000
 _BRACES = re.compile(r"\{[^{}]*(?:,|\.\.)[^{}]*\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _DEFAULT_SPLITTING = " \t\n"
 
 
@@ -135,6 +137,9 @@ class Expander:
             case Unclear(text, quoted):
                 missing = Missing(Reason.SCRIPT, f"what the expansion {text} gives")
                 return [_Piece(None, quoted, split=not quoted, missing=(missing,))], state
+            case Array():
+                missing = Missing(Reason.SCRIPT, "what an array holds")
+                return [_Piece(None, quoted=True, missing=(missing,))], state
             case Substitution(_, quoted):
                 value, state = self.substitute(part, state)
                 return [_Piece(value.value, quoted, split=not quoted, missing=value.missing)], state
@@ -171,7 +176,11 @@ class Expander:
 
     def _parameter(self, part: Parameter, state: State) -> tuple[list[_Piece], State]:
         if part.name in {"@", "*"}:
-            return self._positional(part, state)
+            return self._positional(part, state.positional, state.more, state)
+        if part.name[0] == "!" and len(part.name) > 1:
+            return self._indirect(part, state)
+        if part.name.endswith(("[@]", "[*]")):
+            return self._elements(part, state)
         value = self._value(part, state)
         if part.operator in {"-", ":-", "=", ":=", "+", ":+", "?", ":?"}:
             return self._conditional(part, value, state)
@@ -180,6 +189,41 @@ class Expander:
                 return [], replace(state, flow=Flow.EXIT, status=Status(2))
             value = Traced("", self.locate(part.argument.line))
         return self._changed(part, value, state)
+
+    def _indirect(self, part: Parameter, state: State) -> tuple[list[_Piece], State]:
+        """Expand `${!name}`: the variable that another names (bash, 3.5.3)."""
+        named = lookup(state, part.name[1:])
+        if self.shell.bash and named is not None and named.value and _NAME.match(named.value):
+            return self._parameter(replace(part, name=named.value), state)
+        missing = () if named is None else named.missing
+        what = Missing(Reason.SCRIPT, f"what the expansion ${{{part.name}}} gives")
+        return [_Piece(None, part.quoted, split=not part.quoted, missing=missing or (what,))], state
+
+    def _elements(self, part: Parameter, state: State) -> tuple[list[_Piece], State]:
+        """Expand all elements of an array, which is no other than the words of a script."""
+        words = self._array(part.name[: -len("[@]")], state, part.argument.line)
+        if words is None:
+            what = Missing(Reason.SCRIPT, f"what the expansion ${{{part.name}}} gives")
+            return [_Piece(None, quoted=False, split=True, missing=(what,))], state
+        if part.operator == "length":
+            return [_Piece(str(len(words)), part.quoted)], state
+        return self._positional(replace(part, name=part.name[-2]), words, (), state)
+
+    def _array(self, name: str, state: State, line: int) -> tuple[Traced[str | None], ...] | None:
+        """Return the elements of an array, None where they are not known."""
+        location = self.locate(line)
+        if not self.shell.bash or state.doubt is not None:
+            return None
+        match name:
+            case "FUNCNAME":
+                # At the bottom lies the script itself, as a function of the name main.
+                running = (*state.callers, "main") if state.callers else ()
+                return tuple(Traced(caller, location) for caller in running)
+            case "BASH_SOURCE":
+                return (Traced(location.file, location),) if location.pointer is None else None
+            case _:
+                value = lookup(state, name)
+                return state.arrays.get(name, () if value is None else (value,))
 
     def _value(self, part: Parameter, state: State) -> Traced[str | None] | None:
         location = self.locate(part.argument.line)
@@ -199,6 +243,14 @@ class Expander:
                 return state.zero
             case _:
                 pass
+        base, bracket, index = part.name.partition("[")
+        if bracket or (base == "BASH_SOURCE" and self.shell.bash):
+            words = self._array(base, state, part.argument.line)
+            if words is None:
+                missing = (Missing(Reason.SCRIPT, f"the value of ${part.name}"),)
+                return Traced(None, location, missing=missing)
+            number = int(index.rstrip("]") or "0")
+            return words[number] if number < len(words) else None
         if not part.name.isdigit():
             return lookup(state, part.name)
         place = int(part.name) - 1 if len(part.name) < 5 else len(state.positional)  # noqa: PLR2004
@@ -206,9 +258,16 @@ class Expander:
             return state.positional[place]
         return Traced(None, location, missing=state.more) if state.more else None
 
-    def _positional(self, part: Parameter, state: State) -> tuple[list[_Piece], State]:
+    def _positional(
+        self,
+        part: Parameter,
+        words: Sequence[Traced[str | None]],
+        more: tuple[Missing, ...],
+        state: State,
+    ) -> tuple[list[_Piece], State]:
+        """Expand a list of words; `more` says why an unknown number of others follows."""
         if part.operator in {"-", ":-", "+", ":+"}:
-            empty = not state.positional and not state.more
+            empty = not words and not more
             if empty is part.operator.endswith("-"):
                 return self._argument(part, state)
             if not part.operator.endswith("-"):
@@ -217,7 +276,7 @@ class Expander:
             missing = Missing(Reason.SCRIPT, f"what the expansion of ${part.name} gives")
             return [_Piece(None, quoted=False, split=True, missing=(missing,))], state
         found: list[_Piece] = []
-        for index, word in enumerate(state.positional):
+        for index, word in enumerate(words):
             if index:
                 found.append(
                     _Piece(" ", quoted=True)
@@ -227,10 +286,10 @@ class Expander:
             found.append(
                 _Piece(word.value, part.quoted, split=not part.quoted, missing=word.missing)
             )
-        if state.more:
+        if more:
             found += [
                 _Piece(None, quoted=True, ends=True),
-                _Piece(None, quoted=False, split=True, missing=state.more),
+                _Piece(None, quoted=False, split=True, missing=more),
             ]
         return found, state
 

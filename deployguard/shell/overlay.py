@@ -6,7 +6,17 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from deployguard.model.evidence import Location, Missing
-from deployguard.model.filesystem import Absent, Content, FileKind, Filesystem, Stat, Unread
+from deployguard.model.filesystem import (
+    Absent,
+    Content,
+    FileKind,
+    Filesystem,
+    Searched,
+    Stat,
+    Unread,
+    search,
+    searched,
+)
 
 _Found = TypeVar("_Found")
 
@@ -82,6 +92,14 @@ class Overlay:
         unsure = self._unsure(key)
         return self._doubted(self.base.stat(path)) if unsure is None else unsure
 
+    def search(self, path: str, wanted: frozenset[bytes]) -> Searched | Absent | Unread:
+        """Search a file as the script left it."""
+        key = self._key(path)
+        if key not in self.changes and self._unsure(key) is None:
+            return self._doubted(search(self.base, path, wanted))
+        content = self.read(path)
+        return searched((content.data,), wanted) if isinstance(content, Content) else content
+
     def with_change(self, path: str, change: Written | None) -> "Overlay":
         """Return the files with one path written, or removed where `change` is None."""
         return replace(self, changes={**self.changes, self._key(path): change})
@@ -89,6 +107,22 @@ class Overlay:
     def with_unsure(self, directory: str, missing: Missing) -> "Overlay":
         """Return the files where anything below a directory may have been written."""
         return replace(self, unsure=(*self.unsure, (self._key(directory), missing)))
+
+    def either(self, other: "Overlay", missing: Missing) -> "Overlay":
+        """Return the files as one of two ways left them: what they left different is unsure."""
+        changes = {
+            path: change
+            for path, change in self.changes.items()
+            if path in other.changes and repr(other.changes[path]) == repr(change)
+        }
+        differing = sorted({*self.changes, *other.changes} - set(changes))
+        unsure = (*self.unsure, *other.unsure, *((path, missing) for path in differing))
+        return replace(
+            self,
+            changes=changes,
+            unsure=tuple(dict.fromkeys(unsure)),
+            doubt=self.doubt or other.doubt,
+        )
 
     def _key(self, path: str) -> str:
         """Return the path with links resolved as far as the original files go."""

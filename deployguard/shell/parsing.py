@@ -13,6 +13,7 @@ from deployguard.shell.syntax import (
     AndOr,
     AnsiQuoted,
     Arithmetic,
+    Array,
     Assignment,
     Background,
     Calculation,
@@ -48,6 +49,7 @@ _RESERVED = re.compile(
     r"(?:if|then|elif|else|fi|do|done|case|esac|while|until|for|in|function|select|coproc"
     r"|[{}!]|\[\[|\]\])(?=[ \t\n|&;<>()]|\Z)"
 )
+_PARAMETER = re.compile(r"!?[A-Za-z_][A-Za-z0-9_]*(?:\[(?:[@*]|[0-9]{1,4})\])?|[0-9]+|[@*#?$!-]")
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^]\n]*\])?(\+?)=")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DESCRIPTOR = re.compile(r"([0-9]{1,3})(?=[<>])")
@@ -384,18 +386,28 @@ class _Parser:
         line = self.line()
         self.at = match.end()
         if match[2] or self.looking_at("("):
-            return Assignment(match[1], Word((self.array(),), line), append=True)
-        return Assignment(match[1], self.word() or Word((), line), append=bool(match[3]))
+            return Assignment(
+                match[1], Word((self.array(),), line), append=bool(match[2] or match[3])
+            )
+        # After a blank stands the command: `NAME= command` sets the empty text.
+        empty = self.text[self.at : self.at + 1] in {*_BLANKS, ""}
+        value = None if empty else self.word()
+        return Assignment(match[1], value or Word((), line), append=bool(match[3]))
 
-    def array(self) -> Unclear:
-        """Read the value of an array or of one of its elements, which is not evaluated."""
+    def array(self) -> Array | Unclear:
+        """Read the value of an array; one that names its elements is not evaluated."""
         start = self.at
+        words: list[Word] = []
+        named = False
         if self.take("("):
             while True:
                 self.newlines()
                 if self.take(")"):
                     break
-                self.required_word()
+                named = named or self.looking_at("[")
+                words.append(self.required_word())
+            if not named:
+                return Array(tuple(words))
         else:
             self.word()
         return Unclear(self.text[start : self.at], quoted=True)
@@ -571,11 +583,14 @@ class _Parser:
     def parameter(self, *, quoted: bool) -> Part:
         start, line = self.at, self.line()
         length = self.take("#") if not self.looking_at("#}") else False
-        match = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]").match(self.text, self.at)
+        match = _PARAMETER.match(self.text, self.at)
         if match is None or (match[0] == "!" and not self.text.startswith("!}", self.at)):
             self.argument(quoted=quoted)
             return Unclear("${" + self.text[start : self.at], quoted)
         self.at = match.end()
+        if self.looking_at("[") or (match[0][0] == "!" and self.text[self.at] in "@*"):
+            self.argument(quoted=quoted)
+            return Unclear("${" + self.text[start : self.at], quoted)
         if self.take("}"):
             return Parameter(match[0], "length" if length else "", Word((), line), quoted)
         operator = _OPERATOR.match(self.text, self.at)

@@ -25,15 +25,6 @@ class Shell:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """Something that cannot be told, at one line, and how it is taken to be."""
-
-    missing: Missing
-    line: int
-    holds: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """An exit status; `code` None with what would tell it.
 
@@ -64,9 +55,11 @@ class Flow(StrEnum):
 class State:
     """Everything a command may read or change.
 
-    `variables` are those not exported, `marked` names exported before they are set. `positional`
-    is followed by an unknown number of further words where `more` says why. `output` gathers what
-    is written to standard output where somebody reads it; `stdin` is None for the shell's own.
+    `callers` are the functions that run, the innermost first. `variables` are those not exported,
+    `marked` names exported before they are set, `arrays` those of bash, whose first element is the
+    variable of that name. `positional` is followed by an unknown number of further words where
+    `more` says why. `output` gathers what is written to standard output where somebody reads it,
+    `unordered` says that its lines may come in another order; `stdin` is None for the shell's own.
     `saved` holds the variables that `local` hides until the function returns.
     """
 
@@ -77,10 +70,11 @@ class State:
     positional: tuple[Word, ...] = ()
     more: tuple[Missing, ...] = ()
     variables: Mapping[str, Traced[str | None]] = field(default_factory=dict)
+    arrays: Mapping[str, tuple[Word, ...]] = field(default_factory=dict)
     marked: frozenset[str] = frozenset()
     functions: Mapping[str, tuple[Function, Location]] = field(default_factory=dict)
+    callers: tuple[str, ...] = ()
     options: frozenset[str] = frozenset()
-    conditions: tuple[Condition, ...] = ()
     status: Status = SUCCESS
     flow: Flow = Flow.NEXT
     levels: int = 0
@@ -88,6 +82,7 @@ class State:
     background: bool = False
     stdin: Traced[str | None] | None = None
     output: Traced[str | None] | None = None
+    unordered: bool = False
     saved: tuple[tuple[str, Traced[str | None] | None, bool], ...] = ()
     at_exit: Traced[str | None] | None = None
     doubt: Missing | None = None
@@ -144,9 +139,26 @@ def unset(state: State, name: str, location: Location) -> State:
     return replace(
         state,
         variables=variables,
+        arrays={other: words for other, words in state.arrays.items() if other != name},
         marked=state.marked - {name},
         env=state.env.without(name, location),
     )
+
+
+def restored(state: State, before: State, names: Iterable[str]) -> State:
+    """Return a state with some variables as they were before: those set for one command."""
+    entries, removed = dict(state.env.entries), dict(state.env.removed)
+    variables = dict(state.variables)
+    for name in names:
+        for current, old in ((entries, before.env.entries), (variables, before.variables)):
+            current.pop(name, None)
+            if name in old:
+                current[name] = old[name]
+        removed.pop(name, None)
+        if name in before.env.removed:
+            removed[name] = before.env.removed[name]
+    env = replace(state.env, entries=entries, removed=removed)
+    return replace(state, env=env, variables=variables)
 
 
 def forget(state: State, missing: Missing, location: Location) -> State:
@@ -186,41 +198,46 @@ _LONGEST_TEXT = 256 * 1024
 _TOO_LONG = Missing(Reason.LIMIT, "a text of more than 256 KiB that a script puts together")
 
 
-def combined(
-    first: tuple[Condition, ...], second: tuple[Condition, ...]
-) -> tuple[Condition, ...] | None:
-    """Return the conditions of "either", None where they do not make one list.
+def blurred(one: State, other: State, missing: Missing) -> State | None:
+    """Return the state after either of two, with what they leave different unseen.
 
-    Under A and under A with B is under A; under A with B and under A with not B is under A.
+    None where they differ in more than values: variables, the directory, what was written.
     """
-    left, right = set(first), set(second)
-    if left <= right:
-        return first
-    if right <= left:
-        return second
-    ours, theirs = left - right, right - left
-    if len(ours) == len(theirs) == 1:
-        mine, other = ours.pop(), theirs.pop()
-        if (mine.missing, mine.line) == (other.missing, other.line):
-            return tuple(condition for condition in first if condition != mine)
-    return None
+    place = other.cwd.location
 
+    def values(
+        left: Mapping[str, Traced[str | None]], right: Mapping[str, Traced[str | None]]
+    ) -> dict[str, Traced[str | None]]:
+        unseen = Traced[str | None](None, place, missing=(missing,))
+        names = dict.fromkeys((*left, *right))
+        return {
+            name: left[name]
+            if name in left and name in right and left[name].value == right[name].value
+            else unseen
+            for name in names
+        }
 
-def merged(states: list[State]) -> list[State]:
-    """Join states that differ in nothing but their conditions."""
-    if len(states) < 2:  # noqa: PLR2004  (nothing to join)
-        return states
-    found: dict[object, list[State]] = {}
-    for state in states:
-        alike = found.setdefault(_key(state), [])
-        for index, other in enumerate(alike):
-            conditions = combined(other.conditions, state.conditions)
-            if conditions is not None:
-                alike[index] = replace(other, conditions=conditions)
-                break
-        else:
-            alike.append(state)
-    return [state for alike in found.values() for state in alike]
+    cwd = one.cwd
+    if cwd.value != other.cwd.value:
+        cwd = Traced(None, place, missing=(missing,))
+    output = one.output
+    if output is not None and (other.output is None or output.value != other.output.value):
+        output = Traced(None, output.location, missing=(missing,))
+    env = values(one.env.entries, other.env.entries)
+    variables = values(one.variables, other.variables)
+    files = one.files.either(other.files, missing)
+
+    def shared(state: State) -> State:
+        return replace(
+            state,
+            env=replace(state.env, entries=env),
+            variables=variables,
+            files=files,
+            cwd=cwd,
+            output=output,
+        )
+
+    return shared(one) if _key(shared(one)) == _key(shared(other)) else None
 
 
 def _key(state: State) -> object:
@@ -232,6 +249,7 @@ def _key(state: State) -> object:
         frozenset(state.env.removed),
         state.env.unseen,
         values(state.variables),
+        frozenset((name, tuple(w.value for w in words)) for name, words in state.arrays.items()),
         state.marked,
         tuple(word.value for word in state.positional),
         state.more,
@@ -246,5 +264,6 @@ def _key(state: State) -> object:
         state.levels,
         state.stdin and state.stdin.value,
         state.output and state.output.value,
+        state.unordered,
         state.doubt,
     )

@@ -15,7 +15,11 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`$name` or `${name OPERATOR argument}`; the operator "length" is `${#name}`."""
+    """`$name` or `${name OPERATOR argument}`; the operator "length" is `${#name}`.
+
+    Of bash's own, `name` may be "name[@]", "name[*]" or "name[3]", and "!name" for the variable
+    that another names.
+    """
 
     name: str
     operator: str
@@ -56,7 +60,14 @@ class Unclear:
     quoted: bool
 
 
-Part: TypeAlias = Literal | Parameter | Substitution | Arithmetic | AnsiQuoted | Unclear
+@dataclass(frozen=True, slots=True)
+class Array:
+    """`(word ...)`, what an assignment makes an array of."""
+
+    words: "tuple[Word, ...]"
+
+
+Part: TypeAlias = Literal | Parameter | Substitution | Arithmetic | AnsiQuoted | Unclear | Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def first_lines(report: Report) -> str:
     lines = [
         line
         for verdict in blocked
-        for line in _lines(verdict, masks.get(verdict.finding.container, masked))
+        for line in _lines(verdict, masks.get(verdict.finding.container, Mask()))
     ]
     for target in report.targets:
         if target.status is not Status.INSPECTED:
@@ -48,12 +48,26 @@ def _lines(verdict: Verdict, hide: Mask) -> list[str]:
 
 def warnings(report: Report) -> list[str]:
     """Return the warnings of an admitted request: at most ten lines of 120 characters."""
-    found = [
-        f"deployguard {verdict.finding.rule} {verdict.finding.subject}: {verdict.finding.message}"
-        for verdict in report.verdicts
-        if verdict.action is Action.WARN
+    masks = {container.id: mask(container) for container in report.containers}
+    found = [verdict for verdict in report.verdicts if verdict.action is Action.WARN]
+    return [
+        _cut(plain(_warning(verdict, masks.get(verdict.finding.container, Mask()))), WARNING_LENGTH)
+        for verdict in found[:WARNINGS]
     ]
-    return [_cut(plain(masked(text)), WARNING_LENGTH) for text in found[:WARNINGS]]
+
+
+def _warning(verdict: Verdict, hide: Mask) -> str:
+    finding = verdict.finding
+    return f"deployguard {finding.rule} {finding.subject}: {hide(finding.message)}"
+
+
+def findings(report: Report) -> str:
+    """Return every finding with its action for the audit log, in 8 KiB."""
+    found = (
+        f"{verdict.finding.rule}={verdict.action.value}:{plain(verdict.finding.subject)}"
+        for verdict in report.verdicts
+    )
+    return shortened(", ".join(found), ANNOTATION_BYTES)
 
 
 def _cut(text: str, length: int) -> str:

@@ -122,13 +122,7 @@ def response(uid: str, judged: Report) -> dict[str, Any]:
         }
     body["auditAnnotations"] = {
         "decision": judged.decision.value,
-        "findings": message.shortened(
-            ", ".join(
-                f"{verdict.finding.rule}={verdict.action.value}:{verdict.finding.subject}"
-                for verdict in judged.verdicts
-            ),
-            message.ANNOTATION_BYTES,
-        ),
+        "findings": message.findings(judged),
     }
     return body
 

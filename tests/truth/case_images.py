@@ -133,7 +133,8 @@ def _prepared(case: Case, files: Mapping[str, Entry]) -> dict[str, Entry]:
         }
 
 
-def _layer(files: Mapping[str, Entry]) -> bytes:
+def layer(files: Mapping[str, Entry]) -> bytes:
+    """Return a layer of files by their paths below the root."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for path, entry in files.items():
@@ -154,7 +155,7 @@ def _add(tar: tarfile.TarFile, path: str, entry: Entry) -> None:
 
 @cache
 def _base_layer(venv: str) -> tuple[str, bytes]:
-    raw = _layer(base_files(venv))
+    raw = layer(base_files(venv))
     return _sha256(raw), gzip.compress(raw, 6, mtime=0)
 
 
@@ -166,7 +167,7 @@ def archive(case: Case) -> bytes:
     """Return the case as an OCI archive."""
     row = case.row
     base_diff, base = _base_layer(row["venv"])
-    app = _layer(app_files(case))
+    app = layer(app_files(case))
     env = {"PATH": PATH, "HOME": "/srv/home", "LANG": "C.UTF-8"} | row["env"]
     config = {
         "architecture": "amd64",

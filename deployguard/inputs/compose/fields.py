@@ -16,25 +16,40 @@ class Fields:
     lookup: Lookup
 
     def text(self, node: Node, name: str) -> Traced[str]:
+        """Return a value that must be text: compose's schema takes no number for it."""
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            raise wrong(node, name, "a text")
+        return self.scalar(node, name)
+
+    def scalar(self, node: Node, name: str) -> Traced[str]:
         """Return a scalar as text: numbers and Booleans as compose spells them."""
         if not isinstance(node, Scalar) or node.value is None:
-            raise wrong(node, name, "a text")
-        value = spelled(node)
-        return Traced(interpolate(value, self.lookup, node.location), node.location)
+            raise wrong(node, name, "a text or a number")
+        value = interpolate(spelled(node), self.lookup, node.location)
+        if "\0" in value:
+            raise SyntaxInputError(
+                f"{name} holds a NUL character",
+                location=node.location,
+                hint="no path, word or variable of a process can hold one",
+            )
+        return Traced(value, node.location)
 
     def optional(self, parent: Mapping, name: str) -> Traced[str] | None:
         """Return a text field, None where it is missing or null."""
-        node = parent.get(name)
-        if node is None or (isinstance(node, Scalar) and node.value is None):
-            return None
-        return self.text(node, name)
+        node = _present(parent, name)
+        return None if node is None else self.text(node, name)
+
+    def optional_scalar(self, parent: Mapping, name: str) -> Traced[str] | None:
+        """Return a field that may be a number too, None where it is missing or null."""
+        node = _present(parent, name)
+        return None if node is None else self.scalar(node, name)
 
     def flag(self, parent: Mapping, name: str) -> Traced[bool] | None:
         """Return a field that is true or false, which a variable may say as well."""
         node = parent.get(name)
         if node is None:
             return None
-        value = self.text(node, name)
+        value = self.scalar(node, name)
         if value.value.lower() not in {"true", "false"}:
             raise wrong(node, name, "true or false")
         return Traced(value.value.lower() == "true", value.location)
@@ -69,7 +84,7 @@ class Fields:
                     if isinstance(value, Scalar) and value.value is None:
                         yield key.text, Traced(None, value.location)
                     else:
-                        yield key.text, self.text(value, name)
+                        yield key.text, self.scalar(value, name)
             case Sequence(items=items):
                 for item in items:
                     entry = self.text(item, name)
@@ -78,6 +93,11 @@ class Fields:
                     yield key_text, Traced(value_or_none, entry.location)
             case _:
                 raise wrong(node, name, "a list or a mapping")
+
+
+def _present(parent: Mapping, name: str) -> Node | None:
+    node = parent.get(name)
+    return None if isinstance(node, Scalar) and node.value is None else node
 
 
 def spelled(node: Scalar) -> str:
@@ -101,11 +121,25 @@ _GO_EXPONENT = 1e21
 
 def mapping(node: Node | None, name: str) -> Mapping:
     """Return a node that must be a mapping. Raises SyntaxInputError."""
+    if node is None:
+        raise SyntaxInputError(f"{name} is missing", hint=_WRITTEN_AS["a mapping"])
     if not isinstance(node, Mapping):
-        raise wrong(node, name, "a mapping") if node else SyntaxInputError(f"{name} is missing")
+        raise wrong(node, name, "a mapping")
     return node
 
 
 def wrong(node: Node, name: str, expected: str) -> SyntaxInputError:
-    """Return the error for a field of another shape."""
-    return SyntaxInputError(f"{name} should be {expected}", location=node.location)
+    """Return the error for a field of another shape; its value may be a secret, and is not quoted.
+
+    compose refuses the shape as well.
+    """
+    hint = _WRITTEN_AS.get(expected, f"write {expected} here, as the compose specification has it")
+    return SyntaxInputError(f"{name} should be {expected}", location=node.location, hint=hint)
+
+
+_WRITTEN_AS = {
+    "a mapping": "write each entry on a line of its own, as NAME: VALUE",
+    "a list": "write each member on a line of its own, after a dash",
+    "a text": "write one text, in quotes where it looks like a number",
+    "true or false": "write true or false",
+}

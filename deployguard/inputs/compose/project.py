@@ -6,10 +6,19 @@ import shlex
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence as AnySequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 
-from deployguard.errors import NotFoundError, SyntaxInputError, UnreadableError, UnsupportedError
+from deployguard import files as disk
+from deployguard.errors import (
+    EmptyError,
+    InputError,
+    LimitError,
+    SyntaxInputError,
+    UnsupportedError,
+)
 from deployguard.formats import compose_env
 from deployguard.formats.interpolation import Lookup
 from deployguard.formats.yaml import Dialect, Mapping, Node, Scalar, Sequence, documents
@@ -23,7 +32,12 @@ from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image
 from deployguard.model.objects import ImageSource
+from deployguard.model.problem import Problem, ProblemCode
 
+_FILLED_LIMIT = 32 * 1024 * 1024
+_ENV_FILE_LIMIT = 10 * 1024 * 1024
+_COMMAND_LIMIT = 256 * 1024  # shlex takes time that grows with the square of a word's length
+_PORTS_LIMIT = 100_000  # of a whole project: one line may publish 65,536
 _TOP = frozenset(
     {"version", "name", "services", "networks", "volumes", "configs", "secrets", "models"}
 )
@@ -71,6 +85,7 @@ class _Project:
     folder: Path
     fields: Fields
     images: ImageSource
+    given: AnyMapping[str, str]
     name: str = ""
     platform: str | None = None
     built: bool = False
@@ -81,37 +96,82 @@ def load(
     options: ComposeOptions,
     images: ImageSource,
     target: str,
+    notes: list[Problem] | None = None,
 ) -> tuple[ContainerSpec, ...]:
     """Return the services that `docker compose up` would start, in the order of the file.
 
     `files` are names and contents, later ones laid over earlier ones; the first one's folder is the
-    project's. Raises SyntaxInputError for what compose refuses, UnsupportedError for what would
-    change the process and is not followed.
+    project's. `notes` collects what is left out. Raises SyntaxInputError for what compose refuses,
+    UnsupportedError for what would change the process and is not followed.
     """
     first = files[0][0]
     folder = Path() if first == "-" else Path(first).parent
-    whole = _whole(files)
-    fields = Fields(_lookup(folder, options))
+    given: dict[str, str] = {}
     project = _Project(
         target=target,
         folder=folder,
-        fields=fields,
+        fields=Fields(_recorded(_lookup(folder, options), given, Location(first))),
         images=images,
-        name=_project_name(whole, folder, fields),
-        platform=options.platform,
-        built=options.built,
+        given=given,
     )
+    try:
+        whole = _whole(files)
+        project = replace(
+            project,
+            name=_project_name(whole, folder, project.fields),
+            platform=options.platform,
+            built=options.built,
+        )
+        specs, left_out = _services(whole, project, options.profiles)
+    except InputError as error:
+        raise _as_written(error, given) from error
+    if notes is not None:
+        notes += _notes(specs, left_out, first)
+    return specs
+
+
+def _services(
+    whole: Mapping, project: _Project, profiles: tuple[str, ...]
+) -> tuple[tuple[ContainerSpec, ...], AnySequence[Scalar]]:
+    """Return the services that start, and the names of those that their profiles leave out."""
     services = whole.get("services")
     if services is None:
         raise SyntaxInputError(
-            f"{first} has no services",
-            location=Location(first),
+            f"{whole.location.file} has no services",
+            location=Location(whole.location.file),
             hint="a compose file lists them under services:; version 1 files are refused",
         )
-    return tuple(
-        _service(key, mapping(value, f"the service {key.text}"), project)
-        for key, value in mapping(services, "services").entries
-        if _starts(mapping(value, f"the service {key.text}"), project.fields, options.profiles)
+    specs: list[ContainerSpec] = []
+    left_out: list[Scalar] = []
+    published = 0
+    for key, node in mapping(services, "services").entries:
+        service = mapping(node, f"the service {key.text}")
+        if not _starts(service, project.fields, profiles):
+            left_out.append(key)
+            continue
+        specs.append(_service(key, service, project, _PORTS_LIMIT - published))
+        published += len(specs[-1].ports)
+    return tuple(specs), left_out
+
+
+_SHORT = 6  # values of fewer characters stand in a message by chance
+
+
+def _as_written(error: InputError, given: AnyMapping[str, str]) -> InputError:
+    """Return an error that names variables, not what they hold: that may be a secret."""
+    by_length = sorted(given.items(), key=lambda item: (-len(item[1]), item[0]))
+    replaced = [(value, f"${{{name}}}") for name, value in by_length if len(value) >= _SHORT]
+
+    def written(text: str) -> str:
+        for value, name in replaced:
+            text = text.replace(value, name)
+        return text
+
+    place = error.location
+    return type(error)(
+        written(error.message),
+        location=None if place is None else replace(place, file=written(place.file)),
+        hint=None if error.hint is None else written(error.hint),
     )
 
 
@@ -124,12 +184,32 @@ def _project_name(whole: Mapping, folder: Path, fields: Fields) -> str:
     return re.sub(r"[^a-z0-9_-]", "", name.lower()).lstrip("_-")
 
 
+_NAMED = 3
+
+
+def _notes(
+    specs: AnySequence[ContainerSpec], left_out: AnySequence[Scalar], file: str
+) -> Iterator[Problem]:
+    hint = "take them in with --profile"
+    if left_out:
+        names = ", ".join(key.text for key in left_out[:_NAMED])
+        more = ", ..." if left_out[_NAMED:] else ""
+        message = f"not started, being in profiles that are not asked for: {names}{more}"
+        yield Problem(ProblemCode.NOTE, message, left_out[0].location, hint)
+    elif not specs:
+        yield Problem(ProblemCode.NOTE, "nothing to judge in it: no services", Location(file))
+
+
 def _whole(files: AnySequence[tuple[str, bytes]]) -> Mapping:
     merged: Mapping | None = None
     for name, data in files:
         found = [node for node in documents(data, name, Dialect.COMPOSE) if node is not None]
         if not found:
-            raise SyntaxInputError(f"{name} is empty", location=Location(name))
+            raise EmptyError(
+                f"{name} is empty",
+                location=Location(name),
+                hint="is what should have written it at fault? compose refuses an empty file",
+            )
         for node in found:
             top = mapping(node, "a compose file")
             _check_top(top)
@@ -140,17 +220,35 @@ def _whole(files: AnySequence[tuple[str, bytes]]) -> Mapping:
 
 
 def _check_top(top: Mapping) -> None:
-    for key, _ in top.entries:
+    for key, value in top.entries:
         if key.text == "include":
             raise UnsupportedError(
                 "include is not followed yet", location=key.location, hint=_WAY_OUT
             )
         if key.text not in _TOP and not key.text.startswith("x-"):
-            raise SyntaxInputError(
-                f"additional properties '{key.text}' not allowed",
-                location=key.location,
-                hint="compose refuses it as well; extensions begin with x-",
-            )
+            hint = None
+            if key.text in {"apiVersion", "kind"}:
+                hint = "is it a Kubernetes manifest? write k8s:FILE"
+            elif isinstance(value, Mapping) and (value.get("image") or value.get("build")):
+                hint = "is it a version 1 file? put its services below services:"
+            raise _not_allowed(key, _TOP, hint)
+
+
+def _not_allowed(key: Scalar, known: frozenset[str], hint: str | None = None) -> SyntaxInputError:
+    """Return the error for a key that compose's schema does not have."""
+    close = get_close_matches(key.text, sorted(known), n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    return SyntaxInputError(
+        f"additional properties '{key.text}' not allowed",
+        location=key.location,
+        hint=hint or f"{meant}compose refuses it as well; extensions begin with x-",
+    )
+
+
+def check(options: ComposeOptions) -> None:
+    """Read the env files that the options name. Raises InputError where one is no env file."""
+    if options.env_files:
+        _lookup(Path(), options)
 
 
 def _lookup(folder: Path, options: ComposeOptions) -> Lookup:
@@ -161,20 +259,33 @@ def _lookup(folder: Path, options: ComposeOptions) -> Lookup:
     def current(name: str) -> str | None:
         return outer.get(name, below.get(name))
 
-    names = options.env_files or ((str(folder / ".env"),) if (folder / ".env").is_file() else ())
-    for name in names:
-        found = compose_env.environment(_read(Path(name), Location(name)), name, current)
+    own = folder / ".env"
+    own_names = (str(own),) if disk.exists(own) and not disk.is_folder(own) else ()
+    for name in options.env_files or own_names:
+        found = compose_env.environment(disk.read(name, _ENV_FILE_LIMIT), name, current)
         below |= {key: entry.value or "" for key, entry in found.entries.items()}
     return current
 
 
-def _read(path: Path, location: Location) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {path}", location=location) from error
-    except OSError as error:
-        raise UnreadableError(f"cannot read {path}: {error.strerror}", location=location) from error
+def _recorded(lookup: Lookup, given: dict[str, str], place: Location) -> Lookup:
+    """Return the lookup, keeping what it gave: a report hides what came from outside."""
+    left = _FILLED_LIMIT
+
+    def find(name: str) -> str | None:
+        nonlocal left
+        value = lookup(name)
+        if value is not None:
+            given[name] = value
+            left -= len(value)
+        if left < 0:
+            raise LimitError(
+                f"variables make more than {_FILLED_LIMIT // 1024 // 1024} MiB of text",
+                location=place,
+                hint="a process is not started with values of that length",
+            )
+        return value
+
+    return find
 
 
 def _starts(service: Mapping, fields: Fields, wanted: tuple[str, ...]) -> bool:
@@ -183,13 +294,20 @@ def _starts(service: Mapping, fields: Fields, wanted: tuple[str, ...]) -> bool:
     return not profiles or "*" in wanted or bool(profiles & set(wanted))
 
 
-def _service(key: Scalar, service: Mapping, project: _Project) -> ContainerSpec:
+def _service(key: Scalar, service: Mapping, project: _Project, most_ports: int) -> ContainerSpec:
     _check_service(service)
     fields = project.fields
     reference = fields.optional(service, "image")
     image = _image(key, service, reference, project)
     user = fields.optional(service, "user")
     directory = fields.optional(service, "working_dir")
+    published = tuple(islice(ports(service, fields), most_ports + 1))
+    if len(published) > most_ports:
+        raise LimitError(
+            f"the project has more than {_PORTS_LIMIT} ports",
+            location=key.location,
+            hint="publish what is needed alone",
+        )
     return ContainerSpec(
         target=project.target,
         subject=f"services.{key.text}",
@@ -205,9 +323,10 @@ def _service(key: Scalar, service: Mapping, project: _Project) -> ContainerSpec:
         working_dir=directory if directory is None or directory.value else None,
         user=user if user is None or user.value else None,
         terminal=fields.flag(service, "tty"),
-        ports=tuple(ports(service, fields)),
+        ports=published,
         network=_network(service, fields),
         mounts=tuple(_mounts(service, project)),
+        given=project.given,
     )
 
 
@@ -220,11 +339,7 @@ def _check_service(service: Mapping) -> None:
                 hint=_WAY_OUT,
             )
         if key.text not in _KNOWN and not key.text.startswith("x-"):
-            raise SyntaxInputError(
-                f"additional properties '{key.text}' not allowed",
-                location=key.location,
-                hint="compose refuses it as well; extensions begin with x-",
-            )
+            raise _not_allowed(key, _KNOWN)
 
 
 def _image(
@@ -239,7 +354,9 @@ def _image(
         return _build(build, service, project)
     if reference is None or not reference.value:
         raise SyntaxInputError(
-            "a service has neither an image nor a build context", location=service.location
+            "a service has neither an image nor a build context",
+            location=service.location,
+            hint="add image: or build:",
         )
     return project.images.find(reference)
 
@@ -316,11 +433,19 @@ def _words(service: Mapping, name: str, fields: Fields) -> _Words | None:
             return None
         case Scalar():
             text = fields.text(node, name)
+            if len(text.value) > _COMMAND_LIMIT:
+                raise LimitError(
+                    f"{name} has more than {_COMMAND_LIMIT // 1024} KiB",
+                    location=node.location,
+                    hint="no process takes arguments of that length",
+                )
             try:
                 parts = shlex.split(text.value)
             except ValueError as error:
                 raise SyntaxInputError(
-                    f"{name} has a quote that is not closed", location=node.location
+                    f"{name} has a quote that is not closed",
+                    location=node.location,
+                    hint="close it, or write the words as a list",
                 ) from error
             return Traced(tuple(Traced(part, node.location) for part in parts), node.location)
         case Sequence(items=items):
@@ -364,13 +489,15 @@ def _env_files(service: Mapping, project: _Project) -> Iterator[Environment]:
                     hint=_WAY_OUT,
                 )
             if path is None:
-                raise SyntaxInputError("an env_file without a path", location=item.location)
+                raise SyntaxInputError(
+                    "an env_file without a path", location=item.location, hint="add path:"
+                )
         else:
             path = project.fields.text(item, "env_file")
         place = project.folder / path.value
-        if not required and not place.exists():
+        if not required and not disk.exists(place):
             continue
-        data = _read(place, path.location)
+        data = disk.read(str(place), _ENV_FILE_LIMIT, path.location)
         yield compose_env.environment(data, str(place), project.fields.lookup)
 
 
@@ -401,7 +528,11 @@ def _mounts(service: Mapping, project: _Project) -> Iterator[Mount]:
             source = Traced(first, text.location) if colon else None
             bind = source is not None and source.value.startswith((".", "/", "~"))
         if target is None or not target.value.startswith("/"):
-            raise SyntaxInputError("a volume without a target path", location=item.location)
+            raise SyntaxInputError(
+                "a volume without a target path",
+                location=item.location,
+                hint="write SOURCE:TARGET, the target absolute",
+            )
         yield _mount(target, source if bind else None, project)
     for text in fields.texts(service, "tmpfs"):
         yield _mount(Traced(text.value.partition(":")[0], text.location), None, project)
@@ -415,6 +546,6 @@ def _mount(target: Traced[str], source: Traced[str] | None, project: _Project) -
     if source is None:
         return Mount(path, Unread(missing), target.location)
     place = project.folder / source.value
-    if source.value.startswith("~") or not place.exists():
+    if source.value.startswith("~") or not disk.exists(place):
         return Mount(path, Unread(missing), target.location)
     return Mount(path, FolderFiles(place), target.location)

@@ -1,16 +1,18 @@
 """OCI image configs (image-spec config.md), which Docker's are as well, with a place per value."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from deployguard.errors import SyntaxInputError
+from deployguard.inputs.image import documents
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Location, Traced
 from deployguard.model.image import ImageConfig
 
 FILE = "image config"
+_ROOT = ("config", "rootfs", "os", "architecture", "variant")
+_CONFIG = ("Entrypoint", "Cmd", "Env", "WorkingDir", "User", "ExposedPorts", "Labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +27,17 @@ class ParsedConfig:
 def parse(data: bytes, reference: str) -> ParsedConfig:
     """Parse the bytes of a config. Raises SyntaxInputError with the place of what is wrong."""
     try:
-        whole = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        whole = documents.parse(data)
+    except ValueError as error:
         raise SyntaxInputError(
-            "the image config is not JSON", location=Location(FILE, image=reference)
+            f"the image config {error}", location=Location(FILE, image=reference)
         ) from error
-    root = _mapping(whole, "", reference)
-    rootfs = _mapping(root.get("rootfs") or {}, "/rootfs", reference)
+    root = _fields(whole, _ROOT, "", reference)
+    rootfs = _fields(root.get("rootfs") or {}, ("diff_ids",), "/rootfs", reference)
+    inner = _fields(root.get("config") or {}, _CONFIG, "/config", reference)
     diff_ids = _words(rootfs.get("diff_ids"), "/rootfs/diff_ids", reference)
     return ParsedConfig(
-        from_mapping(_mapping(root.get("config") or {}, "/config", reference), reference),
+        from_mapping(inner, reference),
         platform(root, reference),
         diff_ids.value if diff_ids else (),
     )
@@ -87,6 +90,16 @@ def _environment(config: Mapping[str, Any], reference: str) -> Environment:
             place = Location(FILE, pointer=f"/config/Env/{index}", image=reference)
             entries[name] = Traced(value, place)
     return Environment(entries, location=Location(FILE, image=reference))
+
+
+def _fields(value: object, names: Sequence[str], pointer: str, reference: str) -> Mapping[str, Any]:
+    try:
+        return documents.fields(_mapping(value, pointer, reference), names)
+    except ValueError as error:
+        raise SyntaxInputError(
+            f"the image config {error} at {pointer or '/'}",
+            location=Location(FILE, pointer=pointer, image=reference),
+        ) from error
 
 
 def _mapping(value: object, pointer: str, reference: str) -> Mapping[str, Any]:

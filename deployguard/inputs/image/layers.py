@@ -1,27 +1,35 @@
-"""Layers merged into the files a container sees, as the engines merge them.
+"""The files of a stack of layers, read from where they lie and verified before any is believed."""
 
-Merging goes by lexical path and never follows a link; the later layer replaces. Links are followed
-when a path is looked up, within the image's root.
-"""
-
-import posixpath
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 
-from deployguard.errors import InputError, IntegrityError
+from deployguard.errors import InputError, IntegrityError, LimitError
 from deployguard.inputs.image import tar
-from deployguard.inputs.image.streams import Blob, Plain
+from deployguard.inputs.image.streams import Allowance, Blob, Bytes, Plain
 from deployguard.inputs.image.tar import EntryKind
+from deployguard.inputs.image.tree import Folder, LayerTree, Leaf, Room, lay, resolve
 from deployguard.model.evidence import Location, Missing, Reason
-from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
-from deployguard.model.problem import Problem
+from deployguard.model.filesystem import (
+    Absent,
+    Content,
+    FileKind,
+    Searched,
+    Stat,
+    Unread,
+    searched,
+)
+from deployguard.model.problem import Problem, ProblemCode
 
-_WHITEOUT = ".wh."
-_OPAQUE = ".wh..wh..opq"
-_HOPS = 40
 _READ_LIMIT = 2 * 1024 * 1024
+_SEARCH_LIMIT = 512 * 1024 * 1024
+_PIECE = 256 * 1024
 _KEPT_FILE = 256 * 1024
-_KEPT_TOTAL = 32 * 1024 * 1024
+_KEPT_TOTAL = 24 * 1024 * 1024
+_KEPT_AHEAD = 8 * 1024 * 1024
+_SNIFFED = 512
+_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,112 +40,29 @@ class Layer:
     diff_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What lies at a path: its kind, and where its bytes lie in which layer."""
-
-    kind: EntryKind
-    mode: int = 0o755
-    size: int = 0
-    link: str = ""
-    layer: int = -1
-    offset: int = 0
-    ambiguous: bool = False
-
-
-@dataclass(slots=True)
-class Tree:
-    """Merged layers: nodes by path ("a/b"; the root is ""), and the names in each directory."""
-
-    nodes: dict[str, Node] = field(default_factory=lambda: {"": Node(EntryKind.DIRECTORY)})
-    children: dict[str, set[str]] = field(default_factory=lambda: {"": set()})
-
-    def remove(self, path: str) -> None:
-        """Take out a path and all below it."""
-        pending = [path]
-        while pending:
-            current = pending.pop()
-            pending.extend(f"{current}/{name}" for name in self.children.pop(current, ()))
-            self.nodes.pop(current, None)
-        parent, _, name = path.rpartition("/")
-        if parent in self.children:
-            self.children[parent].discard(name)
-
-    def clear(self, path: str) -> None:
-        """Take out all below a directory."""
-        for name in tuple(self.children.get(path, ())):
-            self.remove(f"{path}/{name}" if path else name)
-
-    def add(self, path: str, node: Node) -> None:
-        """Put a node at a path; what stands in the way of its directories gives way."""
-        parent, _, name = path.rpartition("/")
-        if parent not in self.children:
-            if parent in self.nodes:
-                self.remove(parent)
-            self.add(parent, Node(EntryKind.DIRECTORY, layer=node.layer))
-        if node.kind is EntryKind.DIRECTORY and path in self.children:
-            self.nodes[path] = node
-            return
-        if path in self.nodes:
-            self.remove(path)
-        self.nodes[path] = node
-        self.children[parent].add(name)
-        if node.kind is EntryKind.DIRECTORY:
-            self.children[path] = set()
-
-
-def normal(name: str) -> str:
-    """Return a member's path within the root: "/a", "./a" and "../a" are "a"."""
-    return posixpath.normpath("/" + name.lstrip("/")).lstrip("/")
-
-
-def merge(tree: Tree, entries: Sequence[tuple[str, Node]]) -> None:
-    """Lay one layer over the tree: what it takes away first, whatever its order."""
-    taken: set[str] = set()
-    for path, _ in entries:
-        folder, name = posixpath.split(path)
-        if name == _OPAQUE:
-            if folder:
-                tree.clear(folder)
-        elif name.startswith(_WHITEOUT):
-            gone = posixpath.join(folder, name[len(_WHITEOUT) :])
-            taken.add(gone)
-            tree.remove(gone)
-    placed: set[str] = set()
-    for path, node in entries:
-        if posixpath.basename(path).startswith(_WHITEOUT) or not path:
-            continue
-        # Engines differ over the same path twice, and over a file beside its whiteout.
-        twice = node.kind is not EntryKind.DIRECTORY and (path in placed or path in taken)
-        placed.add(path)
-        tree.add(path, _linked(tree, replace(node, ambiguous=twice)))
-
-
-def _linked(tree: Tree, node: Node) -> Node:
-    """Give a hard link the bytes of what it links to, by lexical path."""
-    if node.kind is not EntryKind.HARDLINK:
-        return node
-    target = tree.nodes.get(normal(node.link))
-    if target is None or target.kind is not EntryKind.FILE:
-        return replace(node, kind=EntryKind.OTHER, ambiguous=True)
-    return target
-
-
 class LayeredFilesystem:
-    """The files of an image, read from where they lie; layers are walked at the first lookup."""
+    """The files of an image; all layers are walked and verified at the first lookup.
+
+    A layer that is damaged, or a limit that is reached, leaves every file unread: what was seen of
+    the layers by then is not believed.
+    """
 
     def __init__(self, layers: Sequence[Layer], reference: str) -> None:
-        self._layers = tuple(layers)
+        self._contents = _Contents(tuple(layers))
         self._reference = reference
-        self._tree: Tree | None = None
-        self._problem: InputError | None = None
-        self._compressed: dict[int, bool] = {}
-        self._kept: dict[tuple[int, int], bytes] = {}
-        self._kept_size = 0
+
+    def named(self, reference: str) -> "LayeredFilesystem":
+        """Return the same files for an image of another name; they are walked once for both."""
+        other = LayeredFilesystem((), reference)
+        other._contents = self._contents
+        return other
 
     def problems(self) -> tuple[Problem, ...]:
         """Return what walking the layers has shown to be wrong so far."""
-        return () if self._problem is None else (self._problem.problem(),)
+        contents = self._contents
+        if contents.problem is not None:
+            return (contents.problem.problem(),)
+        return tuple(self._note(path, why) for path, why in contents.doubts)
 
     def read(self, path: str) -> Content | Absent | Unread:
         """Return a file's content."""
@@ -145,28 +70,41 @@ class LayeredFilesystem:
         if not isinstance(found, tuple):
             return found
         real, node = found
+        if not isinstance(node, Leaf):
+            return Absent(path)
         if node.kind is EntryKind.SPARSE:
             return Unread(self._file(real, Reason.FILE, "a sparse file"))
         if node.kind is not EntryKind.FILE:
             return Absent(path)
         if node.size > _READ_LIMIT:
             return Unread(self._file(real, Reason.LIMIT, "more than 2 MiB"))
-        try:
-            data = self._bytes(node)
-        except InputError as error:
-            self._problem = self._problem or error
-            return self._unread(error)
+        data = self._contents.read(node)
+        if isinstance(data, InputError):
+            return self._unread(data)
         return Content(data, self._location(real, node))
+
+    def search(self, path: str, wanted: frozenset[bytes]) -> Searched | Absent | Unread:
+        """Search a file of any size."""
+        found = self._find(path)
+        if not isinstance(found, tuple):
+            return found
+        real, node = found
+        if not isinstance(node, Leaf) or node.kind not in {EntryKind.FILE, EntryKind.SPARSE}:
+            return Absent(path)
+        if node.kind is EntryKind.SPARSE:
+            return Unread(self._file(real, Reason.FILE, "a sparse file"))
+        if node.size > _SEARCH_LIMIT:
+            return Unread(self._file(real, Reason.LIMIT, "more than 512 MiB"))
+        result = self._contents.search(node, wanted)
+        return self._unread(result) if isinstance(result, InputError) else result
 
     def list(self, path: str) -> tuple[str, ...] | Absent | Unread:
         """Return the names in a directory."""
         found = self._find(path)
         if not isinstance(found, tuple):
             return found
-        real, node = found
-        if node.kind is not EntryKind.DIRECTORY or self._tree is None:
-            return Absent(path)
-        return tuple(sorted(self._tree.children[real]))
+        _, node = found
+        return tuple(sorted(node.children)) if isinstance(node, Folder) else Absent(path)
 
     def stat(self, path: str) -> Stat | Absent | Unread:
         """Return what lies at a path."""
@@ -174,111 +112,211 @@ class LayeredFilesystem:
         if not isinstance(found, tuple):
             return found
         real, node = found
-        kinds = {
-            EntryKind.FILE: FileKind.FILE,
-            EntryKind.SPARSE: FileKind.FILE,
-            EntryKind.DIRECTORY: FileKind.DIRECTORY,
-        }
-        kind = kinds.get(node.kind, FileKind.OTHER)
-        return Stat(kind, "/" + real, node.mode, node.size, self._location(real, node))
+        place = self._location(real, node)
+        if isinstance(node, Folder):
+            return Stat(FileKind.DIRECTORY, "/" + real, node.mode, 0, place)
+        plain = node.kind in {EntryKind.FILE, EntryKind.SPARSE}
+        kind = FileKind.FILE if plain else FileKind.OTHER
+        return Stat(kind, "/" + real, node.mode, node.size, place)
 
-    def _location(self, real: str, node: Node) -> Location:
-        layer = self._layers[node.layer].diff_id if node.layer >= 0 else None
-        return Location("/" + real, image=self._reference, layer=layer)
+    def _find(self, path: str) -> tuple[str, Leaf | Folder] | Absent | Unread:
+        root = self._contents.root()
+        if isinstance(root, InputError):
+            return self._unread(root)
+        found = resolve(root, path)
+        if found is None:
+            return Absent(path)
+        real, node = found
+        return Unread(self._file(real, Reason.FILE, node.doubt)) if node.doubt else found
+
+    def _location(self, real: str, node: Leaf | Folder) -> Location:
+        return Location("/" + real, image=self._reference, layer=self._contents.diff_id(node))
 
     def _file(self, real: str, reason: Reason, why: str) -> Missing:
         return Missing(reason, f"the file /{real} of {self._reference} ({why})")
 
     def _unread(self, error: InputError) -> Unread:
-        return Unread(Missing(Reason.FILE, f"the files of {self._reference} ({error.message})"))
+        reason = Reason.LIMIT if isinstance(error, LimitError) else Reason.FILE
+        return Unread(Missing(reason, f"the files of {self._reference} ({error.message})"))
 
-    def _find(self, path: str) -> tuple[str, Node] | Absent | Unread:
-        if self._problem is None and self._tree is None:
+    def _note(self, path: str, why: str) -> Problem:
+        return Problem(
+            ProblemCode.NOTE,
+            f"a layer of {self._reference} has /{path[:_SHOWN]} in a form that engines do not agree"
+            f" on ({why})",
+            hint="build the image anew with a current builder",
+        )
+
+
+class _Contents:
+    """Layers walked and merged, and the bytes of their files."""
+
+    def __init__(self, layers: tuple[Layer, ...]) -> None:
+        self.problem: InputError | None = None
+        self.doubts: list[tuple[str, str]] = []
+        self._layers = layers
+        self._root: Folder | None = None
+        # Layers that have to be unpacked from their beginning to reach a file in them.
+        self._dear: set[int] = set()
+        self._kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._kept_size = 0
+        self._allowance = Allowance()
+
+    def root(self) -> Folder | InputError:
+        """Return the merged tree, or what is wrong with the layers."""
+        if self.problem is not None:
+            return self.problem
+        if self._root is None:
             try:
-                self._tree = self._walk()
+                self._root = self._walk()
             except InputError as error:
-                self._problem = error
-        if self._problem is not None or self._tree is None:
-            return self._unread(self._problem or IntegrityError("its layers cannot be walked"))
-        found = resolve(self._tree, path)
-        if found is None:
-            return Absent(path)
-        real, node = found
-        if node.ambiguous:
-            why = "its layer holds it twice, and engines differ"
-            return Unread(self._file(real, Reason.FILE, why))
-        return found
+                self.problem = error
+                return error
+        return self._root
 
-    def _walk(self) -> Tree:
-        tree = Tree()
-        for index, layer in enumerate(self._layers):
-            merge(tree, list(self._entries(index, layer)))
+    def diff_id(self, node: Leaf | Folder) -> str | None:
+        """Return the diff_id of the layer that a file comes from."""
+        return self._layers[node.layer].diff_id if node.layer >= 0 else None
+
+    def read(self, node: Leaf) -> bytes | InputError:
+        """Return the content of a file; an error leaves all files unread from now on."""
+        try:
+            return self._bytes(node)
+        except InputError as error:
+            self.problem = self.problem or error
+            return error
+
+    def search(self, node: Leaf, wanted: frozenset[bytes]) -> Searched | InputError:
+        """Search a file; an error leaves all files unread from now on."""
+        try:
+            return searched(self._pieces(node), wanted)
+        except InputError as error:
+            self.problem = self.problem or error
+            return error
+
+    def _pieces(self, node: Leaf) -> Iterator[bytes]:
+        """Yield the bytes of a file of any size, a piece at a time."""
+        blob = self._layers[node.layer].blob
+        source: Plain | Bytes
+        if node.layer in self._dear:
+            source = Plain(blob, allowance=self._allowance)
+        else:
+            part = Blob(blob.path, blob.offset + node.offset, node.size, data=blob.data)
+            source = part.open()
+        with closing(source):
+            if isinstance(source, Plain):
+                source.skip(node.offset)
+            left = node.size
+            while left > 0:
+                piece = source.read(min(left, _PIECE))
+                if not piece:
+                    raise IntegrityError(f"a layer of {blob.path} changed while it was read")
+                left -= len(piece)
+                yield piece
+
+    def _walk(self) -> Folder:
+        """Walk the layers in the order in which they lie, and merge them in their own."""
+        room = Room()
+        collected: dict[int, LayerTree] = {}
+        origins = {layer.blob.packed for layer in self._layers if layer.blob.packed is not None}
+        with ExitStack() as held:
+            for origin in origins:
+                held.enter_context(origin.held())
+            for index in sorted(range(len(self._layers)), key=self._place):
+                collected[index] = self._collected(index, room)
+        root = Folder()
+        for index in range(len(self._layers)):
+            layer = collected.pop(index)
+            self.doubts.extend(layer.doubts)
+            lay(root, layer.root)
+        return root
+
+    def _place(self, index: int) -> tuple[str, int]:
+        blob = self._layers[index].blob
+        return blob.path, blob.offset
+
+    def _collected(self, index: int, room: Room) -> LayerTree:
+        layer = self._layers[index]
+        tree = LayerTree(index, room)
+        try:
+            with closing(Plain(layer.blob, allowance=self._allowance)) as source:
+                dear = source.compressed or layer.blob.packed is not None
+                if dear:
+                    self._dear.add(index)
+                for entry in tar.entries(source):
+                    tree.place(entry)
+                    if dear:
+                        self._keep(index, entry, source)
+                source.finish(layer.diff_id)
+        except InputError as error:
+            raise _placed(error, layer.blob) from error
         return tree
 
-    def _entries(self, index: int, layer: Layer) -> Iterator[tuple[str, Node]]:
-        source = Plain(layer.blob)
-        try:
-            self._compressed[index] = source.compressed
-            for entry in tar.entries(source):
-                node = Node(entry.kind, entry.mode, entry.size, entry.link, index, entry.offset)
-                if source.compressed and entry.kind is EntryKind.FILE:
-                    self._keep(index, entry, source)
-                yield normal(entry.name), node
-            source.finish(layer.diff_id)
-        finally:
-            source.close()
+    def _keep(self, index: int, entry: tar.Entry, source: Plain) -> int:
+        """Keep a small text while it passes, for reaching it again is dear; return its size.
 
-    def _keep(self, index: int, entry: tar.Entry, source: Plain) -> None:
-        """Keep a small file of a compressed layer while it passes: reaching it again is dear."""
-        if entry.size > _KEPT_FILE or self._kept_size + entry.size > _KEPT_TOTAL:
+        The oldest give way: what an image starts lies in its last layers.
+        """
+        size = entry.size
+        if entry.kind is not EntryKind.FILE or not 0 < size <= _KEPT_FILE:
+            return 0
+        if size <= _SNIFFED:
+            data = source.read(size)
+        else:
+            data = source.read(_SNIFFED)
+            if b"\0" not in data:
+                data += source.read(size - _SNIFFED)
+        if b"\0" in data[:_SNIFFED]:
+            return 0
+        self._shelve(index, entry.offset, data)
+        return size
+
+    def _shelve(self, index: int, offset: int, data: bytes) -> None:
+        if (index, offset) in self._kept:
             return
-        data = source.read(entry.size)
-        if len(data) == entry.size and not data.startswith(b"\x7fELF"):
-            self._kept[index, entry.offset] = data
-            self._kept_size += entry.size
+        self._kept[index, offset] = data
+        self._kept_size += len(data)
+        while self._kept_size > _KEPT_TOTAL:
+            _, oldest = self._kept.popitem(last=False)
+            self._kept_size -= len(oldest)
 
-    def _bytes(self, node: Node) -> bytes:
+    def _bytes(self, node: Leaf) -> bytes:
+        if node.size == 0:
+            return b""
         kept = self._kept.get((node.layer, node.offset))
         if kept is not None:
+            self._kept.move_to_end((node.layer, node.offset))
             return kept
+        if node.layer in self._dear:
+            return self._passed_again(node)
         blob = self._layers[node.layer].blob
-        if not self._compressed[node.layer]:
-            part = Blob(blob.path, blob.offset + node.offset, node.size, data=blob.data)
-            return part.read(_READ_LIMIT)
-        source = Plain(blob)
-        try:
-            source.skip(node.offset)
-            data = source.read(node.size)
-        finally:
-            source.close()
-        if len(data) < node.size:
-            raise IntegrityError(f"a layer of {self._reference} ends too early")
+        part = Blob(blob.path, blob.offset + node.offset, node.size, data=blob.data)
+        return part.read(_READ_LIMIT)
+
+    def _passed_again(self, node: Leaf) -> bytes:
+        """Pass over a packed layer again up to a file, and keep small texts that follow it.
+
+        What is read together lies together.
+        """
+        blob = self._layers[node.layer].blob
+        data: bytes | None = None
+        ahead = 0
+        with closing(Plain(blob, allowance=self._allowance, hashed=False)) as source:
+            for entry in tar.entries(source):
+                if entry.offset == node.offset and entry.kind is EntryKind.FILE:
+                    data = source.read(node.size)
+                    if len(data) <= _KEPT_FILE:
+                        self._shelve(node.layer, node.offset, data)
+                elif data is not None:
+                    ahead += self._keep(node.layer, entry, source)
+                    if ahead > _KEPT_AHEAD:
+                        break
+        if data is None or len(data) < node.size:
+            raise IntegrityError(f"a layer of {blob.path} changed while it was read")
         return data
 
 
-def resolve(tree: Tree, path: str) -> tuple[str, Node] | None:
-    """Follow a path through symbolic links within the root; None where nothing lies there."""
-    pending = [part for part in path.split("/") if part not in {"", "."}][::-1]
-    current: list[str] = []
-    hops = 0
-    while pending:
-        part = pending.pop()
-        if part == "..":
-            current = current[:-1]
-            continue
-        here = "/".join((*current, part))
-        node = tree.nodes.get(here)
-        if node is None:
-            return None
-        if node.kind is EntryKind.SYMLINK:
-            hops += 1
-            if hops > _HOPS or node.ambiguous:
-                return (here, node) if node.ambiguous else None
-            if node.link.startswith("/"):
-                current = []
-            pending.extend([p for p in node.link.split("/") if p not in {"", "."}][::-1])
-            continue
-        current.append(part)
-    real = "/".join(current)
-    found = tree.nodes.get(real)
-    return None if found is None else (real, found)
+def _placed(error: InputError, blob: Blob) -> InputError:
+    """Give an error of a layer the name of the file that the layer lies in."""
+    message = error.message if blob.path in error.message else f"{blob.path}: {error.message}"
+    return type(error)(message, location=error.location or Location(blob.path), hint=error.hint)

@@ -1,27 +1,47 @@
-"""Bytes of blobs where they lie: plain or gzip, hashed and bounded while they pass."""
+"""Bytes of blobs where they lie: plain or packed, hashed and bounded while they pass."""
 
 import hashlib
 import io
-import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Protocol
 
-from deployguard.errors import IntegrityError, LimitError, UnreadableError, UnsupportedError
+from deployguard.errors import IntegrityError, LimitError, UnreadableError
+from deployguard.inputs.image.compression import PORTION, Unpacker, unpacker
 
+GIB = 1024**3
 _CHUNK = 256 * 1024
-_LAYER_LIMIT = 10 * 1024**3
+_LAYER_LIMIT = 10 * GIB
+_TOTAL_LIMIT = 20 * GIB
 _RATIO = 200
 _RATIO_FROM = 64 * 1024**2
-_GZIP = b"\x1f\x8b"
-_ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+class Bytes(Protocol):
+    """Bytes in order, from where a blob begins."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+
+    def close(self) -> None:
+        """Let go of what is below."""
+
+
+class Origin(Protocol):
+    """Something that blobs lie in which is no plain file."""
+
+    def open(self, offset: int) -> Bytes:
+        """Return its bytes from an offset on. Raises InputError."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Make reading on, from where the last reader stopped, cheap within the block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A run of bytes: of a file on disk, or of `data` already in memory.
+    """A run of bytes: of a file on disk, of `data` in memory, or of what `packed` unpacks to.
 
     `digest` is what it must hash to ("sha256:..."), None where nobody says.
     """
@@ -31,11 +51,14 @@ class Blob:
     size: int
     digest: str | None = None
     data: bytes | None = None
+    packed: Origin | None = None
 
-    def open(self) -> BinaryIO:
+    def open(self) -> Bytes:
         """Open the bytes, positioned at their start. Raises UnreadableError."""
         if self.data is not None:
             return io.BytesIO(self.data[self.offset : self.offset + self.size])
+        if self.packed is not None:
+            return self.packed.open(self.offset)
         try:
             file = Path(self.path).open("rb")  # noqa: SIM115  (the caller closes it)
             file.seek(self.offset)
@@ -44,11 +67,16 @@ class Blob:
         return file
 
     def read(self, limit: int) -> bytes:
-        """Return all bytes, verified. Raises LimitError, IntegrityError."""
+        """Return all bytes, verified. Raises LimitError, IntegrityError, UnreadableError."""
         if self.size > limit:
             raise LimitError(f"a part of {self.path} has {self.size} bytes, more than {limit}")
-        with self.open() as file:
+        file = self.open()
+        try:
             data = file.read(self.size)
+        except OSError as error:
+            raise UnreadableError(f"cannot read {self.path}: {error.strerror}") from error
+        finally:
+            file.close()
         if len(data) < self.size:
             raise IntegrityError(f"{self.path} ends too early")
         if self.digest is not None and digest(data) != self.digest:
@@ -61,137 +89,138 @@ def digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-class Plain:
-    """The uncompressed bytes of a blob in order: a `tar.Source` that hashes what passes."""
+@dataclass(slots=True)
+class Allowance:
+    """What may be unpacked, by one stream or by several together: `read` bytes made `made`."""
 
-    def __init__(self, blob: Blob) -> None:
-        self._file = blob.open()
+    limit: int = _TOTAL_LIMIT
+    read: int = 0
+    made: int = 0
+
+    def take(self, read: int, made: int, what: str) -> None:
+        """Count bytes. Raises LimitError beyond the limit, or for an absurd multiple."""
+        self.read += read
+        self.made += made
+        if self.made > self.limit:
+            raise LimitError(f"{what} unpacks to more than {self.limit // GIB} GiB")
+        if self.made > _RATIO_FROM and self.made > _RATIO * self.read:
+            raise LimitError(f"{what} unpacks to more than {_RATIO} times its size")
+
+
+class Plain:
+    """The uncompressed bytes of a blob in order: a `tar.Source` that hashes what passes.
+
+    `what` names it in errors, `allowance` is shared with other streams; what is verified already,
+    or has no digest, need not be `hashed`. Raises as it goes: IntegrityError for damaged data,
+    LimitError beyond a bound, UnsupportedError for a packing that is not read, UnreadableError.
+    """
+
+    def __init__(
+        self,
+        blob: Blob,
+        what: str | None = None,
+        allowance: Allowance | None = None,
+        limit: int = _LAYER_LIMIT,
+        *,
+        hashed: bool = True,
+    ) -> None:
+        self._what = what or f"a layer of {blob.path}"
         self._blob = blob
+        self._allowances = (Allowance(limit), allowance or Allowance())
         self._left = blob.size
-        self._raw = hashlib.sha256()
-        self._content = hashlib.sha256()
-        self._inflate = _inflater()
-        # Whether the inflater is inside of a gzip member.
-        self._within = False
-        self._pending = b""
-        self._consumed = 0
-        self._produced = 0
-        head = self._take(len(_ZSTD))
-        if head == _ZSTD:
-            raise UnsupportedError(
-                f"{blob.path} has a layer packed with zstd",
-                hint="write the image with gzip layers, for example: skopeo copy --format oci",
-            )
-        self.compressed = head[: len(_GZIP)] == _GZIP
-        self._head = head
+        self._raw = hashlib.sha256() if hashed else None
+        self._content = hashlib.sha256() if hashed else None
+        self._counted = 0
+        self._buffer = b""
+        self._start = 0
         self.position = 0
+        self._file = blob.open()
+        try:
+            head = self._take(PORTION)
+            self._unpacker = unpacker(head, self._what)
+        except BaseException:
+            self.close()
+            raise
+        self.compressed = self._unpacker is not None
+        self._pieces = self._uncompressed(head, self._unpacker)
 
     def _take(self, size: int) -> bytes:
-        data = self._file.read(min(size, self._left))
+        try:
+            data = self._file.read(min(size, self._left))
+        except OSError as error:
+            raise UnreadableError(f"cannot read {self._blob.path}: {error.strerror}") from error
         self._left -= len(data)
-        self._raw.update(data)
-        self._consumed += len(data)
+        if self._raw is not None:
+            self._raw.update(data)
         return data
 
-    def _more(self) -> bytes:
-        """Return the next uncompressed bytes, empty at the end."""
-        data = self._head or self._take(_CHUNK)
-        self._head = b""
-        if not self.compressed:
-            return data
-        while True:
-            if data:
-                self._within = True
-            elif not self._within:
-                return b""
-            try:
-                made = self._inflate.decompress(data, _CHUNK)
-            except zlib.error as error:
-                raise IntegrityError(f"{self._blob.path} has a damaged gzip layer") from error
-            self._head = self._inflate.unconsumed_tail
-            if self._inflate.eof:
-                # A gzip file may have several members (RFC 1952, 2.2), and padding after them.
-                self._head = self._inflate.unused_data.lstrip(b"\0")
-                self._inflate = _inflater()
-                self._within = False
-            elif not data and not made:
-                raise IntegrityError(f"{self._blob.path} has a gzip layer that ends too early")
-            if made:
-                self._bound(len(made))
-                return made
-            data = self._head or self._take(_CHUNK)
-            self._head = b""
+    def _uncompressed(self, portion: bytes, packing: Unpacker | None) -> Iterator[bytes]:
+        while portion:
+            if packing is None:
+                self._bound(len(portion))
+                yield portion
+                portion = self._take(_CHUNK)
+                continue
+            for piece in packing.unpack(portion):
+                self._bound(len(piece))
+                if self._content is not None:
+                    self._content.update(piece)
+                yield piece
+            portion = self._take(PORTION)
+        if self._left > 0:
+            raise IntegrityError(f"{self._blob.path} ends too early")
+        if packing is not None:
+            packing.finish()
 
     def _bound(self, made: int) -> None:
-        self._produced += made
-        if self._produced > _LAYER_LIMIT:
-            raise LimitError(f"a layer of {self._blob.path} unpacks to more than 10 GiB")
-        if self._produced > _RATIO_FROM and self._produced > _RATIO * self._consumed:
-            raise LimitError(f"a layer of {self._blob.path} unpacks to {_RATIO} times its size")
+        read = self._blob.size - self._left
+        for allowance in self._allowances:
+            allowance.take(read - self._counted, made, self._what)
+        self._counted = read
+
+    def _fill(self) -> bool:
+        self._buffer, self._start = next(self._pieces, b""), 0
+        return bool(self._buffer)
 
     def read(self, size: int) -> bytes:
         """Return up to `size` uncompressed bytes, fewer only at the end."""
+        end = self._start + size
+        if end <= len(self._buffer):
+            data = self._buffer[self._start : end]
+            self._start = end
+            self.position += size
+            return data
         parts: list[bytes] = []
         wanted = size
-        while wanted > 0:
-            if not self._pending:
-                self._pending = self._more()
-                if not self._pending:
-                    break
-                self._content.update(self._pending)
-            part, self._pending = self._pending[:wanted], self._pending[wanted:]
-            parts.append(part)
+        while wanted > 0 and (self._start < len(self._buffer) or self._fill()):
+            part = self._buffer[self._start : self._start + wanted]
+            self._start += len(part)
             wanted -= len(part)
-        data = b"".join(parts)
-        self.position += len(data)
-        return data
+            parts.append(part)
+        self.position += size - wanted
+        return b"".join(parts)
 
     def skip(self, size: int) -> None:
-        """Pass over uncompressed bytes."""
-        while size > 0:
-            passed = len(self.read(min(size, _CHUNK)))
-            if passed == 0:
-                return
+        """Pass over uncompressed bytes; `position` shows whether there were as many."""
+        while size > 0 and (self._start < len(self._buffer) or self._fill()):
+            passed = min(size, len(self._buffer) - self._start)
+            self._start += passed
+            self.position += passed
             size -= passed
 
     def finish(self, diff_id: str | None) -> None:
-        """Read to the end and compare both digests. Raises IntegrityError."""
-        while self.read(_CHUNK):
+        """Read to the end and compare both digests, if hashed. Raises IntegrityError."""
+        while self._fill():
             pass
-        if self._left > 0:
-            raise IntegrityError(f"{self._blob.path} ends too early")
+        if self._raw is None or self._content is None:
+            return
         raw = f"sha256:{self._raw.hexdigest()}"
         if self._blob.digest is not None and raw != self._blob.digest:
-            raise IntegrityError(f"a layer of {self._blob.path} is not what its digest says")
-        if diff_id is not None and f"sha256:{self._content.hexdigest()}" != diff_id:
-            raise IntegrityError(f"a layer of {self._blob.path} is not what its diff_id says")
+            raise IntegrityError(f"{self._what} is not what its digest says")
+        content = f"sha256:{self._content.hexdigest()}" if self.compressed else raw
+        if diff_id is not None and content != diff_id:
+            raise IntegrityError(f"{self._what} is not what its diff_id says")
 
     def close(self) -> None:
         """Close the file below."""
         self._file.close()
-
-
-class _Inflater(Protocol):
-    """What zlib and isal have in common."""
-
-    unconsumed_tail: bytes
-    unused_data: bytes
-    eof: bool
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes:
-        """Return at most `max_length` uncompressed bytes."""
-
-
-def _inflater() -> _Inflater:
-    made: _Inflater = _fastest()(16 + zlib.MAX_WBITS)
-    return made
-
-
-@cache
-def _fastest() -> Callable[[int], Any]:
-    try:
-        from isal import isal_zlib  # noqa: PLC0415  (an extra)
-    except ImportError:
-        return zlib.decompressobj
-    made: Callable[[int], Any] = isal_zlib.decompressobj
-    return made

@@ -1,21 +1,36 @@
-"""A bounded walker over tar headers (POSIX.1-2017 pax, ustar; GNU tar's long names).
+"""A bounded walker over tar headers, which finds the members that the engines find.
 
-Unlike `tarfile` it believes no size: names, pax records and entries are limited, and nothing is
-read into memory that is not asked for.
+All engines read layers with Go's archive/tar, so this follows its reader in what a name is, which
+extension counts and what is no tar (POSIX.1-2017 pax and ustar, GNU tar, star, v7). Unlike
+`tarfile` it believes no size: names, records and entries are limited, and nothing is read into
+memory that is not asked for.
 """
 
+import re
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
 from deployguard.errors import IntegrityError, LimitError
 
 _BLOCK = 512
-_NAME_LIMIT = 64 * 1024
-_PAX_LIMIT = 1024 * 1024
+_ZERO = bytes(_BLOCK)
+_ASCII = bytes(range(128))
+_EXTENSION_LIMIT = 1024 * 1024  # as in Go's reader
+_RECORDS = 16_384
 _ENTRIES = 2_000_000
+# Extension headers, and what they may hold: a constant, and a share for each entry.
+_HEADERS = 64 * 1024
+_HEADERS_EACH = 4
+_EXTENSIONS = 16 * 1024 * 1024
+_EXTENSIONS_EACH = 1024
 _SIZE_LIMIT = 1 << 45
+_NO_NUMBER = "a tar header holds no octal number where one belongs"
+_GNU = b"ustar  \0"
+_USTAR = b"ustar\0"
 
 
 class Source(Protocol):
@@ -27,7 +42,7 @@ class Source(Protocol):
         """Return up to `size` bytes, fewer only at the end."""
 
     def skip(self, size: int) -> None:
-        """Pass over bytes; passing over the end shows at the next read."""
+        """Pass over bytes; `position` shows whether there were as many."""
 
 
 class EntryKind(StrEnum):
@@ -41,9 +56,11 @@ class EntryKind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One member; `offset` is where its data begins in the source."""
+class Entry(NamedTuple):
+    """One member; `offset` is where its data begins in the source.
+
+    `doubt` says why engines do not agree about it, and is empty where they do.
+    """
 
     name: str
     kind: EntryKind
@@ -51,27 +68,39 @@ class Entry:
     mode: int
     link: str
     offset: int
+    doubt: str = ""
 
 
 _KINDS = {
     b"0": EntryKind.FILE,
     b"\0": EntryKind.FILE,
-    b"7": EntryKind.FILE,
     b"1": EntryKind.HARDLINK,
     b"2": EntryKind.SYMLINK,
+    b"3": EntryKind.OTHER,
+    b"4": EntryKind.OTHER,
     b"5": EntryKind.DIRECTORY,
+    b"6": EntryKind.OTHER,
     b"S": EntryKind.SPARSE,
 }
+_HANDLED = frozenset(_KINDS) - {b"S"}
+# These have no data, whatever their size says (Go's isHeaderOnlyType).
+_HEADER_ONLY = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
+_UNHANDLED = "a type of entry that engines refuse"
+_REMOVAL = "a device 0:0, which overlay file systems take for a removal"
+_ATTRIBUTES = "attributes of overlay file systems, which move or hide files"
 
 
 @dataclass(slots=True)
 class _Extended:
-    """What extension headers say about the entry that follows them."""
+    """What extension headers say about the entry that follows them.
+
+    Go lets the name of a GNU header win over pax, and a sparse file's own name over both; of
+    several pax headers in a row the last counts, and a global one ends what came before it.
+    """
 
     name: str | None = None
     link: str | None = None
-    size: int | None = None
-    sparse: bool = False
+    records: dict[bytes, bytes] = field(default_factory=dict)
 
 
 def entries(source: Source) -> Iterator[Entry]:
@@ -79,56 +108,115 @@ def entries(source: Source) -> Iterator[Entry]:
 
     Raises IntegrityError for what is no tar or ends too early, LimitError beyond a bound.
     """
-    extended = _Extended()
-    count = 0
-    while True:
-        header = source.read(_BLOCK)
-        if not header or header == bytes(_BLOCK):
-            return
-        if len(header) < _BLOCK:
-            raise IntegrityError("the tar ends in the middle of a header")
-        _check(header)
-        kind, size = header[156:157], _number(header[124:136])
-        if kind in b"LKxg" and kind:
-            _extend(extended, kind, _payload(source, kind, size))
+    extended: _Extended | None = None
+    count = headers = extensions = 0
+    while header := _header(source):
+        headers += 1
+        if headers > _HEADERS + _HEADERS_EACH * count:
+            raise LimitError("the tar has too many extension headers")
+        kind, size = header[156:157], _size(_number(header[124:136]))
+        if kind in b"LKxg":
+            extensions += size
+            if extensions > _EXTENSIONS + _EXTENSIONS_EACH * count:
+                raise LimitError("the tar has too much in its extension headers")
+            extended = _extend(extended or _Extended(), kind, _payload(source, size))
             continue
         count += 1
         if count > _ENTRIES:
             raise LimitError(f"the tar has more than {_ENTRIES} entries")
-        entry = _entry(header, extended, source.position, size)
-        extended = _Extended()
+        if kind == b"S":
+            headers += _pass_sparse_map(source, header)
+        entry = _entry(header, kind, extended, source.position, size)
+        extended = None
         yield entry
-        padded = -(-entry.size // _BLOCK) * _BLOCK
-        source.skip(entry.offset + padded - source.position)
+        end = entry.offset + entry.size
+        padded = end + (-entry.size % _BLOCK)
+        if source.position < padded:
+            source.skip(padded - source.position)
+            if source.position < end:
+                raise IntegrityError("the tar ends in the middle of a file")
+
+
+def _header(source: Source) -> bytes | None:
+    """Return the next header, verified; None at the end: two blocks of zeros, or nothing."""
+    header = source.read(_BLOCK)
+    if header == _ZERO:
+        header = source.read(_BLOCK)
+        if header and header != _ZERO:
+            raise IntegrityError("the tar goes on after a block of zeros")
+        return None
+    if not header:
+        return None
+    if len(header) < _BLOCK:
+        raise IntegrityError("the tar ends in the middle of a header")
+    _check(header)
+    return header
 
 
 def _check(header: bytes) -> None:
-    """Compare the checksum; both signs of the bytes are in use (POSIX ustar, old tars)."""
-    stored = _number(header[148:156])
-    blanked = header[:148] + b" " * 8 + header[156:]
-    unsigned = sum(blanked)
-    signed = unsigned - 256 * sum(byte > 127 for byte in blanked)  # noqa: PLR2004  (a sign bit)
-    if stored not in {unsigned, signed}:
+    """Compare the checksum, and check the numbers that Go's reader checks."""
+    if _number(header[148:156].rstrip(b" ")) not in _sums(header):
         raise IntegrityError("a tar header does not match its checksum")
+    _number(header[136:148])
+
+
+def _sums(header: bytes) -> tuple[int, ...]:
+    """Add up a header's bytes, those of the checksum as spaces; some old tars took them as signed.
+
+    Adler-32's low half is one more than the sum of the bytes as long as that is below its modulus,
+    which it is for ASCII: a tenth of the time of sum().
+    """
+    spaces = 8 * ord(" ")
+    if header.isascii():
+        own = zlib.adler32(header[148:156]) & 0xFFFF
+        return ((zlib.adler32(header) & 0xFFFF) - own + spaces,)
+    unsigned = sum(header[:148]) + spaces + sum(header[156:])
+    negative = len((header[:148] + header[156:]).translate(None, _ASCII))
+    return (unsigned, unsigned - 256 * negative)
+
+
+@lru_cache(maxsize=1024)
+def _mode(owned: bytes) -> int:
+    """Read the mode, and check the owner and the group that follow it."""
+    for start in (8, 16):
+        _number(owned[start : start + 8])
+    return _number(owned[:8]) & 0o7777
 
 
 def _number(field: bytes) -> int:
-    """Read an octal number, or GNU's base-256 form."""
-    if field[:1] in {b"\x80", b"\xff"}:
-        value = int.from_bytes(field[1:], "big", signed=False)
-        if field[:1] == b"\xff" or value > _SIZE_LIMIT:
-            raise IntegrityError("a tar header holds an impossible number")
-        return value
-    text = field.split(b"\0", 1)[0].strip()
+    """Read an octal number, or GNU's base-256 form with its sign. Raises IntegrityError."""
+    digits = field[:-1]
+    if not digits.isdigit() or field[-1]:
+        return _odd_number(field)
+    try:
+        return int(digits, 8)
+    except ValueError:
+        raise IntegrityError(_NO_NUMBER) from None
+
+
+def _odd_number(field: bytes) -> int:
+    """Read a number that is not written as most are: digits and a zero byte."""
+    if field[:1] >= b"\x80":
+        value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
+        negative = field[0] & 0x40
+        return value - (1 << (8 * len(field) - 1)) if negative else value
+    text = field.strip(b" \0").split(b"\0", 1)[0]
+    if text and not text.isdigit():
+        raise IntegrityError(_NO_NUMBER)
     try:
         return int(text or b"0", 8)
     except ValueError:
-        raise IntegrityError("a tar header holds no octal number where one belongs") from None
+        raise IntegrityError(_NO_NUMBER) from None
 
 
-def _payload(source: Source, kind: bytes, size: int) -> bytes:
-    limit = _NAME_LIMIT if kind in b"LK" else _PAX_LIMIT
-    if size > limit:
+def _size(size: int) -> int:
+    if not 0 <= size <= _SIZE_LIMIT:
+        raise IntegrityError("a tar header holds an impossible size")
+    return size
+
+
+def _payload(source: Source, size: int) -> bytes:
+    if size > _EXTENSION_LIMIT:
         raise LimitError(f"a tar extension header has {size} bytes")
     data = source.read(size)
     if len(data) < size:
@@ -137,68 +225,127 @@ def _payload(source: Source, kind: bytes, size: int) -> bytes:
     return data
 
 
-def _extend(extended: _Extended, kind: bytes, data: bytes) -> None:
+def _extend(extended: _Extended, kind: bytes, data: bytes) -> _Extended | None:
     match kind:
         case b"L":
             extended.name = _text(data.split(b"\0", 1)[0])
         case b"K":
             extended.link = _text(data.split(b"\0", 1)[0])
         case b"x":
-            _pax(extended, data)
+            extended.records = dict(_records(data))
         case _:
-            # Global records name no file; engines pass over them as well.
-            return
+            # A global header: checked, and its records passed over, as Go's reader does.
+            for _ in _records(data):
+                pass
+            return None
+    return extended
 
 
-def _pax(extended: _Extended, data: bytes) -> None:
+_WHOLE = re.compile(rb"[+-]?\d{1,19}\Z")
+_TIME = re.compile(rb"-?\d+(\.\d*)?\Z")
+_NUMBERS = {b"uid": _WHOLE, b"gid": _WHOLE, b"size": _WHOLE,
+            b"mtime": _TIME, b"atime": _TIME, b"ctime": _TIME}  # fmt: skip
+_TEXTS = frozenset({b"path", b"linkpath", b"uname", b"gname"})
+_OVERLAY = b"SCHILY.xattr.trusted.overlay."
+
+
+def _records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Read records of the form "LENGTH KEY=VALUE" and a line break, in one pass."""
-    position = 0
+    position = count = 0
     while position < len(data):
+        count += 1
+        if count > _RECORDS:
+            raise LimitError(f"a pax header has more than {_RECORDS} records")
         space = data.find(b" ", position, position + len("1000000 "))
         if space < 0 or not data[position:space].isdigit():
             raise IntegrityError("a pax record has no length")
-        length = int(data[position:space])
-        record = data[space + 1 : position + length]
-        if length <= space - position or position + length > len(data):
+        end = position + int(data[position:space])
+        if end <= space + 1 or end > len(data) or data[end - 1 : end] != b"\n":
             raise IntegrityError("a pax record has an impossible length")
-        key, _, value = record.rstrip(b"\n").partition(b"=")
-        position += length
-        match key:
-            case b"path":
-                extended.name = _text(value)
-            case b"linkpath":
-                extended.link = _text(value)
-            case b"size":
-                if not value.isdigit() or len(value) > len(str(_SIZE_LIMIT)):
-                    raise IntegrityError("a pax record holds an impossible size")
-                extended.size = int(value)
-            case _ if key.startswith(b"GNU.sparse."):
-                extended.sparse = True
-            case _:
-                pass
+        key, equals, value = data[space + 1 : end - 1].partition(b"=")
+        wanted = _NUMBERS.get(key)
+        bad = value and wanted is not None and not wanted.match(value)
+        if not key or not equals or bad or (key in _TEXTS and b"\0" in value):
+            raise IntegrityError("a pax record holds what its key does not allow")
+        position = end
+        yield key, value
 
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _entry(header: bytes, extended: _Extended, offset: int, size: int) -> Entry:
-    name = extended.name
-    if name is None:
-        name = _text(header[:100].split(b"\0", 1)[0])
-        if header[257:263] == b"ustar\0":
-            prefix = _text(header[345:500].split(b"\0", 1)[0])
-            name = f"{prefix}/{name}" if prefix else name
-    link = extended.link
-    if link is None:
-        link = _text(header[157:257].split(b"\0", 1)[0])
-    kind = _KINDS.get(header[156:157], EntryKind.OTHER)
-    if kind is EntryKind.FILE and name.endswith("/"):
-        kind = EntryKind.DIRECTORY
-    if kind is EntryKind.FILE and extended.sparse:
-        kind = EntryKind.SPARSE
-    stored = size if extended.size is None else extended.size
-    if kind in {EntryKind.DIRECTORY, EntryKind.SYMLINK, EntryKind.HARDLINK}:
-        # Their size field tells nothing about data (POSIX pax, typeflag).
-        stored = 0
-    return Entry(name, kind, stored, _number(header[100:108]) & 0o7777, link, offset)
+def _field(data: bytes) -> str:
+    text = data.rstrip(b"\0")
+    if b"\0" in text:
+        text = text.partition(b"\0")[0]
+    return text.decode("utf-8", "surrogateescape")
+
+
+def _entry(header: bytes, kind: bytes, extended: _Extended | None, offset: int, size: int) -> Entry:
+    name = _field(header[:100])
+    mode = _mode(header[100:124])
+    if kind == b"0" and extended is None and not header[345]:
+        # Most are so.
+        return Entry(name, EntryKind.FILE, size, mode, "", offset)
+    link = _field(header[157:257]) if header[157] else ""
+    if header[345] or header[357]:
+        prefix = _prefix(header)
+        name = f"{prefix}/{name}" if prefix else name
+    found = _KINDS.get(kind, EntryKind.OTHER)
+    doubt = "" if kind in _HANDLED else _UNHANDLED
+    records = None
+    if extended is not None:
+        records = extended.records
+        name = extended.name or _text(records.get(b"path", b"")) or name
+        link = extended.link or _text(records.get(b"linkpath", b"")) or link
+        size = _size(int(records.get(b"size") or size))
+        if any(key.startswith(_OVERLAY) for key in records):
+            doubt = _ATTRIBUTES
+    if kind == b"\0" and name.endswith("/"):
+        found = EntryKind.DIRECTORY
+    if records and found is EntryKind.FILE and _is_sparse(records):
+        found = EntryKind.SPARSE
+        name = _text(records.get(b"GNU.sparse.name", b"")) or name
+    if kind in _HEADER_ONLY or found is EntryKind.DIRECTORY:
+        size = 0
+    if kind == b"3" and not any(_number(header[at : at + 8]) for at in (329, 337)):
+        doubt = _REMOVAL
+    return Entry(name, found, size, mode, link, offset, doubt)
+
+
+def _prefix(header: bytes) -> str:
+    """Return what stands before the name, as the format of the header has it."""
+    if header[257:263] == _USTAR:
+        return _field(header[345:476] if header[508:] == b"tar\0" else header[345:500])
+    if header[257:265] == _GNU:
+        # Times lie here; Go before 1.8 wrote a prefix all the same, and its reader still heeds it.
+        try:
+            for start in (345, 357):
+                if header[start]:
+                    _number(header[start : start + 12])
+        except IntegrityError:
+            found = header[345:500].partition(b"\0")[0]
+            return _text(found) if found.isascii() else ""
+    return ""
+
+
+def _is_sparse(records: dict[bytes, bytes]) -> bool:
+    """Say whether Go's reader takes these records for a sparse file's: versions 0.0, 0.1, 1.0."""
+    major, minor = (records.get(f"GNU.sparse.{part}".encode()) for part in ("major", "minor"))
+    if major or minor:
+        return (major, minor) in {(b"0", b"0"), (b"0", b"1"), (b"1", b"0")}
+    return bool(records.get(b"GNU.sparse.map") or b"GNU.sparse.offset" in records)
+
+
+def _pass_sparse_map(source: Source, header: bytes) -> int:
+    """Pass over the blocks that continue an old GNU sparse file's map; return how many."""
+    count = 0
+    more = header[482]
+    while more:
+        block = source.read(_BLOCK)
+        count += 1
+        if len(block) < _BLOCK or count > _RECORDS:
+            raise IntegrityError("the map of a sparse file does not end")
+        more = block[504]
+    return count

@@ -6,10 +6,10 @@ from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping, Sequence
 from deployguard.inputs.kubernetes import fields
 from deployguard.inputs.kubernetes.environment import environment, lookup
-from deployguard.inputs.kubernetes.expansion import expand
+from deployguard.inputs.kubernetes.expansion import Budget, expand
 from deployguard.inputs.kubernetes.manifests import ApiObject, Manifests
 from deployguard.inputs.kubernetes.pods import Pod, pod
-from deployguard.inputs.kubernetes.volumes import mounts
+from deployguard.inputs.kubernetes.volumes import mounts, volumes
 from deployguard.model.container import ContainerKind, ContainerSpec, Network, Port, Workload
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Missing, Reason, Traced
@@ -17,6 +17,7 @@ from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image
 from deployguard.model.objects import ImageSource, ObjectSource
 
+_PORTS = 65_536
 _LISTS = ("containers", "initContainers", "ephemeralContainers")
 
 Words = Traced[tuple[Traced[str | None], ...]]
@@ -29,27 +30,37 @@ def containers(
 
     Raises SyntaxInputError where something has a shape that the API server would refuse.
     """
+    budget = Budget()
     return tuple(
-        spec for item in manifests.objects for spec in _specs(item, target, objects, images)
+        spec for item in manifests.objects for spec in _specs(item, target, objects, images, budget)
     )
 
 
 def _specs(
-    item: ApiObject, target: str, objects: ObjectSource, images: ImageSource
+    item: ApiObject, target: str, objects: ObjectSource, images: ImageSource, budget: Budget
 ) -> Iterator[ContainerSpec]:
     declared = pod(item)
     if declared is None:
         return
     if not fields.items(declared.spec, "containers"):
-        raise SyntaxInputError(f"the {item.title} has no containers", location=item.location)
+        raise SyntaxInputError(
+            f"the {item.title} has no containers",
+            location=item.location,
+            hint="list them under spec.containers of the Pod or its template",
+        )
+    held = volumes(declared)
     for field in _LISTS:
         for container in fields.mappings(declared.spec, field):
             name = fields.text(container, "name")
             if name is None or not name.value:
-                raise SyntaxInputError("a container without a name", location=container.location)
+                raise SyntaxInputError(
+                    "a container without a name",
+                    location=container.location,
+                    hint="the API server refuses it: give it a name",
+                )
             path = (item.kind, item.namespace or "-", item.name, field, name.value)
             image = fields.text(container, "image")
-            env = environment(container, declared, objects)
+            env = environment(container, declared, objects, budget)
             host = fields.flag(declared.spec, "hostNetwork")
             yield ContainerSpec(
                 target=target,
@@ -62,15 +73,15 @@ def _specs(
                 namespace=item.namespace,
                 workload=Workload(item.api_version, item.kind, item.name),
                 labels={label: value.value for label, value in declared.labels.items()},
-                entrypoint=_words(container, "command", env, declared),
-                cmd=_words(container, "args", env, declared),
+                entrypoint=_words(container, "command", env, declared, budget),
+                cmd=_words(container, "args", env, declared, budget),
                 env=env,
                 working_dir=_filled(fields.text(container, "workingDir")),
                 user=_user(container, declared),
                 terminal=fields.flag(container, "tty"),
                 ports=tuple(_ports(container)),
                 network=Network.HOST if host is not None and host.value else Network.DEFAULT,
-                mounts=tuple(mounts(container, declared, objects)),
+                mounts=tuple(mounts(container, declared, held, objects)),
             )
 
 
@@ -81,14 +92,16 @@ def _image(image: Traced[str] | None, name: str, images: ImageSource) -> Image |
     return images.find(image)
 
 
-def _words(container: Mapping, field: str, env: Environment, pod: Pod) -> Words | None:
+def _words(
+    container: Mapping, field: str, env: Environment, pod: Pod, budget: Budget
+) -> Words | None:
     """Return command or args expanded; an empty list keeps the image's, as an absent one does."""
     node = container.get(field)
     words = fields.items(container, field)
     if not words or not isinstance(node, Sequence):
         return None
     find = lookup(env, pod)
-    expanded = (expand(fields.text_of(word, f"a word of {field}"), find) for word in words)
+    expanded = (expand(fields.text_of(word, f"a word of {field}"), find, budget) for word in words)
     return Traced(tuple(expanded), node.location)
 
 
@@ -108,13 +121,25 @@ def _user(container: Mapping, pod: Pod) -> Traced[str | None] | None:
 
 def _ports(container: Mapping) -> Iterator[Port]:
     for port in fields.mappings(container, "ports"):
-        inside, outside = fields.number(port, "containerPort"), fields.number(port, "hostPort")
+        inside, outside = _port(port, "containerPort"), _port(port, "hostPort")
         protocol, address = fields.text(port, "protocol"), fields.text(port, "hostIP")
         if inside is None:
-            raise SyntaxInputError("a port needs a containerPort", location=port.location)
+            raise SyntaxInputError(
+                "a port needs a containerPort", location=port.location, hint="add its number"
+            )
         published = None
         if outside is not None and outside.value:
             host = address.value if address is not None and address.value else "0.0.0.0"  # noqa: S104  (the kubelet's default, not a bind of ours)
             published = f"[{host}]:{outside.value}" if ":" in host else f"{host}:{outside.value}"
         spoken = protocol.value.lower() if protocol is not None and protocol.value else "tcp"
         yield Port(inside.value, spoken, published, port.location)
+
+
+def _port(port: Mapping, name: str) -> Traced[int] | None:
+    """Return a number of a port; hostPort 0 is the same as none (Go's zero value)."""
+    found = fields.number(port, name)
+    if found is None or 0 < found.value < _PORTS or (not found.value and name == "hostPort"):
+        return found
+    raise SyntaxInputError(
+        f"{name!r} is no port", location=found.location, hint=f"ports go from 1 to {_PORTS - 1}"
+    )

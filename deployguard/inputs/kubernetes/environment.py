@@ -10,7 +10,7 @@ from collections.abc import Callable
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
 from deployguard.inputs.kubernetes import fields
-from deployguard.inputs.kubernetes.expansion import expand
+from deployguard.inputs.kubernetes.expansion import Budget, expand
 from deployguard.inputs.kubernetes.manifests import qualified
 from deployguard.inputs.kubernetes.pods import Pod
 from deployguard.model.environment import Environment, overlay
@@ -24,11 +24,14 @@ Variable = Traced[str | None]
 _OF_SERVICE = re.compile(
     r"[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)"
 )
+# A Service's name has 63 characters, and so has that of a port; the expression takes time that
+# grows with the square of the length.
+_LONGEST_NAME = 256
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
 _KINDS = {"configMap": ("ConfigMap", Reason.CONFIG_MAP), "secret": ("Secret", Reason.SECRET)}
 
 
-def environment(container: Mapping, pod: Pod, objects: ObjectSource) -> Environment:
+def environment(container: Mapping, pod: Pod, objects: ObjectSource, budget: Budget) -> Environment:
     """Return the variables that a container's spec sets, over those of its image.
 
     Raises SyntaxInputError for what the API server would refuse, such as a value that is a number.
@@ -39,8 +42,12 @@ def environment(container: Mapping, pod: Pod, objects: ObjectSource) -> Environm
     for entry in fields.mappings(container, "env"):
         name = fields.text(entry, "name")
         if name is None or not name.value:
-            raise SyntaxInputError("a variable without a name", location=entry.location)
-        variable = _variable(entry, pod, objects, _lookup(own, base, pod))
+            raise SyntaxInputError(
+                "a variable without a name",
+                location=entry.location,
+                hint="write it as {name: NAME, value: TEXT}",
+            )
+        variable = _variable(entry, pod, objects, _lookup(own, base, pod), budget)
         if variable is not None:
             own[name.value] = variable
             layers.append(Environment({name.value: variable}))
@@ -59,7 +66,7 @@ def _lookup(
 
     def find(name: str) -> Variable | None:
         found = own.get(name) or base.get(name)
-        if found is not None or not _OF_SERVICE.fullmatch(name):
+        if found is not None or len(name) > _LONGEST_NAME or not _OF_SERVICE.fullmatch(name):
             return found
         if links is not None and not links.value and not name.startswith("KUBERNETES_"):
             return None
@@ -109,7 +116,9 @@ def _referred(
     kind, reason = _KINDS[form]
     name = fields.text(reference, "name")
     if name is None or not name.value:
-        raise SyntaxInputError(f"the reference names no {kind}", location=reference.location)
+        raise SyntaxInputError(
+            f"the reference names no {kind}", location=reference.location, hint="add its name"
+        )
     ask = objects.config_map if form == "configMap" else objects.secret
     found = ask(pod.namespace, name.value)
     if isinstance(found, Absent) and not _optional(reference):
@@ -124,12 +133,16 @@ def _optional(reference: Mapping) -> bool:
 
 
 def _variable(
-    entry: Mapping, pod: Pod, objects: ObjectSource, find: Callable[[str], Variable | None]
+    entry: Mapping,
+    pod: Pod,
+    objects: ObjectSource,
+    find: Callable[[str], Variable | None],
+    budget: Budget,
 ) -> Variable | None:
     """Return what one member of env sets, None where it sets nothing."""
     value = fields.text(entry, "value")
     if value is not None and value.value:
-        return expand(value, find)
+        return expand(value, find, budget)
     origin = fields.mapping(entry, "valueFrom")
     if origin is None:
         return value or Traced("", entry.location)
@@ -151,7 +164,9 @@ def _entry(form: str, reference: Mapping, pod: Pod, objects: ObjectSource) -> Va
     """Return one entry of a ConfigMap or Secret."""
     key = fields.text(reference, "key")
     if key is None or not key.value:
-        raise SyntaxInputError("the reference names no key", location=reference.location)
+        raise SyntaxInputError(
+            "the reference names no key", location=reference.location, hint="add the key"
+        )
     found = _referred(form, reference, pod, objects)
     match found:
         case ConfigObject(data=data) if key.value in data:

@@ -106,15 +106,34 @@ def _present(parent: Mapping, name: str) -> Node | None:
 
 
 def _wrong(node: Node, name: str, expected: str) -> SyntaxInputError:
-    message = f"{name!r} must be {expected}, not"
+    """Return the error for a field of another type; its value may be a secret and is not quoted."""
+    hint = _WRITTEN_AS.get(expected, f"write {expected} here")
+    if expected == "text" and isinstance(node, Scalar):
+        hint = "put it in quotes"
+    return SyntaxInputError(
+        f"{name!r} must be {expected}, not {_found(node)}", location=node.location, hint=hint
+    )
+
+
+_WRITTEN_AS = {
+    "a list": "write each member on a line of its own, after a dash",
+    "a mapping": "write each field on a line of its own, as NAME: VALUE",
+    "true or false": "write true or false, without quotes",
+    "a whole number": "write digits alone, without quotes",
+}
+
+
+def _found(node: Node) -> str:
     match node:
         case Mapping():
-            return SyntaxInputError(f"{message} a mapping", location=node.location)
+            return "a mapping"
         case Sequence():
-            return SyntaxInputError(f"{message} a list", location=node.location)
+            return "a list"
         case Scalar(value=str()):
-            return SyntaxInputError(f"{message} text", location=node.location)
+            return "text"
+        case Scalar(value=bool()):
+            return "true or false"
+        case Scalar(value=None):
+            return "nothing"
         case Scalar():
-            hint = f'put it in quotes: "{node.text}"' if expected == "text" else None
-            found = node.text or "nothing"
-            return SyntaxInputError(f"{message} {found}", location=node.location, hint=hint)
+            return "a number"

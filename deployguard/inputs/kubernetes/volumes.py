@@ -48,27 +48,35 @@ class EntryFiles:
                 return Stat(FileKind.DIRECTORY, normal, 0o755, 0, self.location)
 
 
-def mounts(container: Mapping, pod: Pod, objects: ObjectSource) -> Iterator[Mount]:
-    """Return the mounts of a container in their order.
-
-    Known are the files of a ConfigMap that `objects` gives; what any other volume holds when the
-    container starts is not (an init container may have filled an emptyDir).
-    """
-    volumes = {
+def volumes(pod: Pod) -> dict[str, Mapping]:
+    """Return the volumes of a Pod by their names."""
+    return {
         name.value: volume
         for volume in fields.mappings(pod.spec, "volumes")
         if (name := fields.text(volume, "name")) is not None
     }
+
+
+def mounts(
+    container: Mapping, pod: Pod, declared: AnyMapping[str, Mapping], objects: ObjectSource
+) -> Iterator[Mount]:
+    """Return the mounts of a container in their order; `declared` are the `volumes` of its Pod.
+
+    Known are the files of a ConfigMap that `objects` gives; what any other volume holds when the
+    container starts is not (an init container may have filled an emptyDir).
+    """
     for mount in fields.mappings(container, "volumeMounts"):
         name, path = fields.text(mount, "name"), fields.text(mount, "mountPath")
         if name is None or path is None or not path.value:
             raise SyntaxInputError(
-                "a volume mount needs name and mountPath", location=mount.location
+                "a volume mount needs name and mountPath",
+                location=mount.location,
+                hint="the API server refuses it: name the volume and where it goes",
             )
         missing = Missing(
             Reason.FILE, f"the files that the volume {name.value} puts at {path.value}"
         )
-        volume = volumes.get(name.value)  # a StatefulSet's claims stand elsewhere
+        volume = declared.get(name.value)  # a StatefulSet's claims stand elsewhere
         content = _content(volume, mount, pod, objects) if volume is not None else None
         yield Mount(path.value, content or Unread(missing), path.location)
 
@@ -83,7 +91,9 @@ def _content(
         return None
     name = fields.text(reference, "name")
     if name is None:
-        raise SyntaxInputError("the volume names no ConfigMap", location=reference.location)
+        raise SyntaxInputError(
+            "the volume names no ConfigMap", location=reference.location, hint="add its name"
+        )
     found = objects.config_map(pod.namespace, name.value)
     if not isinstance(found, ConfigObject):
         return None if isinstance(found, Absent) else found
@@ -107,7 +117,9 @@ def _files(found: ConfigObject, reference: Mapping) -> dict[str, Content | Unrea
         for item in chosen:
             key, path = fields.text(item, "key"), fields.text(item, "path")
             if key is None or path is None:
-                raise SyntaxInputError("an item needs key and path", location=item.location)
+                raise SyntaxInputError(
+                    "an item needs key and path", location=item.location, hint="add what is missing"
+                )
             paths[key.value] = path.value
     return {_normal(path): _file(found, key, found.data.get(key)) for key, path in paths.items()}
 

@@ -45,6 +45,7 @@ def named(argument: str) -> list[tuple[str, str]]:
         ("host/repo@sha256:aa", [("image", "host/repo@sha256:aa")]),
         ("image:docker:5000", [("image", "docker:5000")]),
         ("docker:myapp", [("docker", "myapp")]),
+        ("podman:myapp", [("podman", "myapp")]),
         ("compose.yaml", [("compose", "compose.yaml")]),
         ("stack.yml", [("compose", "stack.yml")]),
         ("deploy.yaml", [("k8s", "deploy.yaml")]),

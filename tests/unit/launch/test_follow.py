@@ -166,6 +166,31 @@ def test_what_is_not_understood_is_an_unknown_program(text: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["sh", "-c", '[ "$(id -u)" = 0 ] && exec flask run'], [FLASK]),
+        (["gosu", "www", "sh", "-c", '[ "$(id -u)" = 0 ] || exec flask run'], [FLASK]),
+        (["gosu", "33:33", "sh", "-c", 'flask run "$(id -u)"'],
+         [("entry-point", "flask.cli:main", ["run", "33"], None)]),
+        # Nobody: the name is not in /etc/passwd.
+        (["gosu", "nobody", "sh", "-c", 'flask run "$(id -u)"'],
+         [("entry-point", "flask.cli:main", ["run", None], None)]),
+        (["setpriv", "--reuid=33", "sh", "-c", 'flask run "$(id -u)"'],
+         [("entry-point", "flask.cli:main", ["run", None], None)]),
+    ],
+)  # fmt: skip
+def test_the_user_of_a_script_is_known_where_a_wrapper_names_it(
+    command: list[str], expected: list[object]
+) -> None:
+    assert run(command, {"/etc/passwd": "www:x:33:33::/:/bin/sh\n"}) == expected
+
+
+def test_an_entry_script_that_starts_itself_as_another_user_is_followed_once() -> None:
+    text = '#!/bin/sh\nif [ "$(id -u)" = "0" ]; then exec gosu 33 "$0" "$@"; fi\nexec "$@"\n'
+    assert run(["/entry.sh", "flask", "run"], {"/entry.sh": text}) == [FLASK]
+
+
 def test_migrations_come_before_the_server_and_both_are_followed() -> None:
     text = "flask db upgrade && exec gunicorn app:app"
     assert [entry[:3] for entry in run(["sh", "-c", text])] == [

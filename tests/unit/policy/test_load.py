@@ -197,9 +197,9 @@ def test_a_policy_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(PolicyError) as caught:
         policy.load("productoin", rules.IDS)
     assert str(caught.value) == snapshot(
-        "productoin: the policy cannot be read: No such file or directory (did you mean 'production'?)"
+        "productoin: the policy cannot be read: there is no file or folder productoin (did you mean 'production'?)"
     )
     with pytest.raises(PolicyError, match="shipped are production"):
         policy.load("./nowhere/mine.yaml", rules.IDS)
-    with pytest.raises(PolicyError, match="not a path"):
+    with pytest.raises(PolicyError, match="is no path"):
         policy.load("a\0b", rules.IDS)

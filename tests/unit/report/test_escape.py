@@ -1,10 +1,19 @@
+import json
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployguard.report.escape import github_message, github_property, plain, uri
+from deployguard.report.escape import (
+    LONGEST,
+    github_message,
+    github_property,
+    json_text,
+    line,
+    plain,
+    uri,
+)
 
 TEXTS = st.text(st.characters() | st.sampled_from("\x1b\u202e\u200b\u2066\n\r\t\0:%,#[\ud800"))
 
@@ -64,3 +73,39 @@ def test_a_path_becomes_a_uri(path: str, expected: str) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_a_uri_holds_the_whole_path(path: str) -> None:
     assert unquote(uri(path).removeprefix("file://")) == path
+
+
+@given(TEXTS)
+def test_a_uri_of_any_name_is_ascii_and_relative_or_a_file(path: str) -> None:
+    encoded = uri(path)
+    assert encoded.isascii()
+    assert not set(encoded) & set(' "<>\\^`{|}:\n') or encoded.startswith("file:///")
+    assert not encoded.startswith("//")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_json_is_laid_out_as_the_standard_library_does(body: object) -> None:
+    written = json_text(body)
+    assert json.loads(written) == json.loads(json.dumps(body))
+    assert written.replace(r"#\u0023[", "##[") == json.dumps(body, indent=2) + "\n"
+
+
+@given(st.dictionaries(TEXTS, st.lists(TEXTS)))
+def test_json_holds_neither_halves_of_characters_nor_commands(body: object) -> None:
+    written = json_text(body)
+    assert written.isascii()
+    assert "##[" not in written
+    json.dumps(json.loads(written), ensure_ascii=False).encode()
+
+
+@given(TEXTS)
+def test_a_line_has_a_length_that_is_read(text: str) -> None:
+    assert len(line(text * 1_000)) <= LONGEST + 40
+    assert len(plain(text)) > LONGEST or line(text) == plain(text)

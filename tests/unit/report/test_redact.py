@@ -34,6 +34,10 @@ PLACE = Location("compose.yaml", line=4)
         ("WERKZEUG_DEBUG_PIN is '123'", "WERKZEUG_DEBUG_PIN is (hidden)"),
         ("postgres://u:p@ss@db/shop", "postgres://(hidden)@db/shop"),
         ("https://token@example.org", "https://(hidden)@example.org"),
+        (
+            "env TOKEN=(hidden) flask --password (hidden)",
+            "env TOKEN=(hidden) flask --password (hidden)",
+        ),
         ('{"client_secret":"x","a":1}', '{"client_secret":(hidden),"a":1}'),
     ],
 )
@@ -146,3 +150,42 @@ def test_no_report_holds_a_secret(render: Callable[[Report], str]) -> None:
     rendered = render(with_canaries())
     assert "c4n4ry" not in rendered
     assert "tok " not in rendered
+
+
+def with_many_variables(count: int, note: str) -> Report:
+    hidden: dict[str, Traced[str | None]] = {
+        f"V{number}": Traced(f"{CANARY}-{number:05}", PLACE) for number in range(count)
+    }
+    started = replace(reports.process(("run",)), env=Environment(hidden))
+    facts = Facts(debugger=yes(Evidence(PLACE, note)))
+    return reports.report(reports.container(reports.program(facts, started)))
+
+
+@pytest.mark.parametrize("count", [1, 64, 65, 5_000])
+def test_any_number_of_hidden_values_is_masked(count: int) -> None:
+    last = f"{CANARY}-{count - 1:05}"
+    note = f"{CANARY[:4]} {last}{CANARY}-00000 ends with {last} and {CANARY}"
+    rendered = text.render(with_many_variables(count, note))
+    assert f"{CANARY[:4]} (hidden)(hidden) ends with (hidden) and {CANARY}" in rendered
+
+
+def test_what_fills_in_the_name_of_an_image_is_shown_unless_its_name_speaks_of_a_secret() -> None:
+    container = reports.named(
+        reports.container(
+            reports.program(reports.SAFE, reports.process(("run", "acme-registry", "t0k3n-v4lue")))
+        ),
+        image_reference=Traced("acme-registry/shop:t0k3n-v4lue", PLACE),
+        given={
+            "REGISTRY": "acme-registry",
+            "DEPLOY_TOKEN": "t0k3n-v4lue",
+            "OTHER": "something-else",
+        },
+    )
+    rendered = text.render(reports.report(container, explain=True))
+    assert "  image: acme-registry/shop:(hidden) (not read)\n" in rendered
+    assert "  process: run acme-registry (hidden)\n" in rendered
+
+
+@pytest.mark.parametrize("name", ["acme/token-service:1.2", "./secret.yaml", "key:1"])
+def test_a_reference_keeps_its_tag(name: str) -> None:
+    assert redact.named(name) == name

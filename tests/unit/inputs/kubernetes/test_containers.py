@@ -1,8 +1,10 @@
+from itertools import pairwise
+
 import pytest
 
 from deployguard.errors import SyntaxInputError
 from deployguard.inputs.kubernetes.containers import containers
-from deployguard.inputs.kubernetes.expansion import expand
+from deployguard.inputs.kubernetes.expansion import Budget, expand
 from deployguard.inputs.kubernetes.manifests import read
 from deployguard.inputs.kubernetes.objects import file_objects
 from deployguard.model.container import ContainerSpec, Network
@@ -85,18 +87,18 @@ def test_references_are_expanded_as_the_kubelet_does(text: str, expected: str | 
         "B": Traced("b", HERE),
         "HIDDEN": hidden,
     }
-    found = expand(Traced(text, HERE), known.get)
+    found = expand(Traced(text, HERE), known.get, Budget())
     assert (found.value, bool(found.missing)) == (expected, expected is None)
 
 
 def test_many_references_without_an_end_take_no_time() -> None:
     text = "$(" * 500_000
-    assert expand(Traced(text, HERE), nothing).value == text
+    assert expand(Traced(text, HERE), nothing, Budget()).value == text
 
 
 def test_a_long_line_of_unclosed_references_before_a_closer_is_linear() -> None:
     text = "$(" * 100_000 + ")"
-    assert expand(Traced(text, HERE), nothing).value == text
+    assert expand(Traced(text, HERE), nothing, Budget()).value == text
 
 
 def test_command_is_the_entrypoint_and_args_the_cmd() -> None:
@@ -329,3 +331,26 @@ def test_what_starts_nothing_is_noted() -> None:
 def test_what_is_no_api_object_is_an_error(text: str) -> None:
     with pytest.raises(SyntaxInputError):
         specs(f"# yaml\n{text}\n")
+
+
+@pytest.mark.parametrize("grown", ["$(A)$(A)", "$(A)" * 1000])
+def test_variables_that_grow_from_one_to_the_next_end_as_unknown(grown: str) -> None:
+    names = [f"A{number}" for number in range(60)]
+    entries = ["{name: A0, value: x}"] + [
+        f"{{name: {name}, value: {grown.replace('(A)', f'({before})')}}}"
+        for before, name in pairwise(names)
+    ]
+    spec = container(f"command: [sleep], env: [{', '.join(entries)}]")
+    values = [entry.value for entry in spec.env.entries.values()]
+    assert sum(len(value or "") for value in values) < 512 * 1024
+    assert values[-1] is None
+    assert spec.env.entries["A59"].missing
+
+
+def test_a_long_value_that_many_refer_to_is_copied_within_a_budget() -> None:
+    entries = [f"{{name: A, value: {'x' * 100_000}}}"]
+    entries += [f"{{name: B{number}, value: $(A)y}}" for number in range(2_000)]
+    spec = container(f"command: [sleep], env: [{', '.join(entries)}]")
+    made = sum(len(entry.value or "") for entry in spec.env.entries.values())
+    assert made <= Budget().left + 200_000
+    assert spec.env.entries["B1999"].value is None
