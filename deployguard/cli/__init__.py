@@ -6,7 +6,6 @@ command imports what it needs. Environment, clock and terminal are read here and
 
 import os
 import sys
-import traceback
 from contextlib import suppress
 
 import click
@@ -71,6 +70,8 @@ def _show(error: click.ClickException) -> None:
 
 def _defect(error: Exception) -> str:
     """Name the kind and place of a defect; its text might quote what was scanned."""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if f"deployguard{os.sep}" in frame.filename]
     if not own:

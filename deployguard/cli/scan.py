@@ -214,14 +214,16 @@ def _print(text: str) -> None:
 
 
 def _renderer(name: str) -> Callable[["Report"], str]:
-    from deployguard.report import github, json_report, sarif, text
-
-    return {
-        "text": text.render,
-        "json": json_report.render,
-        "sarif": sarif.render,
-        "github": github.render,
-    }[name]
+    match name:
+        case "json":
+            from deployguard.report.json_report import render
+        case "sarif":
+            from deployguard.report.sarif import render
+        case "github":
+            from deployguard.report.github import render
+        case _:
+            from deployguard.report.text import render
+    return render
 
 
 def _colored(*, no_color: bool) -> bool:

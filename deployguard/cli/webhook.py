@@ -29,7 +29,7 @@ def serve(tls_cert: str, tls_key: str, host: str, port: int, policies: tuple[str
     """Answer admission reviews over HTTPS until a signal ends it."""
     from deployguard import policy as policy_stage
     from deployguard import rules
-    from deployguard.inputs.image import EngineImages, EngineOptions
+    from deployguard.inputs.image.engine import EngineImages, EngineOptions
     from deployguard.pipeline import ScanOptions
     from deployguard.webhook import review, server
 

@@ -31,15 +31,11 @@ def process(spec: ContainerSpec) -> Process:
     user = spec.user or config.user
     if user is None and config.unseen:
         user = Traced(None, config.location, missing=config.unseen)
+    # Where nothing starts, nobody asks for a home, and the layers need not be read for it.
+    defaults = _defaults(user, files(spec)) if words else Environment(location=_ENGINE)
     return Process(
         args=words,
-        env=overlay(
-            (
-                _defaults(user, files(spec)),
-                config.env,
-                spec.env,
-            )
-        ),
+        env=overlay((defaults, config.env, spec.env)),
         cwd=_directory(spec.working_dir or config.working_dir, config),
         user=user,
         terminal=spec.terminal or Traced(False, spec.location),  # noqa: FBT003  (a plain value)

@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from deployguard.flask.settings import asked
 from deployguard.model.evidence import (
     Answer,
     Claim,
     Evidence,
     Missing,
+    Reason,
     no,
     unknown,
+    yes,
 )
 from deployguard.model.facts import Facts, Listener, ProgramClass, mapped
+from deployguard.model.process import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,3 +99,19 @@ def _listeners(running: Sequence[Judged], version: Missing) -> tuple[Listener, .
     if len(answers) > 1:
         return tuple(replace(item, debugger=Answer.UNKNOWN) for item in last)
     return last
+
+
+def open_program(program: Program, missing: tuple[Missing, ...]) -> Judged:
+    """Return a program of which nothing is known but what it was started with."""
+    names = missing or (Missing(Reason.PROGRAM, f"what {program.name} does"),)
+    return Judged(
+        kind=ProgramClass.OTHER,
+        server="unknown",
+        starts=unknown(names),
+        facts=undetermined(names, *program.trail, flask=False, debug=bool(asked(program.process))),
+    )
+
+
+def other_program(kind: ProgramClass, evidence: tuple[Evidence, ...]) -> Judged:
+    """Return a program that runs nothing of Flask; where it listens is not known."""
+    return Judged(kind=kind, server="unknown", starts=yes(*evidence), facts=nothing(*evidence))

@@ -40,7 +40,9 @@ def search_path(
         unread = unread or next(iter(home.missing), None)
     sites: list[str] = []
     version = _version(interpreter.path, files)
-    for prefix in (*_user(interpreter, process, files), *_prefixes(interpreter, process, files)):
+    settings = None if interpreter.path is None else _settings(interpreter.path, files)
+    user = _user(interpreter, process, files) if settings is None else ()
+    for prefix in (*user, *_prefixes(interpreter.path, settings, process, files)):
         found = list(_sites(prefix, version, files))
         sites.extend(site for site in found if isinstance(site, str))
         unread = unread or next((site for site in found if isinstance(site, Missing)), None)
@@ -52,9 +54,8 @@ def _user(interpreter: Interpreter, process: Process, files: Filesystem) -> tupl
     home = process.env.get("HOME")
     if interpreter.isolated or home is None or not (home.value or "").startswith("/"):
         return ()
-    if interpreter.path is not None and _settings(interpreter.path, files) is not None:
-        return ()
-    return (posixpath.join(home.value or "/", ".local"),)
+    place = posixpath.join(home.value or "/", ".local")
+    return () if isinstance(files.stat(place), Absent) else (place,)
 
 
 def _settings(path: str, files: Filesystem) -> str | None:
@@ -64,12 +65,12 @@ def _settings(path: str, files: Filesystem) -> str | None:
     return marker.data.decode("utf-8", "replace").lower() if isinstance(marker, Content) else None
 
 
-def _prefixes(interpreter: Interpreter, process: Process, files: Filesystem) -> tuple[str, ...]:
-    path = interpreter.path
+def _prefixes(
+    path: str | None, settings: str | None, process: Process, files: Filesystem
+) -> tuple[str, ...]:
     if path is None:
         return tuple(dict.fromkeys((*_on_path(process, files), *_PREFIXES)))
     prefix = posixpath.dirname(posixpath.dirname(path))
-    settings = _settings(path, files)
     if settings is not None:
         shared = re.search(r"^\s*include-system-site-packages\s*=\s*true", settings, re.MULTILINE)
         return (prefix, *_PREFIXES) if shared else (prefix,)

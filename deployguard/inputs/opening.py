@@ -27,7 +27,7 @@ from deployguard.model.report import Status, Target, TargetKind
 
 if TYPE_CHECKING:
     from deployguard.inputs.compose import ComposeOptions
-    from deployguard.inputs.image import EngineImages
+    from deployguard.inputs.image.engine import EngineImages
 
 # Bigger inputs are no manifests; the limit of one document is the YAML reader's.
 _FILE_LIMIT = 64 * 1024 * 1024
@@ -114,7 +114,7 @@ class Openings:
     def engine(self) -> "EngineImages":
         """Return the engines' images; nothing is asked of an engine yet."""
         if self._engine is None:
-            from deployguard.inputs.image import EngineImages, EngineOptions  # noqa: PLC0415
+            from deployguard.inputs.image.engine import EngineImages, EngineOptions  # noqa: PLC0415
 
             self._engine = EngineImages(
                 EngineOptions(
@@ -180,7 +180,7 @@ class Openings:
                 raise UnsupportedError(f"targets of the form {target.form}: are not read yet")
 
     def _stored(self, target: TargetArgument) -> tuple[Image, ...]:
-        from deployguard.inputs.image import open_archive, open_layout  # noqa: PLC0415
+        from deployguard.inputs.image.stored import open_archive, open_layout  # noqa: PLC0415
 
         reader = open_archive if target.form is TargetForm.ARCHIVE else open_layout
         return reader(target.name, tag=target.part, platform=self._options.platform)

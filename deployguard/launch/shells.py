@@ -9,7 +9,6 @@ from deployguard.effective import search
 from deployguard.model.evidence import Evidence, Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Filesystem, Unread
 from deployguard.model.process import Process, Word
-from deployguard.shell.execution import execute
 
 _NAMES = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "rbash"})
 _LETTERS = re.compile(r"[-+][a-zA-Z]+\Z")
@@ -130,6 +129,8 @@ def _evaluate(
     files: Filesystem,
     location: Location,
 ) -> Started | Missing | Evidence:
+    from deployguard.shell.execution import execute  # noqa: PLC0415  (loaded where a shell runs)
+
     bash = name in {"bash", "rbash"}
     start_up = process.env.get("BASH_ENV") if bash else None
     if start_up is not None and start_up.value != "":

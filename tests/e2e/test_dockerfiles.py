@@ -17,7 +17,7 @@ import pytest
 from docker import DockerClient
 
 from deployguard.inputs.dockerfile import BuildOptions, BuiltStage, build
-from deployguard.inputs.image import EngineImages, EngineOptions
+from deployguard.inputs.image.engine import EngineImages, EngineOptions
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Content, FileKind, Filesystem, Stat, Unread
 from deployguard.model.image import Image

@@ -25,7 +25,9 @@ import trustme
 from docker import DockerClient
 from docker.errors import NotFound
 
-from deployguard.inputs.image import EngineImages, EngineOptions, container, open_archive
+from deployguard.inputs.image import container
+from deployguard.inputs.image.engine import EngineImages, EngineOptions
+from deployguard.inputs.image.stored import open_archive
 from deployguard.model.filesystem import Absent, Content, Stat, Unread
 from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.report import Report
@@ -604,7 +606,7 @@ def test_a_scan_asks_little_and_starts_nothing(
         "POST /containers/create": 1,
         "DELETE /containers/ID": 1,
     }
-    assert present <= (0 if fixture is UNSAFE else 10)
+    assert present <= (0 if fixture is UNSAFE else 12)
     (removal,) = (call for call in proxy.calls if call.method == "DELETE")
     assert removal.query == {"v": "1", "force": "1"}
     assert all(name.startswith("deployguard-") for name in proxy.created)

@@ -16,7 +16,7 @@ import pytest
 from docker import DockerClient
 
 from deployguard import pipeline
-from deployguard.inputs.image import open_archive, open_layout
+from deployguard.inputs.image.stored import open_archive, open_layout
 from deployguard.model.image import Image
 from deployguard.model.report import Status
 from deployguard.policy import load

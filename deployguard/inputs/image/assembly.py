@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from deployguard.errors import IntegrityError
 from deployguard.inputs.image import config
 from deployguard.inputs.image.layers import Layer, LayeredFilesystem
-from deployguard.inputs.image.names import repository
+from deployguard.inputs.image.references import repository
 from deployguard.inputs.image.streams import Blob, digest
 from deployguard.model.evidence import Location
 from deployguard.model.image import Image, ImageOrigin

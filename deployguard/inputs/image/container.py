@@ -5,10 +5,10 @@ image is fetched as a whole, and of another one the folders that are listed, its
 first; what lies in them is answered from memory.
 """
 
+import os
 import posixpath
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -292,7 +292,7 @@ class ContainerFiles:
 
     def _created(self) -> str:
         if self._name is None:
-            self._name = f"{LABEL}-{uuid.uuid4().hex}"
+            self._name = f"{LABEL}-{os.urandom(16).hex()}"
             try:
                 self._engine.create(self._image, self._name)
             except RefusedError:

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from deployguard.errors import InputError, NotFoundError, SyntaxInputError, UnreadableError
-from deployguard.inputs.image import config, endpoints, references
+from deployguard.inputs.image import config, endpoints, platforms, references
 from deployguard.inputs.image.container import ContainerFiles
 from deployguard.inputs.image.engine_client import CONNECT_SECONDS, Engine, NoEngineError, described
-from deployguard.inputs.image.stored import repository
+from deployguard.inputs.image.references import repository
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image, ImageOrigin
@@ -200,7 +200,7 @@ class EngineImages:
             reference,
         )
         asked = self._options.platform
-        if asked is not None and not references.same_platform(asked, platform):
+        if asked is not None and not platforms.runs(asked, platform):
             raise NotFoundError(
                 f"{reference} in {engine.name} is of {platform}, not of {asked}",
                 hint=f"fetch it: {engine.origin} pull --platform {asked} {reference}",

@@ -9,7 +9,7 @@ from deployguard.errors import AmbiguousError, IntegrityError, LimitError, Unsup
 from deployguard.inputs.image import platforms
 from deployguard.inputs.image.assembly import DIGEST, Assembly, verified
 from deployguard.inputs.image.documents import DOCUMENT_LIMIT, a_list, an_object, document
-from deployguard.inputs.image.names import Candidate
+from deployguard.inputs.image.selection import Candidate
 from deployguard.inputs.image.store import Store
 from deployguard.inputs.image.streams import Blob
 from deployguard.model.evidence import Location

@@ -1,6 +1,5 @@
 """Platforms of images, and the choice among several (image-spec image-index.md)."""
 
-import platform as machine
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -62,6 +61,8 @@ def normal(name: str) -> str:
 
 
 def _architecture() -> str:
+    import platform as machine  # noqa: PLC0415  (seldom needed, and 3 ms)
+
     return _SPELLINGS.get(machine.machine(), machine.machine())
 
 
@@ -84,6 +85,11 @@ def matching(wanted: str, offered: Sequence[str | None]) -> int | None:
             if name in spelled:
                 return index
     return None
+
+
+def runs(wanted: str, found: str) -> bool:
+    """Say whether a machine of one platform would run an image of another."""
+    return matching(wanted, (found,)) is not None
 
 
 def choose(offered: Sequence[str | None], wanted: str | None, path: str) -> int:

@@ -1,6 +1,5 @@
-"""Names of images (distribution/reference, grammar and normalisation) and of platforms."""
+"""Names of images: grammar and normalisation (distribution/reference)."""
 
-import platform as machine
 import re
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -14,9 +13,6 @@ _REFERENCE = re.compile(
 )
 _LONGEST = 1024
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
-# containerd platforms/database.go: names of the same thing.
-_ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm"}
-_DEFAULT_VARIANTS = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
 
 
 def is_reference(text: str) -> bool:
@@ -29,25 +25,38 @@ def digest(reference: str) -> str | None:
     return reference.partition("@")[2] or None
 
 
+def id_prefix(reference: str) -> str | None:
+    """Return the digits of an id, or of the beginning of one; None for what can be none."""
+    match = _ID.fullmatch(reference)
+    return None if match is None else match[1]
+
+
 def names_id(reference: str, image_id: str) -> bool:
     """Say whether a reference is the id of an image, or the beginning of it."""
-    match = _ID.fullmatch(reference)
-    return match is not None and image_id.removeprefix("sha256:").startswith(match[1])
+    prefix = id_prefix(reference)
+    return prefix is not None and image_id.removeprefix("sha256:").startswith(prefix)
 
 
-def same_platform(wanted: str, found: str) -> bool:
-    """Say whether an image of one platform is what another one asks for."""
-    system, architecture, variant = _parts(wanted)
-    given_system, given_architecture, given_variant = _parts(found)
-    return (system, architecture) == (given_system, given_architecture) and (
-        not variant or variant == (given_variant or _DEFAULT_VARIANTS.get(architecture))
-    )
+def repository(reference: str) -> str:
+    """Return a reference without tag and digest."""
+    name = reference.partition("@")[0]
+    head, colon, tail = name.rpartition(":")
+    return head if colon and "/" not in tail else name
 
 
-def _parts(platform: str) -> tuple[str, str, str]:
-    """Split "os/architecture[/variant]"; an architecture alone is of this machine's system."""
-    words = platform.lower().split("/")
-    if len(words) == 1:
-        words.insert(0, machine.system().lower())
-    system, architecture, variant, *_ = (*words, "")
-    return system, _ARCHITECTURES.get(architecture, architecture), variant
+def tag_of(reference: str) -> str:
+    """Return the tag of a reference, "latest" where it has none."""
+    name = reference.partition("@")[0]
+    return name[len(repository(name)) + 1 :] or "latest"
+
+
+def qualified(reference: str) -> str:
+    """Return a reference with the registry and tag that Docker takes for granted.
+
+    As distribution/reference does: "shop" is "docker.io/library/shop:latest".
+    """
+    name = repository(reference)
+    first, slash, _ = name.partition("/")
+    if not slash or not (set(first) & set(".:") or first == "localhost"):
+        name = f"docker.io/{name}" if slash else f"docker.io/library/{name}"
+    return f"{name}:{tag_of(reference)}"

@@ -15,7 +15,7 @@ from deployguard.inputs.image.documents import (
     document,
     fields,
 )
-from deployguard.inputs.image.names import Candidate
+from deployguard.inputs.image.selection import Candidate
 from deployguard.inputs.image.store import Store, member
 from deployguard.inputs.image.streams import Blob, digest
 from deployguard.model.evidence import Location

@@ -8,13 +8,12 @@ from pathlib import Path
 from deployguard.errors import InputError, IntegrityError, LimitError, UnsupportedError
 from deployguard.inputs.image import layout, saved
 from deployguard.inputs.image.assembly import Assembly
-from deployguard.inputs.image.names import Candidate, chosen, qualified, repository
+from deployguard.inputs.image.references import qualified
 from deployguard.inputs.image.saved import SavedImage
+from deployguard.inputs.image.selection import Candidate, chosen
 from deployguard.inputs.image.store import ArchiveStore, FolderStore, member, open_store
 from deployguard.model.evidence import Location
 from deployguard.model.image import Image, ImageOrigin
-
-__all__ = ["open_archive", "open_layout", "repository"]
 
 _IMAGES = 1_000
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployguard.errors import InputError
-from deployguard.inputs.image import EngineImages, EngineOptions, endpoints, references
+from deployguard.inputs.image import endpoints, platforms, references
 from deployguard.inputs.image.endpoints import Tls
+from deployguard.inputs.image.engine import EngineImages, EngineOptions
 from deployguard.model.image import ImageOrigin
 
 CONNECTIONS = {
@@ -153,7 +154,7 @@ def test_a_name_never_leaves_its_place_in_a_path(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "same"),
+    ("wanted", "found", "run"),
     [
         ("linux/amd64", "linux/amd64", True),
         ("linux/x86_64", "linux/amd64", True),
@@ -168,7 +169,7 @@ def test_a_name_never_leaves_its_place_in_a_path(name: str) -> None:
         ("amd64", "linux/amd64", True),
     ],
 )
-def test_platforms_are_the_same_under_their_other_names(
-    wanted: str, found: str, *, same: bool
+def test_a_machine_runs_the_platforms_that_its_own_covers(
+    wanted: str, found: str, *, run: bool
 ) -> None:
-    assert references.same_platform(wanted, found) is same
+    assert platforms.runs(wanted, found) is run

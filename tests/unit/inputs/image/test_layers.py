@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployguard.errors import InputError, IntegrityError, NotFoundError, UnsupportedError
-from deployguard.inputs.image import open_archive, open_layout, tar
+from deployguard.inputs.image import tar
 from deployguard.inputs.image.layers import Layer, LayeredFilesystem
+from deployguard.inputs.image.stored import open_archive, open_layout
 from deployguard.inputs.image.streams import Blob, Plain
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.model.image import Image

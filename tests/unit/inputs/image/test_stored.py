@@ -24,8 +24,9 @@ from deployguard.errors import (
     UnreadableError,
     UnsupportedError,
 )
-from deployguard.inputs.image import open_archive, open_layout, platforms, stored
+from deployguard.inputs.image import platforms, stored
 from deployguard.inputs.image.store import Packed
+from deployguard.inputs.image.stored import open_archive, open_layout
 from deployguard.inputs.image.streams import Blob, Bytes, Plain
 from deployguard.model.image import Image, ImageOrigin
 from tests.support.archives import (

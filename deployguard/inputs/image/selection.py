@@ -1,14 +1,13 @@
-"""Names of images, and which of several a user means."""
+"""Which of several images a user means."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deployguard.errors import AmbiguousError, NotFoundError
+from deployguard.inputs.image.references import id_prefix, qualified, tag_of
 from deployguard.model.evidence import Location
 from deployguard.model.image import Image
 
-_ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})\Z")
 _SHOWN = 5
 
 
@@ -23,31 +22,6 @@ class Candidate:
     reference: str
     digests: Callable[[], frozenset[str]]
     open_image: Callable[[], Image]
-
-
-def repository(reference: str) -> str:
-    """Return a reference without tag and digest."""
-    name = reference.partition("@")[0]
-    head, colon, tail = name.rpartition(":")
-    return head if colon and "/" not in tail else name
-
-
-def tag_of(reference: str) -> str:
-    """Return the tag of a reference, "latest" where it has none."""
-    name = reference.partition("@")[0]
-    return name[len(repository(name)) + 1 :] or "latest"
-
-
-def qualified(reference: str) -> str:
-    """Return a reference with the registry and tag that Docker takes for granted.
-
-    As distribution/reference does: "shop" is "docker.io/library/shop:latest".
-    """
-    name = repository(reference)
-    first, slash, _ = name.partition("/")
-    if not slash or not (set(first) & set(".:") or first == "localhost"):
-        name = f"docker.io/{name}" if slash else f"docker.io/library/{name}"
-    return f"{name}:{tag_of(reference)}"
 
 
 def chosen(candidates: Sequence[Candidate], wanted: str | None, path: str) -> tuple[Candidate, ...]:
@@ -85,10 +59,10 @@ def chosen(candidates: Sequence[Candidate], wanted: str | None, path: str) -> tu
 
 def _by_id(candidates: Sequence[Candidate], wanted: str, path: str) -> tuple[Candidate, ...]:
     """Return the images whose id or digest begins so."""
-    given = _ID.match(wanted.rpartition("@")[2])
+    given = id_prefix(wanted.rpartition("@")[2])
     if given is None:
         return ()
-    prefix = f"sha256:{given[1]}"
+    prefix = f"sha256:{given}"
     found: list[Candidate] = []
     matched: set[frozenset[str]] = set()
     for one in candidates:
@@ -98,7 +72,7 @@ def _by_id(candidates: Sequence[Candidate], wanted: str, path: str) -> tuple[Can
             matched.add(digests)
     if len(matched) > 1:
         raise AmbiguousError(
-            f"{len(matched)} images of {path} have an id that begins with {given[1]}",
+            f"{len(matched)} images of {path} have an id that begins with {given}",
             location=Location(path),
             hint="write more of it",
         )

@@ -1,0 +1,80 @@
+"""Python programs: told apart by what runs, and judged by the model of that."""
+
+import posixpath
+from dataclasses import replace
+
+from deployguard.flask import cli, script, servers
+from deployguard.flask.application import Setting
+from deployguard.flask.judged import Judged, agreed, open_program, other_program
+from deployguard.flask.search_path import SearchPath, search_path
+from deployguard.flask.versions import installed
+from deployguard.model.evidence import Evidence, Missing, Reason
+from deployguard.model.facts import ProgramClass
+from deployguard.model.filesystem import Absent, Filesystem, Unread
+from deployguard.model.process import Interpreter, Program, ProgramKind
+
+_FLASK_COMMANDS = frozenset({"flask.cli:main", "flask", "flask.cli", "flask.__main__"})
+# Modules of the standard library that serve or work without any of Werkzeug.
+_PLAIN_MODULES = frozenset(
+    {"http.server", "venv", "pip", "compileall", "json.tool", "this", "zipfile", "tarfile", "site"}
+)
+
+
+def judge(program: Program, files: Filesystem) -> Judged:
+    """Judge a program of an interpreter under every set of versions that may be installed."""
+    python = program.interpreter or Interpreter(path=None)
+    cwd = program.process.cwd.value
+    path = search_path(python, program.process, _first_folder(program, cwd), files)
+    found = installed(path.sites, files)
+    setting = Setting(
+        program=program,
+        environment=program.process.env,
+        files=files,
+        stack=found.stacks()[0],
+        folders=path.folders,
+        cwd=cwd,
+        unread=path.unread,
+    )
+    candidates = [_under(replace(setting, stack=stack), path) for stack in found.stacks()]
+    return agreed(candidates, found.missing())
+
+
+def _first_folder(program: Program, cwd: str | None) -> str | None:
+    match program.kind:
+        case ProgramKind.SCRIPT:
+            return posixpath.dirname(program.name)
+        case ProgramKind.MODULE | ProgramKind.CODE:
+            return cwd
+        case _:
+            return None
+
+
+def _under(setting: Setting, path: SearchPath) -> Judged:
+    program = setting.program
+    if program.kind is ProgramKind.CODE or program.kind is ProgramKind.SCRIPT:
+        return script.judge(setting)
+    shadowed = program.kind is ProgramKind.MODULE and _shadowed(setting, path)
+    if shadowed is True:
+        return script.judge(setting)
+    if program.name in _FLASK_COMMANDS:
+        return cli.judge(setting)
+    server = servers.known_server(program.name)
+    if server is not None:
+        return servers.judge(setting, server)
+    if program.kind is ProgramKind.MODULE and program.name in _PLAIN_MODULES:
+        note = Evidence(program.location, f"{program.name} runs nothing of Flask")
+        return other_program(ProgramClass.PYTHON, (*program.trail, note))
+    return open_program(program, (Missing(Reason.PROGRAM, f"what {program.name} does"),))
+
+
+def _shadowed(setting: Setting, path: SearchPath) -> bool:
+    """Say whether a file of the user's hides the module that is run with -m."""
+    top = setting.program.name.partition(".")[0]
+    for folder in path.folders:
+        if folder in path.sites:
+            continue
+        base = posixpath.normpath(posixpath.join(setting.cwd or "/", folder, top))
+        for place in (f"{base}.py", f"{base}/__init__.py"):
+            if not isinstance(setting.files.stat(place), Absent | Unread):
+                return True
+    return False
