@@ -29,17 +29,30 @@ def process(spec: ContainerSpec) -> Process:
     entrypoint, cmd = _words(spec, config)
     words = (*(entrypoint.value if entrypoint else ()), *(cmd.value if cmd else ()))
     user = spec.user or config.user
+    if user is None and config.unseen:
+        user = Traced(None, config.location, missing=config.unseen)
     # Where nothing starts, nobody asks for a home, and the layers need not be read for it.
     defaults = _defaults(user, files(spec)) if words else Environment(location=_ENGINE)
     return Process(
         args=words,
         env=overlay((defaults, config.env, spec.env)),
-        cwd=_directory(spec.working_dir or config.working_dir, config.location),
+        cwd=_directory(spec.working_dir or config.working_dir, config),
         user=user,
         terminal=spec.terminal or Traced(False, spec.location),  # noqa: FBT003  (a plain value)
         location=words[0].location if words else spec.location,
+        missing=_unseen(spec, config),
         trail=_trail(("entrypoint", entrypoint), ("command", cmd)),
     )
+
+
+def _unseen(spec: ContainerSpec, config: ImageConfig) -> tuple[Missing, ...]:
+    """Return what hides an entrypoint or cmd that a base which is not known may have set."""
+    cleared = spec.entrypoint is not None and not spec.entrypoint.value
+    replaced = spec.entrypoint is not None and bool(spec.entrypoint.value)
+    entrypoint = replaced or cleared or config.entrypoint is not None
+    # A new entrypoint drops the cmd of what lies below it.
+    cmd = replaced or spec.cmd or config.cmd or config.entrypoint is not None
+    return () if entrypoint and cmd else config.unseen
 
 
 def _without_image(spec: ContainerSpec, image: Missing) -> Process:
@@ -102,17 +115,17 @@ def _trail(*parts: tuple[str, _Words | None]) -> tuple[Evidence, ...]:
     )
 
 
-def _directory(
-    declared: Traced[str | None] | Traced[str] | None, image: Location
-) -> Traced[str | None]:
+def _directory(declared: Traced[str | None] | None, config: ImageConfig) -> Traced[str | None]:
+    if declared is None and config.unseen:
+        return Traced(None, config.location, missing=config.unseen)
     if declared is None or declared.value == "":
-        return Traced("/", image)
+        return Traced("/", config.location)
     if declared.value is None:
         return Traced(None, declared.location, missing=declared.missing)
     return Traced(posixpath.normpath("/" + declared.value.lstrip("/")), declared.location)
 
 
-def _defaults(user: Traced[str | None] | Traced[str] | None, filesystem: Filesystem) -> Environment:
+def _defaults(user: Traced[str | None] | None, filesystem: Filesystem) -> Environment:
     """Return what an engine sets where neither image nor container does: PATH, HOSTNAME, HOME."""
     hostname = Missing(Reason.VARIABLE, "the value of HOSTNAME, given when the container starts")
     entries: dict[str, Traced[str | None]] = {
@@ -123,9 +136,7 @@ def _defaults(user: Traced[str | None] | Traced[str] | None, filesystem: Filesys
     return Environment(entries, location=_ENGINE)
 
 
-def _home(
-    user: Traced[str | None] | Traced[str] | None, filesystem: Filesystem
-) -> Traced[str | None]:
+def _home(user: Traced[str | None] | None, filesystem: Filesystem) -> Traced[str | None]:
     """Return the home directory of a user, "/" where the image has no such account.
 
     Source: runc libcontainer/user GetExecUser, whose default home is "/".

@@ -34,25 +34,65 @@ def search_path(
             unread = next(iter(variable.missing), None)
         else:
             folders.extend(entry or "." for entry in variable.value.split(":") if entry)
+    home = process.env.get("HOME")
+    if home is not None and home.value is None:
+        # The user's own packages come from there.
+        unread = unread or next(iter(home.missing), None)
     sites: list[str] = []
     version = _version(interpreter.path, files)
-    for prefix in _prefixes(interpreter.path, files):
+    settings = None if interpreter.path is None else _settings(interpreter.path, files)
+    user = _user(interpreter, process, files) if settings is None else ()
+    for prefix in (*user, *_prefixes(interpreter.path, settings, process, files)):
         found = list(_sites(prefix, version, files))
         sites.extend(site for site in found if isinstance(site, str))
         unread = unread or next((site for site in found if isinstance(site, Missing)), None)
     return SearchPath(folders=(*folders, *sites), sites=tuple(dict.fromkeys(sites)), unread=unread)
 
 
-def _prefixes(path: str | None, files: Filesystem) -> tuple[str, ...]:
-    if path is None:
-        return _PREFIXES
+def _user(interpreter: Interpreter, process: Process, files: Filesystem) -> tuple[str, ...]:
+    """Return the prefix of the user's own packages (site.getusersitepackages): HOME/.local."""
+    home = process.env.get("HOME")
+    if interpreter.isolated or home is None or not (home.value or "").startswith("/"):
+        return ()
+    place = posixpath.join(home.value or "/", ".local")
+    return () if isinstance(files.stat(place), Absent) else (place,)
+
+
+def _settings(path: str, files: Filesystem) -> str | None:
+    """Return the pyvenv.cfg of a program in a virtual environment, None for any other."""
     prefix = posixpath.dirname(posixpath.dirname(path))
     marker = files.read(posixpath.join(prefix, "pyvenv.cfg"))
-    if isinstance(marker, Content):
-        text = marker.data.decode("utf-8", "replace").lower()
-        shared = re.search(r"^\s*include-system-site-packages\s*=\s*true", text, re.MULTILINE)
+    return marker.data.decode("utf-8", "replace").lower() if isinstance(marker, Content) else None
+
+
+def _prefixes(
+    path: str | None, settings: str | None, process: Process, files: Filesystem
+) -> tuple[str, ...]:
+    if path is None:
+        return tuple(dict.fromkeys((*_on_path(process, files), *_PREFIXES)))
+    prefix = posixpath.dirname(posixpath.dirname(path))
+    if settings is not None:
+        shared = re.search(r"^\s*include-system-site-packages\s*=\s*true", settings, re.MULTILINE)
         return (prefix, *_PREFIXES) if shared else (prefix,)
+    real = files.stat(path)
+    if isinstance(real, Stat):
+        prefix = posixpath.dirname(posixpath.dirname(real.path))
+    if prefix == "/usr/local":
+        # Only a distribution's Python in /usr looks into both.
+        return (prefix,)
     return tuple(dict.fromkeys((prefix, *_PREFIXES)))
+
+
+def _on_path(process: Process, files: Filesystem) -> tuple[str, ...]:
+    """Return the virtual environments that PATH names, for a command that was not read."""
+    path = process.env.get("PATH")
+    folders = (path.value or "").split(":") if path is not None else ()
+    prefixes = (posixpath.dirname(folder) for folder in folders if folder.startswith("/"))
+    return tuple(
+        prefix
+        for prefix in prefixes
+        if not isinstance(files.read(posixpath.join(prefix, "pyvenv.cfg")), Absent)
+    )
 
 
 def _version(path: str | None, files: Filesystem) -> str | None:

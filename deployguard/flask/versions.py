@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployguard.model.evidence import Evidence, Location, Missing, Reason
-from deployguard.model.filesystem import Absent, Filesystem, Unread
+from deployguard.model.filesystem import Absent, Filesystem, Stat, Unread
 
 Version = tuple[int, ...]
 
@@ -21,8 +21,14 @@ _FAMILIES: tuple[tuple[Version, Version], ...] = (
     ((3, 1, 3), (3, 1, 3)),
 )
 _DISTRIBUTION = re.compile(
-    r"(?P<name>[A-Za-z0-9._]+)-(?P<version>[0-9][^-]*)[^/]*\.(?:dist|egg)-info"
+    r"(?P<name>[A-Za-z0-9._]+)-(?P<version>[0-9<>=!~][^-]*)[^/]*\.(?:dist|egg)-info"
 )
+# Flask's releases (its changelog); whatever comes after them counts to the last family.
+_RELEASES = (
+    "0.9", "0.10.1", "0.11.1", "0.12.5", "1.0.4", "1.1.4", "2.0.3", "2.1.3", "2.2.0", "2.2.1",
+    "2.2.2", "2.2.3", "2.2.4", "2.2.5", "2.3.0", "2.3.1", "2.3.2", "2.3.3", "3.0.0", "3.0.1",
+    "3.0.2", "3.0.3", "3.1.0", "3.1.1", "3.1.2", "3.1.3", "999",
+)  # fmt: skip
 _NUMBER = re.compile(r"\d{1,6}")
 
 
@@ -36,50 +42,79 @@ class Stack:
     dotenv: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
-    """What the search path holds: versions by normalised name, each with its place.
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is known of a distribution's version: the versions it may have, the newest last.
 
-    `unread` says why there may be distributions that were not seen.
+    `text` is the version, or the specifier of a build that leaves it open.
     """
 
-    versions: dict[str, tuple[Version, Location]]
+    text: str
+    versions: tuple[Version, ...]
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """What the search path holds: releases by normalised name, each with its place.
+
+    `unread` says why there may be distributions that were not seen; `dotenv` whether python-dotenv
+    may be among them.
+    """
+
+    versions: dict[str, Release]
     unread: Missing | None
+    dotenv: bool
 
     def stacks(self) -> tuple[Stack, ...]:
         """Return the stacks that may run: one where the versions are known."""
         flask = self.versions.get("flask")
-        werkzeug = self.versions.get("werkzeug")
-        click = self.versions.get("click")
-        pairs = (
-            [(flask[0], werkzeug[0] if werkzeug else flask[0])]
-            if flask is not None
-            else list(_FAMILIES)
-        )
-        dotenv = [True] if "python-dotenv" in self.versions else [False]
-        if self.unread is not None and "python-dotenv" not in self.versions:
-            dotenv = [True, False]
+        if "python-dotenv" in self.versions:
+            dotenv = [True]
+        else:
+            dotenv = [True, False] if self.dotenv else [False]
+        if flask is None:
+            pairs = list(_FAMILIES)
+        else:
+            pairs = [(one, two) for one in flask.versions for two in self._werkzeugs(one)]
         return tuple(
-            Stack(
-                flask=one,
-                werkzeug=two,
-                click=click[0] if click else ((7, 1, 2) if one < (2,) else (8, 1, 7)),
-                dotenv=present,
-            )
+            Stack(flask=one, werkzeug=two, click=click, dotenv=present)
             for one, two in pairs
+            for click in self._clicks(one)
             for present in dotenv
         )
+
+    def _werkzeugs(self, flask: Version) -> tuple[Version, ...]:
+        """Return the versions of Werkzeug that may stand beside a Flask of a known version."""
+        known = self.versions.get("werkzeug")
+        if known is not None and known.versions:
+            return known.versions
+        # From Flask 2.0 on all that it admits behave alike; before, 0.11 brought the PIN.
+        old = self.unread is not None and flask < (1,)
+        return ((0, 10, 4), (0, 16, 1)) if old else (flask,)
+
+    def _clicks(self, flask: Version) -> tuple[Version, ...]:
+        known = self.versions.get("click")
+        if known is not None and known.versions:
+            return known.versions
+        if self.unread is None or "flask" not in self.versions or flask >= (2, 3):
+            return ((7, 1, 2) if flask < (2,) else (8, 1, 7),)
+        # Flask 2.0 asks for click 8.0, 2.3 for 8.1 (their metadata).
+        return ((7, 1, 2), (8, 1, 7)) if flask < (2,) else ((8, 0, 4), (8, 1, 7))
 
     def evidence(self) -> tuple[Evidence, ...]:
         """Return where Flask's version stands."""
         found = self.versions.get("flask")
         if found is None:
             return ()
-        version, location = found
-        return (Evidence(location, f"Flask {'.'.join(map(str, version))} is installed"),)
+        return (Evidence(found.location, f"Flask {found.text} is installed"),)
 
     def missing(self) -> Missing:
         """Return what would tell the versions."""
+        flask = self.versions.get("flask")
+        if flask is not None and len(flask.versions) == 1:
+            what = "whether python-dotenv is installed, and the version of click"
+            return Missing(Reason.VERSION, what)
         return Missing(Reason.VERSION, "the installed version of Flask")
 
 
@@ -91,20 +126,72 @@ def parse(text: str) -> Version:
 
 def installed(folders: Sequence[str], files: Filesystem) -> Installed:
     """Read the distributions of site-packages folders from the names of their metadata."""
-    versions: dict[str, tuple[Version, Location]] = {}
+    versions: dict[str, Release] = {}
     unread: Missing | None = None
+    dotenv = False
     for folder in folders:
         names = files.list(folder)
         if isinstance(names, Unread):
             unread = unread or names.missing
-            continue
-        if isinstance(names, Absent):
-            continue
-        for name in names:
+            # Flask finds it by importing it (flask.cli: import dotenv).
+            dotenv = dotenv or not isinstance(files.stat(f"{folder}/dotenv/__init__.py"), Absent)
+        for name in _names(names):
             match = _DISTRIBUTION.fullmatch(name)
             if match is not None:
                 key = re.sub(r"[-_.]+", "-", match["name"]).lower()
-                version = parse(match["version"])
-                if version:
-                    versions.setdefault(key, (version, Location(f"{folder}/{name}")))
-    return Installed(versions=versions, unread=unread)
+                place = f"{folder}/{name}"
+                release = _release(key, match["version"], place, files)
+                if release is not None:
+                    versions.setdefault(key, release)
+    return Installed(versions=versions, unread=unread, dotenv=dotenv)
+
+
+def _names(names: tuple[str, ...] | Absent | Unread) -> tuple[str, ...]:
+    match names:
+        case Absent():
+            return ()
+        case Unread(seen=seen):
+            return seen
+        case _:
+            return names
+
+
+def _release(key: str, text: str, place: str, files: Filesystem) -> Release | None:
+    """Return what the version in a name says; of a specifier, the newest of each family."""
+    if key not in _DECIDING:
+        return None
+    if text[0].isdigit():
+        version = parse(text)
+        return Release(text, (version,), _place(place, files)) if version else None
+    versions = _admitted(text) if key == "flask" else ()
+    if key == "flask" and not versions:
+        versions = tuple(flask for flask, _ in _FAMILIES)
+    return Release(text, versions, _place(place, files))
+
+
+# The distributions that decide how Flask behaves.
+_DECIDING = frozenset({"flask", "werkzeug", "click", "python-dotenv"})
+
+
+def _place(path: str, files: Filesystem) -> Location:
+    """Return where a distribution is known from: what was pinned for a build, or the image."""
+    found = files.stat(path)
+    return found.location if isinstance(found, Stat) else Location(path)
+
+
+def _admitted(specifier: str) -> tuple[Version, ...]:
+    """Return the newest admitted release of each family of Flask, oldest family first."""
+    # Only where a build leaves the version open: the package takes 20 ms to load.
+    from deployguard.formats.distributions import admits  # noqa: PLC0415
+
+    newest: dict[int, Version] = {}
+    for text in _RELEASES:
+        if admits(specifier, text):
+            version = parse(text)
+            newest[_family(version)] = _FAMILIES[-1][0] if text == "999" else version
+    return tuple(newest[family] for family in sorted(newest))
+
+
+def _family(version: Version) -> int:
+    bounds: tuple[Version, ...] = ((1,), (2,), (2, 2), (2, 2, 3), (2, 3), (3,), (3, 1))
+    return sum(version >= bound for bound in bounds)

@@ -204,6 +204,8 @@ class Openings:
             env=self._options.env,
             profiles=self._options.profiles,
             environ=self._options.environ,
+            platform=self._options.platform,
+            built=self._options.images == "engine",
         )
 
     def _kubernetes(self, target: TargetArgument) -> Opened:
@@ -264,23 +266,20 @@ class Openings:
 
         path = Path(target.name)
         file = path / "Dockerfile" if path.is_dir() else path
-        image = dockerfile.build(
-            str(file.parent),
-            file.name,
-            target=target.part,
-            arguments={},
-            images=self,
+        options = dockerfile.BuildOptions(target=target.part, platform=self._options.platform)
+        stages = dockerfile.build(str(file.parent), str(file), self, options)
+        specs = tuple(
+            ContainerSpec(
+                target=target.name,
+                subject=stage.subject,
+                name=stage.subject,
+                kind=ContainerKind.DOCKERFILE_STAGE,
+                location=stage.location,
+                image=stage.image,
+            )
+            for stage in stages
         )
-        subject = target.part or image.name
-        spec = ContainerSpec(
-            target=target.name,
-            subject=subject,
-            name=subject,
-            kind=ContainerKind.DOCKERFILE_STAGE,
-            location=Location(str(file)),
-            image=image,
-        )
-        return Opened(target=_target(target, target.name, TargetKind.DOCKERFILE), specs=(spec,))
+        return Opened(target=_target(target, target.name, TargetKind.DOCKERFILE), specs=specs)
 
     def _bytes(self, name: str) -> bytes:
         if name == "-":

@@ -17,9 +17,13 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """There may be something, but it was not read."""
+    """There may be something, but it was not read.
+
+    Of a directory, `seen` names what certainly lies in it.
+    """
 
     missing: Missing
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

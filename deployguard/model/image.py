@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from deployguard.model.environment import Environment
-from deployguard.model.evidence import Location, Traced
+from deployguard.model.evidence import Location, Missing, Traced
 from deployguard.model.filesystem import Filesystem
 
 
@@ -26,17 +26,22 @@ class ImageConfig:
     """An OCI image config (image-spec config.md), each value with its place.
 
     `entrypoint` and `cmd` are None where the config has none; an empty list counts as none, as the
-    engines treat it. `env` has no unseen sources unless the base of a build is not known.
+    engines treat it. `unseen` is non-empty where the base of a build is not known: then what is
+    None here may be set there, an empty entrypoint is certainly none, and `env` has unseen sources.
+    A directory or user that depends on what is not known has the value None.
     """
 
     location: Location
     entrypoint: Traced[tuple[str, ...]] | None = None
     cmd: Traced[tuple[str, ...]] | None = None
     env: Environment = field(default_factory=Environment)
-    working_dir: Traced[str] | None = None
-    user: Traced[str] | None = None
+    working_dir: Traced[str | None] | None = None
+    user: Traced[str | None] | None = None
     exposed_ports: tuple[Traced[str], ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    shell: tuple[str, ...] | None = None
+    on_build: tuple[str, ...] = ()
+    unseen: tuple[Missing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

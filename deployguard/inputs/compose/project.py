@@ -1,6 +1,7 @@
 """A compose project: its files, its variables, and the services that start."""
 
 import posixpath
+import re
 import shlex
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
@@ -21,7 +22,6 @@ from deployguard.errors import (
 from deployguard.formats import compose_env
 from deployguard.formats.interpolation import Lookup
 from deployguard.formats.yaml import Dialect, Mapping, Node, Scalar, Sequence, documents
-from deployguard.inputs import dockerfile
 from deployguard.inputs.compose.fields import Fields, mapping, wrong
 from deployguard.inputs.compose.merge import merge
 from deployguard.inputs.compose.ports import ports
@@ -66,12 +66,17 @@ _KNOWN = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeOptions:
-    """What decides how a project is read; `env` beats `environ`, which beats the env files."""
+    """What decides how a project is read; `env` beats `environ`, which beats the env files.
+
+    `built` says that a service with a `build:` is judged from the image that was built before.
+    """
 
     env_files: tuple[str, ...] = ()
     env: AnyMapping[str, str] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     environ: AnyMapping[str, str] = field(default_factory=dict)
+    platform: str | None = None
+    built: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,9 @@ class _Project:
     fields: Fields
     images: ImageSource
     given: AnyMapping[str, str]
+    name: str = ""
+    platform: str | None = None
+    built: bool = False
 
 
 def load(
@@ -107,7 +115,14 @@ def load(
         given=given,
     )
     try:
-        specs, left_out = _services(_whole(files), project, options.profiles)
+        whole = _whole(files)
+        project = replace(
+            project,
+            name=_project_name(whole, folder, project.fields),
+            platform=options.platform,
+            built=options.built,
+        )
+        specs, left_out = _services(whole, project, options.profiles)
     except InputError as error:
         raise _as_written(error, given) from error
     if notes is not None:
@@ -158,6 +173,15 @@ def _as_written(error: InputError, given: AnyMapping[str, str]) -> InputError:
         location=None if place is None else replace(place, file=written(place.file)),
         hint=None if error.hint is None else written(error.hint),
     )
+
+
+def _project_name(whole: Mapping, folder: Path, fields: Fields) -> str:
+    """Return a project's name (compose-go loader.NormalizeProjectName): the folder's, if none."""
+    given = fields.optional(whole, "name")
+    name = fields.lookup("COMPOSE_PROJECT_NAME") or (
+        given.value if given else folder.resolve().name
+    )
+    return re.sub(r"[^a-z0-9_-]", "", name.lower()).lstrip("_-")
 
 
 _NAMED = 3
@@ -274,7 +298,7 @@ def _service(key: Scalar, service: Mapping, project: _Project, most_ports: int) 
     _check_service(service)
     fields = project.fields
     reference = fields.optional(service, "image")
-    image = _image(service, reference, project)
+    image = _image(key, service, reference, project)
     user = fields.optional(service, "user")
     directory = fields.optional(service, "working_dir")
     published = tuple(islice(ports(service, fields), most_ports + 1))
@@ -318,10 +342,16 @@ def _check_service(service: Mapping) -> None:
             raise _not_allowed(key, _KNOWN)
 
 
-def _image(service: Mapping, reference: Traced[str] | None, project: _Project) -> Image | Unread:
+def _image(
+    key: Scalar, service: Mapping, reference: Traced[str] | None, project: _Project
+) -> Image | Unread:
     build = service.get("build")
+    if build is not None and project.built:
+        # The name under which compose keeps what it builds.
+        name = reference or Traced(f"{project.name}-{key.text}", build.location)
+        return project.images.find(name)
     if build is not None:
-        return _build(build, project)
+        return _build(build, service, project)
     if reference is None or not reference.value:
         raise SyntaxInputError(
             "a service has neither an image nor a build context",
@@ -331,7 +361,9 @@ def _image(service: Mapping, reference: Traced[str] | None, project: _Project) -
     return project.images.find(reference)
 
 
-def _build(build: Node, project: _Project) -> Image | Unread:
+def _build(build: Node, service: Mapping, project: _Project) -> Image | Unread:
+    from deployguard.inputs import dockerfile  # noqa: PLC0415  (only for projects with builds)
+
     fields = project.fields
     if isinstance(build, Scalar):
         context: Traced[str] | None = fields.text(build, "build")
@@ -340,23 +372,54 @@ def _build(build: Node, project: _Project) -> Image | Unread:
         section = mapping(build, "build")
         context = fields.optional(section, "context")
     folder = context.value if context is not None else "."
-    if "://" in folder or folder.startswith("git@") or section.get("additional_contexts"):
+    if _remote(folder):
         return Unread(Missing(Reason.IMAGE, f"the image that is built from {folder}"))
     file = fields.optional(section, "dockerfile")
     target = fields.optional(section, "target")
     inline = fields.optional(section, "dockerfile_inline")
-    arguments = {
-        name: (value.value if value.value is not None else fields.lookup(name)) or ""
-        for name, value in fields.pairs(section, "args")
-    }
-    return dockerfile.build(
-        str(project.folder / folder),
-        file.value if file is not None else None,
-        target=target.value if target is not None else None,
-        arguments=arguments,
-        images=project.images,
+    if file is not None and inline is not None:
+        raise SyntaxInputError(
+            "dockerfile and dockerfile_inline cannot both be given", location=file.location
+        )
+    place = project.folder / folder
+    platform = fields.optional(service, "platform")
+    options = dockerfile.BuildOptions(
+        target=target.value if target is not None and target.value else None,
+        arguments=_arguments(section, fields),
+        contexts=_contexts(section, project),
         inline=inline.value.encode() if inline is not None else None,
+        platform=platform.value if platform is not None else project.platform,
     )
+    # The Dockerfile's path is seen from the context.
+    path = str(place / file.value) if file is not None else None
+    (stage,) = dockerfile.build(str(place), path, project.images, options)
+    return stage.image
+
+
+def _arguments(section: Mapping, fields: Fields) -> dict[str, str]:
+    """Return the build's arguments; one without a value that is set nowhere is not given at all."""
+    given: dict[str, str] = {}
+    for name, value in fields.pairs(section, "args"):
+        text = value.value if value.value is not None else fields.lookup(name)
+        if text is not None:
+            given[name] = text
+    return given
+
+
+def _contexts(section: Mapping, project: _Project) -> dict[str, str]:
+    """Return additional contexts: folders as paths from here, others as they are written."""
+    return {
+        name: value.value
+        if _remote(value.value) or "://" in value.value or value.value.startswith("service:")
+        else str(project.folder / value.value)
+        for name, value in project.fields.pairs(section, "additional_contexts")
+        if value.value is not None
+    }
+
+
+def _remote(context: str) -> bool:
+    """Say whether a context is no folder (compose-go, types.BuildConfig.Context)."""
+    return "://" in context or context.startswith(("git@", "github.com/"))
 
 
 _Words = Traced[tuple[Traced[str | None], ...]]

@@ -58,12 +58,14 @@ def from_mapping(config: Mapping[str, Any], reference: str) -> ImageConfig:
     def at(pointer: str) -> Location:
         return Location(FILE, pointer=f"/config/{pointer}", image=reference)
 
-    def text(key: str) -> Traced[str] | None:
+    def text(key: str) -> Traced[str | None] | None:
         value = _text(config.get(key) or "", f"/config/{key}", reference)
         return Traced(value, at(key)) if value else None
 
     ports = _mapping(config.get("ExposedPorts") or {}, "/config/ExposedPorts", reference)
     labels = _mapping(config.get("Labels") or {}, "/config/Labels", reference)
+    shell = _words(config.get("Shell"), "/config/Shell", reference)
+    on_build = _words(config.get("OnBuild"), "/config/OnBuild", reference)
     return ImageConfig(
         location=Location(FILE, image=reference),
         entrypoint=_words(config.get("Entrypoint"), "/config/Entrypoint", reference),
@@ -73,6 +75,8 @@ def from_mapping(config: Mapping[str, Any], reference: str) -> ImageConfig:
         user=text("User"),
         exposed_ports=tuple(Traced(port, at("ExposedPorts")) for port in sorted(ports)),
         labels={str(key): str(value) for key, value in labels.items()},
+        shell=shell.value if shell else None,
+        on_build=on_build.value if on_build else (),
     )
 
 

@@ -1,0 +1,115 @@
+"""The image that a Dockerfile and its context would make, as far as can be told without building.
+
+What a RUN writes is not known unless each command in it is plain; what is not known says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deployguard.errors import LimitError, NotFoundError, UnreadableError
+from deployguard.formats import dockerfile as syntax
+from deployguard.inputs.dockerfile.context import open_context
+from deployguard.inputs.dockerfile.stages import Build, Inputs, NamedContext, Stage
+from deployguard.inputs.dockerfile.trees import View
+from deployguard.model.evidence import Location
+from deployguard.model.image import Image, ImageOrigin
+from deployguard.model.objects import ImageSource
+
+_LIMIT = 4 * 1024 * 1024
+ALL_STAGES = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What a build is asked for; `inline` is the Dockerfile's text where it stands elsewhere.
+
+    `target` names a stage, by name or number; None stands for the last one, "*" for all.
+    `contexts` are further contexts by name: folders, or images as `docker-image://REFERENCE`.
+    """
+
+    target: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    inline: bytes | None = None
+    platform: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltStage:
+    """A stage as an image: `subject` is its name, else its number; `location` its FROM."""
+
+    subject: str
+    location: Location
+    image: Image
+
+
+def build(
+    context: str, dockerfile: str | None, images: ImageSource, options: BuildOptions
+) -> tuple[BuiltStage, ...]:
+    """Return the images that the stages asked for would become.
+
+    `dockerfile` is a path, None for the context's own. Raises NotFoundError, UnreadableError,
+    LimitError for the file, SyntaxInputError for what the build refuses, and NotFoundError for a
+    stage that it does not have.
+    """
+    folder = Path(context)
+    path = Path(dockerfile) if dockerfile is not None else folder / "Dockerfile"
+    data = options.inline if options.inline is not None else _read(path)
+    source = str(path)
+    inputs = Inputs(
+        source=source,
+        context=open_context(folder, None if options.inline is not None else path),
+        arguments=options.arguments,
+        images=images,
+        platform=options.platform,
+        named={name: _named(value) for name, value in options.contexts.items()},
+    )
+    found = Build(syntax.parse(data, source), inputs)
+    name = (folder.resolve().name or "image").lower()
+    numbers = found.numbers() if options.target == ALL_STAGES else [found.number(options.target)]
+    return tuple(_built(found.stage(number), source, name, options) for number in numbers)
+
+
+def _built(stage: Stage, source: str, name: str, options: BuildOptions) -> BuiltStage:
+    image = Image(
+        reference=source,
+        name=name,
+        origin=ImageOrigin.BUILD,
+        config=stage.config,
+        files=View(stage.files),
+        platform=options.platform or "linux/amd64",
+    )
+    return BuiltStage(stage.name or str(stage.number), stage.location, image)
+
+
+def _named(value: str) -> NamedContext:
+    """Read an additional context; what is neither a folder nor an image is an unknown image."""
+    prefix = "docker-image://"
+    if value.startswith(prefix):
+        return NamedContext(None, value.removeprefix(prefix))
+    if Path(value).is_dir():
+        return NamedContext(open_context(Path(value), None), None)
+    return NamedContext(None, value)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LIMIT + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFoundError(
+            f"there is no Dockerfile {path}",
+            location=Location(str(path)),
+            hint="check the context and the name",
+        ) from error
+    except OSError as error:
+        raise UnreadableError(
+            f"cannot read {path}: {error.strerror}", location=Location(str(path))
+        ) from error
+    if len(data) > _LIMIT:
+        raise LimitError(f"{path} has more than {_LIMIT} bytes", location=Location(str(path)))
+    return data
+
+
+__all__ = ["ALL_STAGES", "BuildOptions", "BuiltStage", "build"]

@@ -1,0 +1,139 @@
+"""The build context: a folder of the user's disk, without what .dockerignore leaves out."""
+
+import os
+import posixpath
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deployguard.errors import LimitError, UnreadableError
+from deployguard.inputs.dockerfile import ignore
+from deployguard.inputs.dockerfile.trees import File, Folder, Found, Link, Other
+from deployguard.model.evidence import Location, Missing, Reason
+from deployguard.model.filesystem import Absent, Content, Unread
+
+_READ_LIMIT = 2 * 1024 * 1024
+_IGNORE_LIMIT = 1024 * 1024
+# Folders that are left out may hold files that are taken back in; so many names are looked at.
+_WALKED = 10_000
+
+
+@dataclass(slots=True, eq=False)
+class ContextTree:
+    """The files that a build sees. No link of the disk is followed: the links go along."""
+
+    root: Path
+    ignored: ignore.Matcher = ignore.NOTHING
+    _folders: dict[str, bool] = field(default_factory=dict)
+
+    def entry(self, path: str) -> Found:
+        """Return what lies at a path whose directories are no links."""
+        place = self.root / path.lstrip("/")
+        try:
+            status = place.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return Absent(path)
+        except (OSError, ValueError):
+            return self._unread(place)
+        location = Location(str(place))
+        if not self._kept(path, folder=stat.S_ISDIR(status.st_mode)):
+            return Absent(path)
+        mode = stat.S_IMODE(status.st_mode)
+        if stat.S_ISLNK(status.st_mode):
+            try:
+                return Link(str(place.readlink()), location)
+            except OSError:
+                return self._unread(place)
+        if stat.S_ISDIR(status.st_mode):
+            return Folder(mode, location)
+        if stat.S_ISREG(status.st_mode):
+            return File(lambda: _content(place), mode, status.st_size, location)
+        return Other(location)
+
+    def names(self, path: str) -> tuple[str, ...] | Absent | Unread:
+        """Return the names in a folder that are not left out."""
+        place = self.root / path.lstrip("/")
+        try:
+            if not stat.S_ISDIR(place.lstat().st_mode) and path != "/":
+                return Absent(path)
+            with os.scandir(place) as children:
+                found = [(child.name, child.is_dir(follow_symlinks=False)) for child in children]
+        except (FileNotFoundError, NotADirectoryError):
+            return Absent(path)
+        except (OSError, ValueError):
+            return self._unread(place)
+        return tuple(
+            sorted(
+                name
+                for name, folder in found
+                if self._kept(posixpath.join(path, name), folder=folder)
+            )
+        )
+
+    def _kept(self, path: str, *, folder: bool) -> bool:
+        if path == "/" or not self.ignored.patterns or not self.ignored.matches(path):
+            return True
+        if not folder or not self.ignored.exclusions:
+            return False
+        if path not in self._folders:
+            self._folders[path] = self._holds_kept(path)
+        return self._folders[path]
+
+    def _holds_kept(self, path: str) -> bool:
+        """Say whether something below a folder that is left out is taken back in."""
+        walked = 0
+        top = self.root / path.lstrip("/")
+        for parent, folders, files in os.walk(top):
+            for name in (*folders, *files):
+                walked += 1
+                inner = os.path.relpath(Path(parent, name), self.root)
+                if walked > _WALKED or not self.ignored.matches(inner):
+                    return True
+        return False
+
+    @staticmethod
+    def _unread(place: Path) -> Unread:
+        return Unread(Missing(Reason.FILE, f"the file {place}"))
+
+
+def _content(place: Path) -> Content | Absent | Unread:
+    """Read a regular file that is still one."""
+    unread = Unread(Missing(Reason.FILE, f"the file {place}"))
+    try:
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return unread
+            data = file.read(_READ_LIMIT + 1)
+    except OSError:
+        return unread
+    if len(data) > _READ_LIMIT:
+        return Unread(Missing(Reason.LIMIT, f"the file {place} (more than 2 MiB)"))
+    return Content(data, Location(str(place)))
+
+
+def open_context(folder: Path, dockerfile: Path | None) -> ContextTree:
+    """Return a context with its .dockerignore; one beside the Dockerfile, named after it, wins.
+
+    Source: moby/buildkit frontend/dockerui DockerIgnorePatterns. Raises UnreadableError,
+    LimitError or SyntaxInputError for the ignore file.
+    """
+    candidates = [folder / ".dockerignore"]
+    if dockerfile is not None:
+        candidates.insert(0, dockerfile.with_name(dockerfile.name + ".dockerignore"))
+    for place in candidates:
+        try:
+            with place.open("rb") as file:
+                data = file.read(_IGNORE_LIMIT + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise UnreadableError(
+                f"cannot read {place}: {error.strerror}", location=Location(str(place))
+            ) from error
+        if len(data) > _IGNORE_LIMIT:
+            raise LimitError(
+                f"{place} has more than {_IGNORE_LIMIT} bytes", location=Location(str(place))
+            )
+        return ContextTree(folder, ignore.read(data, str(place)))
+    return ContextTree(folder)
