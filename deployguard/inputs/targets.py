@@ -157,7 +157,7 @@ def _plain(argument: str, is_image: Callable[[str], bool]) -> tuple[TargetArgume
 
 def _file(argument: str, path: Path) -> TargetArgument:
     head = files.head(argument, _HEAD)
-    if path.name == "Dockerfile" or path.suffix == ".dockerfile":
+    if _is_dockerfile(path.name):
         form = TargetForm.DOCKERFILE
     elif argument.endswith((".tar", ".tar.gz", ".tgz")) or _is_tar(head):
         form = TargetForm.ARCHIVE
@@ -172,6 +172,15 @@ def _file(argument: str, path: Path) -> TargetArgument:
             hint="say which it is with a prefix, such as k8s: or compose:",
         )
     return TargetArgument(argument=argument, form=form, name=argument)
+
+
+def _is_dockerfile(name: str) -> bool:
+    """Say whether a file is called as Dockerfiles are, also beside others: Dockerfile.dev."""
+    if name.endswith(".dockerignore"):
+        return False
+    return name in {"Dockerfile", "Containerfile"} or (
+        name.startswith(("Dockerfile.", "Containerfile.")) or name.lower().endswith(".dockerfile")
+    )
 
 
 def _is_tar(head: bytes) -> bool:

@@ -21,6 +21,10 @@ FILES = {
     "layout/oci-layout": "{}",
     "empty/readme.md": "",
     "web/Dockerfile": "FROM scratch\n",
+    "Dockerfile.dev": "FROM scratch\n",
+    "Dockerfile.dockerignore": "*\n",
+    "Containerfile": "FROM scratch\n",
+    "shop.Dockerfile": "FROM scratch\n",
 }
 
 
@@ -54,6 +58,9 @@ def named(argument: str) -> list[tuple[str, str]]:
         ("app.tar", [("archive", "app.tar")]),
         ("layout", [("oci", "layout")]),
         ("Dockerfile", [("dockerfile", "Dockerfile")]),
+        ("Dockerfile.dev", [("dockerfile", "Dockerfile.dev")]),
+        ("Containerfile", [("dockerfile", "Containerfile")]),
+        ("shop.Dockerfile", [("dockerfile", "shop.Dockerfile")]),
         ("project", [("compose", "project/compose.yml,project/docker-compose.override.yml"),
                      ("k8s", "project/k8s/pod.yaml")]),
         ("./web", [("dockerfile", "web/Dockerfile")]),
@@ -85,6 +92,7 @@ def test_a_tag_or_stage_may_follow_the_path(argument: str, part: str | None) -> 
         ("archive:missing.tar", NotFoundError),
         ("empty", NotFoundError),
         ("notes.txt", UnsupportedError),
+        ("Dockerfile.dockerignore", UnsupportedError),
         ("helm:chart", UnsupportedError),
         ("registry:shop:1", UnsupportedError),
     ],
