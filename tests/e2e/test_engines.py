@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,7 @@ from pathlib import Path
 import pytest
 import trustme
 from docker import DockerClient
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 from deployguard.inputs.image import container
 from deployguard.inputs.image.engine import EngineImages, EngineOptions
@@ -118,11 +119,21 @@ def started(*arguments: str, driver: str | None = None, **environ: str) -> subpr
 
 
 def left(docker_client: DockerClient, names: list[str]) -> list[str]:
-    found = []
-    for name in names:
-        with contextlib.suppress(NotFound):
-            found.append(str(docker_client.containers.get(name).name))
-    return found
+    return [name for name in names if held(docker_client, name)]
+
+
+def held(docker_client: DockerClient, name: str) -> bool:
+    """Say whether an engine has a container; podman fails while it forgets one in its steps."""
+    for _ in range(50):
+        try:
+            docker_client.containers.get(name)
+        except NotFound:
+            return False
+        except APIError:
+            time.sleep(0.1)
+        else:
+            return True
+    return True
 
 
 def test_docker_and_podman_say_the_same_of_an_image(
