@@ -39,7 +39,7 @@ from tests.support.archives import (
     whiteout,
 )
 from tests.support.components import missing
-from tests.support.effort import LONG, examples
+from tests.support.effort import examples
 from tests.support.layer_model import Files, Op, Step, merged, written
 from tests.support.listing import UNREAD, exported, followed, listed
 
@@ -343,7 +343,6 @@ def podman() -> Iterator[list[str]]:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not LONG, reason="podman as a second oracle runs in `make long`")
 def test_podman_merges_odd_layers_as_docker_does(podman: list[str], tmp_path: Path) -> None:
     archive = tmp_path / "odd.tar"
 

@@ -43,8 +43,10 @@ _ELF = b"\x7fELF"
 _REST = 1024 * 1024
 # Podman leaves them out of a tar of the root, and knows them by themselves (seen with 4.3).
 _LEFT_OUT = ("dev", "proc", "sys")
-# A container may come into being after the scan stopped waiting for it.
+# A container may come into being after the scan stopped waiting for it: so often it is found
+# absent before it is taken for gone, and so often once it was there.
 _REMOVALS = 20
+_QUIET = 5
 _PAUSE_SECONDS = 0.1
 # os.FileMode of Go, as the engine's stat carries it (moby api/types ContainerPathStat).
 _GO_DIRECTORY = 1 << 31
@@ -124,16 +126,31 @@ class ContainerFiles:
 
     def _remove(self, name: str) -> None:
         try:
-            for _ in range(1 if self._answered else _REMOVALS):
-                if self._engine.remove(name):
-                    break
-                if not self._answered:
-                    time.sleep(_PAUSE_SECONDS)
+            if self._answered:
+                self._engine.remove(name)
+            else:
+                self._remove_unanswered(name)
         except InputError as error:
             self.left = UnreadableError(
                 f"a container that was made of {self._reference} may be left: {error.message}",
                 hint=f"remove it: {self._engine.origin} rm -f -v {name}",
             ).problem()
+
+    def _remove_unanswered(self, name: str) -> None:
+        """Remove what an engine may still be making, until it is gone for good.
+
+        Podman 4.3 takes the storage away from under a container that it is making, says that all
+        is removed, and then enters the container in its books.
+        """
+        absent, enough = 0, _REMOVALS
+        for _ in range(2 * _REMOVALS):
+            if self._engine.remove(name):
+                absent, enough = 0, _QUIET
+            else:
+                absent += 1
+            if absent == enough:
+                return
+            time.sleep(_PAUSE_SECONDS)
 
     def read(self, path: str) -> Content | Absent | Unread:
         """Return a file's content."""
