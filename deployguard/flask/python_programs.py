@@ -54,7 +54,7 @@ def _under(setting: Setting, path: SearchPath) -> Judged:
     if program.kind is ProgramKind.CODE or program.kind is ProgramKind.SCRIPT:
         return script.judge(setting)
     shadowed = program.kind is ProgramKind.MODULE and _shadowed(setting, path)
-    if shadowed is True:
+    if shadowed:
         return script.judge(setting)
     if program.name in _FLASK_COMMANDS:
         return cli.judge(setting)

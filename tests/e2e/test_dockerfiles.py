@@ -1,12 +1,10 @@
 """What a Dockerfile would make, compared with what the real BuildKit makes of it."""
 
 import io
-import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,12 +16,11 @@ from docker import DockerClient
 
 from deployguard.inputs.dockerfile import BuildOptions, BuiltStage, build
 from deployguard.inputs.image.engine import EngineImages, EngineOptions
-from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Content, FileKind, Filesystem, Stat, Unread
-from deployguard.model.image import Image
 from tests.support.builds import write
+from tests.support.command import scan_with
 from tests.support.components import missing
-from tests.support.engine import client, engine
+from tests.support.engine import client
 from tests.support.images import FIXTURES, Fixture, base, ensure
 
 pytestmark = [
@@ -123,24 +120,6 @@ CASES = (
          unknown=("/app/cache",)),
     Case("user", "RUN echo app:x:5:5::/srv:/bin/sh >> /etc/passwd\nUSER app:app\nWORKDIR /app"),
 )  # fmt: skip
-
-
-class NothingElse:
-    """Images of the engine of the tests."""
-
-    def __init__(self, images: EngineImages) -> None:
-        self._images = images
-
-    def find(self, reference: Traced[str | None]) -> Image | Unread:
-        if reference.value is None:
-            return Unread(Missing(Reason.IMAGE, "an image without a name"))
-        return self._images.find(reference)
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[str]:
-    with engine() as address:
-        yield address
 
 
 @pytest.fixture(scope="module")
@@ -339,27 +318,13 @@ def test_a_dockerfile_makes_what_buildkit_makes_of_it(
     images = EngineImages(EngineOptions(environ={"DOCKER_HOST": host}))
     try:
         options = BuildOptions(target=case.target, arguments=case.arguments)
-        (stage,) = build(str(tmp_path), None, NothingElse(images), options)
+        (stage,) = build(str(tmp_path), None, images, options)
         derived, real = config(stage), inspected(docker_client, reference)
         assert derived == real
         compare(stage.image.files, exported(docker_client, reference), case)
     finally:
         images.close()
         docker_client.images.remove(reference)
-
-
-def scanned(arguments: list[str], host: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "deployguard", "scan", *arguments, "--format", "json"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "DOCKER_HOST": host},
-    )
-    assert "Traceback" not in done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
 
 
 # Fixtures with a RUN that is not plain (a loop): what it leaves may be unknown.
@@ -400,7 +365,7 @@ def test_a_context_and_the_image_built_from_it_have_the_same_facts(
             )
             script.chmod(0o755 if program or script.is_dir() else 0o644)
         arguments.append(f"dockerfile:{tmp_path / fixture.name}")
-    report = scanned(arguments, host)
+    report = scan_with(host, *arguments)
     assert {target["status"] for target in report["targets"]} == {"inspected"}
     containers = report["containers"]
     for fixture, image, context in zip(FIXTURES, containers[::2], containers[1::2], strict=True):
@@ -423,7 +388,7 @@ def test_every_stage_is_a_container_of_the_report(tmp_path: Path, host: str) -> 
         'FROM dev\nRUN pip install gunicorn==23.0.0\nCMD ["gunicorn", "app:app"]\n'
     )
     (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
-    report = scanned([f"dockerfile:{place}#*"], host)
+    report = scan_with(host, f"dockerfile:{place}#*")
     assert [(target["kind"], target["name"]) for target in report["targets"]] == [
         ("dockerfile", str(place))
     ]
@@ -435,5 +400,5 @@ def test_every_stage_is_a_container_of_the_report(tmp_path: Path, host: str) -> 
     assert answers(dev)["debugger"] == "yes"
     assert answers(prod)["debugger"] == answers(prod)["dev_server"] == "no"
     assert report["exit_code"] == 1
-    (alone,) = scanned([f"dockerfile:{place}"], host)["containers"]
+    (alone,) = scan_with(host, f"dockerfile:{place}")["containers"]
     assert alone["subject"] == "1"

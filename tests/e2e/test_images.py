@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from deployguard.pipeline import ScanOptions
 from deployguard.policy import load
 from deployguard.report import json_report
 from deployguard.rules import IDS
+from tests.support.command import scan_with
 from tests.support.components import missing
 from tests.support.effort import LONG
 from tests.support.engine import FOLDER
@@ -44,21 +44,6 @@ WATCHED = Fixture("watched", 'CMD ["flask", "run"]')
 
 def left(docker_client: DockerClient, reference: str) -> list[object]:
     return list(docker_client.containers.list(all=True, filters={"ancestor": reference}))
-
-
-def scan(host: str, *arguments: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "deployguard", "scan", *arguments, "--format", "json"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "DOCKER_HOST": host},
-    )
-    assert "Traceback" not in done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    assert report["exit_code"] == done.returncode
-    return report
 
 
 def judged(
@@ -263,7 +248,7 @@ def test_a_scan_starts_nothing_and_leaves_nothing_in_the_engine(
 ) -> None:
     reference = ensure(docker_client, WATCHED)
     begun = int(time.time())
-    scan(host, reference)
+    scan_with(host, reference)
     events = docker_client.api.events(
         since=begun, until=int(time.time()) + 1, decode=True, filters={"type": "container"}
     )
@@ -278,7 +263,7 @@ def test_a_scan_starts_nothing_and_leaves_nothing_in_the_engine(
 
 
 def test_an_image_that_the_engine_does_not_have_is_said_with_the_way_out(host: str) -> None:
-    report = scan(host, "docker:dgtest/never-built:1")
+    report = scan_with(host, "docker:dgtest/never-built:1")
     (target,) = report["targets"]
     assert (report["decision"], target["status"]) == ("error", "failed")
     assert target["problems"][0]["code"] == "not-found"

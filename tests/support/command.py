@@ -80,3 +80,14 @@ def process(
         timeout=timeout,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def scan_with(host: str, *arguments: str) -> dict[str, Any]:
+    """Scan as a process of its own that knows an engine; return its JSON report."""
+    done = process(
+        "scan", *arguments, "--format", "json", environ={"DOCKER_HOST": host}, timeout=300
+    )
+    assert b"Traceback" not in done.err
+    report: dict[str, Any] = done.report
+    assert report["exit_code"] == done.code
+    return report

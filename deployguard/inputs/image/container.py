@@ -30,6 +30,7 @@ from deployguard.model.filesystem import (
 from deployguard.model.problem import Problem
 
 _READ_LIMIT = 2 * 1024 * 1024
+_SEARCH_LIMIT = 512 * 1024 * 1024
 _HOPS = 40
 # Bytes pass and are not kept: a large image is slow, and answered. The names in its root, which a
 # program that is no Python makes one look for, are in the tar of all of it.
@@ -155,29 +156,31 @@ class ContainerFiles:
     def read(self, path: str) -> Content | Absent | Unread:
         """Return a file's content."""
         with self._lock:
-            found = self.stat(path)
+            found = self._file(path, _READ_LIMIT)
             if not isinstance(found, Stat):
                 return found
-            if found.kind is not FileKind.FILE:
-                return Absent(path)
-            if found.size > _READ_LIMIT:
-                what = f"the file {found.path} of {self._reference} (more than 2 MiB)"
-                return Unread(Missing(Reason.LIMIT, what))
             data = self._guarded(lambda: self._content(found.path, found.size))
             return data if isinstance(data, Unread) else Content(data, found.location)
 
     def search(self, path: str, wanted: frozenset[bytes]) -> Searched | Absent | Unread:
         """Search a file of any size, as far as an engine hands one over."""
         with self._lock:
-            found = self.stat(path)
+            found = self._file(path, _SEARCH_LIMIT)
             if not isinstance(found, Stat):
                 return found
-            if found.kind is not FileKind.FILE:
-                return Absent(path)
-            if found.size > _FOLDER_LIMIT:
-                what = f"the file {found.path} of {self._reference} (more than 512 MiB)"
-                return Unread(Missing(Reason.LIMIT, what))
             return self._guarded(lambda: self._searched(found.path, found.size, wanted))
+
+    def _file(self, path: str, limit: int) -> Stat | Absent | Unread:
+        """Return what lies at a path if it is a file of at most so many bytes."""
+        found = self.stat(path)
+        if not isinstance(found, Stat):
+            return found
+        if found.kind is not FileKind.FILE:
+            return Absent(path)
+        if found.size > limit:
+            what = f"the file {found.path} of {self._reference} (more than {limit >> 20} MiB)"
+            return Unread(Missing(Reason.LIMIT, what))
+        return found
 
     def list(self, path: str) -> tuple[str, ...] | Absent | Unread:
         """Return the names in a directory."""
