@@ -29,6 +29,8 @@ if __name__ == "__main__":
     app.run(host="0.0.0.0", debug=os.environ.get("DEBUG") == "1")
 """
 _SITE = "usr/local/lib/python3.12/site-packages"
+# The system below, then Python, then its packages, as images are built.
+_TOPS = ("usr/lib", "usr/share", "usr/local/lib/python3.12", _SITE)
 _VERSIONS = {"flask": "3.0.3", "werkzeug": "3.0.3", "click": "8.1.7", "python_dotenv": "1.0.1"}
 
 
@@ -73,9 +75,12 @@ class _Layer:
 
 def write(corpus: Corpus, folder: Path) -> Path:
     """Write an image into a folder, once, and return its archive."""
-    archive = folder / f"{corpus.name}.tar"
+    recipe = hashlib.sha256(Path(__file__).read_bytes() + repr(corpus).encode()).hexdigest()[:12]
+    archive = folder / f"{corpus.name}-{recipe}.tar"
     if archive.exists():
         return archive
+    for old in folder.glob(f"{corpus.name}-*.tar"):
+        old.unlink()
     layers = [
         _layer(folder / f"{corpus.name}.{index}", corpus, fill)
         for index, fill in enumerate(_contents(corpus))
@@ -124,7 +129,7 @@ def _bulk(tar: tarfile.TarFile, corpus: Corpus, index: int, chance: random.Rando
     """Fill a layer below the application: sources of a few kilobytes, then large libraries."""
     if index == 0:
         _system(tar)
-    top = (f"usr/share/part{index}", f"{_SITE}/part{index}")[index % 2]
+    top = f"{_TOPS[index * len(_TOPS) // (_LAYERS - 1)]}/part{index}"
     budget = corpus.megabytes * 1_000_000 // (_LAYERS - 1)
     text = b"".join(b"value_%d = %d\n" % (n, chance.getrandbits(32)) for n in range(400))
     for number in range(corpus.files // (_LAYERS - 1)):
