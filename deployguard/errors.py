@@ -14,6 +14,8 @@ DeployguardError
    `- SyntaxInputError   text that does not parse
 """
 
+from collections.abc import Iterable
+
 from deployguard.model.evidence import Location
 from deployguard.model.problem import Problem, ProblemCode
 
@@ -102,3 +104,13 @@ class SyntaxInputError(InputError):
     """Text that does not parse."""
 
     code = ProblemCode.SYNTAX
+
+
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """Return the known word that was probably meant, for a hint; None where none is so alike.
+
+    `likeness` goes from 0 to 1, as `difflib.SequenceMatcher.ratio` measures it.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415  (loaded where something is wrong)
+
+    return next(iter(get_close_matches(word, sorted(known), n=1, cutoff=likeness)), None)

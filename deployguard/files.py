@@ -3,11 +3,16 @@
 import errno
 import os
 import stat
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
-from deployguard.errors import LimitError, NotFoundError, UnreadableError, UnsupportedError
+from deployguard.errors import (
+    LimitError,
+    NotFoundError,
+    UnreadableError,
+    UnsupportedError,
+    nearest,
+)
 from deployguard.model.evidence import Location
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
@@ -130,10 +135,10 @@ def _unreadable(name: str, error: OSError, place: Location) -> UnreadableError:
 def _near(path: Path) -> str:
     """Return a hint at a name beside the missing one that is like it."""
     try:
-        names = sorted(child.name for child in islice(path.parent.iterdir(), _LOOKED_AT))
+        names = [child.name for child in islice(path.parent.iterdir(), _LOOKED_AT)]
     except (OSError, ValueError):
         return "check the path and the folder you stand in"
-    close = get_close_matches(path.name, names, n=1, cutoff=0.7)
-    if not close:
+    close = nearest(path.name, names, likeness=0.7)
+    if close is None:
         return "check the path and the folder you stand in"
-    return f"did you mean {path.parent / close[0]}?"
+    return f"did you mean {path.parent / close}?"

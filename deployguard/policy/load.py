@@ -7,11 +7,10 @@ reported at once, each with its place.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeVar
 
-from deployguard.errors import InputError, PolicyError
+from deployguard.errors import InputError, PolicyError, nearest
 from deployguard.formats import yaml
 from deployguard.model.action import Action
 from deployguard.model.container import ContainerKind
@@ -59,8 +58,8 @@ def loads(data: bytes, source: str, rules: tuple[str, ...]) -> Policy:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return a hint where a word is close to a known one."""
-    close = get_close_matches(word, tuple(known), n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else None
+    close = nearest(word, known)
+    return f"did you mean '{close}'?" if close else None
 
 
 def _place(error: PolicyError) -> tuple[int, int]:

@@ -118,6 +118,8 @@ def _put(layer: Unpacked, step: Step) -> None:
     value = {Op.FILE: f"file {step.value}", Op.SYMLINK: f"link {step.value}"}.get(step.op, _FOLDER)
     if step.op is Op.HARDLINK:
         value = layer.files.get(step.value, _GONE)
+        if step.value in layer.doubted:
+            layer.doubted.add(step.path)
         inside = f"{step.value}/".startswith(f"{step.path}/")
         if value in {_GONE, _FOLDER} or inside:
             layer.refused = True

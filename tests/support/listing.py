@@ -3,6 +3,7 @@
 import io
 import posixpath
 import tarfile
+from collections.abc import Collection
 
 from deployguard.model.filesystem import Absent, Content, FileKind, Filesystem, Stat, Unread
 from tests.support.layer_model import Files
@@ -52,13 +53,21 @@ def look(files: Filesystem, path: str) -> str | None:
             return UNREAD
 
 
-def followed(files: Files) -> Files:
-    """Return a listing with each link replaced by what it leads to; those to nothing are left out."""
-    found = {path: _led(files, path) for path in files}
+def hidden(path: str, doubted: Collection[str]) -> bool:
+    """Say whether a path is one of which engines differ, or lies below one."""
+    return any(path == one or path.startswith(f"{one}/") for one in doubted)
+
+
+def followed(files: Files, doubted: Collection[str] = ()) -> Files:
+    """Return a listing with each link replaced by what it leads to; those to nothing are left out.
+
+    What leads to or through a path in doubt is unread.
+    """
+    found = {path: _led(files, path, doubted) for path in files}
     return {path: value for path, value in found.items() if value is not None}
 
 
-def _led(files: Files, path: str) -> str | None:
+def _led(files: Files, path: str, doubted: Collection[str]) -> str | None:
     """Follow a path as the kernel does, within the root."""
     pending = path.split("/")[::-1]
     here: list[str] = []
@@ -70,6 +79,8 @@ def _led(files: Files, path: str) -> str | None:
         if part == "..":
             here = here[:-1]
             continue
+        if hidden("/".join([*here, part]), doubted):
+            return UNREAD
         value = files.get("/".join([*here, part]))
         if value is None or (here and files.get("/".join(here)) != "folder"):
             return None

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence as AnySequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from deployguard.errors import (
     LimitError,
     SyntaxInputError,
     UnsupportedError,
+    nearest,
 )
 from deployguard.formats import compose_env
 from deployguard.formats.interpolation import Lookup
@@ -236,8 +236,8 @@ def _check_top(top: Mapping) -> None:
 
 def _not_allowed(key: Scalar, known: frozenset[str], hint: str | None = None) -> SyntaxInputError:
     """Return the error for a key that compose's schema does not have."""
-    close = get_close_matches(key.text, sorted(known), n=1)
-    meant = f"did you mean {close[0]}? " if close else ""
+    close = nearest(key.text, known)
+    meant = f"did you mean {close}? " if close else ""
     return SyntaxInputError(
         f"additional properties '{key.text}' not allowed",
         location=key.location,
