@@ -38,7 +38,7 @@ docs = [{ name = "sphinx" }]
 [[package]]
 name = "flask"
 version = "3.0.3"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://packages.example/simple" }
 dependencies = [{ name = "click" }, { name = "werkzeug" }]
 
 [package.optional-dependencies]
