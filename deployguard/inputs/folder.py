@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployguard.model.evidence import Location, Missing, Reason
-from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
-
-_READ_LIMIT = 2 * 1024 * 1024
+from deployguard.model.filesystem import READ_LIMIT, Absent, Content, FileKind, Stat, Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +41,10 @@ class FolderFiles:
             return self._unread(place)
         try:
             with place.open("rb") as file:
-                data = file.read(_READ_LIMIT + 1)
+                data = file.read(READ_LIMIT + 1)
         except OSError:
             return self._unread(place)
-        if len(data) > _READ_LIMIT:
+        if len(data) > READ_LIMIT:
             return Unread(Missing(Reason.LIMIT, f"the file {place} (more than 2 MiB)"))
         return Content(data, Location(str(place)))
 

@@ -53,6 +53,12 @@ class Stat:
     location: Location
 
 
+# What every implementation keeps to, so that an image says the same wherever it is read from.
+READ_LIMIT = 2 * 1024 * 1024
+SEARCH_LIMIT = 512 * 1024 * 1024
+LINK_HOPS = 40  # of the kernel (path_resolution(7))
+
+
 class Filesystem(Protocol):
     """Files by absolute path ("/srv/app/app.py"); symbolic links are followed within the root."""
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployguard.errors import LimitError, NotFoundError, UnreadableError
+from deployguard import files
+from deployguard.errors import NotFoundError
 from deployguard.formats import dockerfile as syntax
 from deployguard.inputs.dockerfile.context import open_context
 from deployguard.inputs.dockerfile.stages import Build, Inputs, NamedContext, Stage
@@ -50,8 +51,8 @@ def build(
     """Return the images that the stages asked for would become.
 
     `dockerfile` is a path, None for the context's own. Raises NotFoundError, UnreadableError,
-    LimitError for the file, SyntaxInputError for what the build refuses, and NotFoundError for a
-    stage that it does not have.
+    UnsupportedError, LimitError for the file, SyntaxInputError for what the build refuses, and
+    NotFoundError for a stage that it does not have.
     """
     folder = Path(context)
     path = Path(dockerfile) if dockerfile is not None else folder / "Dockerfile"
@@ -95,21 +96,13 @@ def _named(value: str) -> NamedContext:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LIMIT + 1)
-    except (FileNotFoundError, NotADirectoryError) as error:
+        return files.read(str(path), _LIMIT)
+    except NotFoundError as error:
         raise NotFoundError(
             f"there is no Dockerfile {path}",
             location=Location(str(path)),
             hint="check the context and the name",
         ) from error
-    except OSError as error:
-        raise UnreadableError(
-            f"cannot read {path}: {error.strerror}", location=Location(str(path))
-        ) from error
-    if len(data) > _LIMIT:
-        raise LimitError(f"{path} has more than {_LIMIT} bytes", location=Location(str(path)))
-    return data
 
 
 __all__ = ["ALL_STAGES", "BuildOptions", "BuiltStage", "build"]

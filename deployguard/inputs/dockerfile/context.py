@@ -6,13 +6,13 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployguard.errors import LimitError, UnreadableError
+from deployguard import files
+from deployguard.errors import NotFoundError
 from deployguard.inputs.dockerfile import ignore
 from deployguard.inputs.dockerfile.trees import File, Folder, Found, Link, Other
 from deployguard.model.evidence import Location, Missing, Reason
-from deployguard.model.filesystem import Absent, Content, Unread
+from deployguard.model.filesystem import READ_LIMIT, Absent, Content, Unread
 
-_READ_LIMIT = 2 * 1024 * 1024
 _IGNORE_LIMIT = 1024 * 1024
 # Folders that are left out may hold files that are taken back in; so many names are looked at.
 _WALKED = 10_000
@@ -83,8 +83,8 @@ class ContextTree:
         """Say whether something below a folder that is left out is taken back in."""
         walked = 0
         top = self.root / path.lstrip("/")
-        for parent, folders, files in os.walk(top):
-            for name in (*folders, *files):
+        for parent, folders, plain in os.walk(top):
+            for name in (*folders, *plain):
                 walked += 1
                 inner = os.path.relpath(Path(parent, name), self.root)
                 if walked > _WALKED or not self.ignored.matches(inner):
@@ -104,10 +104,10 @@ def _content(place: Path) -> Content | Absent | Unread:
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return unread
-            data = file.read(_READ_LIMIT + 1)
+            data = file.read(READ_LIMIT + 1)
     except OSError:
         return unread
-    if len(data) > _READ_LIMIT:
+    if len(data) > READ_LIMIT:
         return Unread(Missing(Reason.LIMIT, f"the file {place} (more than 2 MiB)"))
     return Content(data, Location(str(place)))
 
@@ -115,25 +115,16 @@ def _content(place: Path) -> Content | Absent | Unread:
 def open_context(folder: Path, dockerfile: Path | None) -> ContextTree:
     """Return a context with its .dockerignore; one beside the Dockerfile, named after it, wins.
 
-    Source: moby/buildkit frontend/dockerui DockerIgnorePatterns. Raises UnreadableError,
-    LimitError or SyntaxInputError for the ignore file.
+    Source: moby/buildkit frontend/dockerui DockerIgnorePatterns. Raises InputError for an
+    ignore file that cannot be read, or is none.
     """
     candidates = [folder / ".dockerignore"]
     if dockerfile is not None:
         candidates.insert(0, dockerfile.with_name(dockerfile.name + ".dockerignore"))
     for place in candidates:
         try:
-            with place.open("rb") as file:
-                data = file.read(_IGNORE_LIMIT + 1)
-        except (FileNotFoundError, NotADirectoryError):
+            data = files.read(str(place), _IGNORE_LIMIT)
+        except NotFoundError:
             continue
-        except OSError as error:
-            raise UnreadableError(
-                f"cannot read {place}: {error.strerror}", location=Location(str(place))
-            ) from error
-        if len(data) > _IGNORE_LIMIT:
-            raise LimitError(
-                f"{place} has more than {_IGNORE_LIMIT} bytes", location=Location(str(place))
-            )
         return ContextTree(folder, ignore.read(data, str(place)))
     return ContextTree(folder)

@@ -10,9 +10,16 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
 from deployguard.model.evidence import Location, Missing, Reason
-from deployguard.model.filesystem import Absent, Content, FileKind, Filesystem, Stat, Unread
+from deployguard.model.filesystem import (
+    LINK_HOPS,
+    Absent,
+    Content,
+    FileKind,
+    Filesystem,
+    Stat,
+    Unread,
+)
 
-_HOPS = 40
 # Trees of trees (COPY --from a stage that copies from a stage ...) go this deep.
 _DEEPEST = 60
 _EFFORT = 500_000
@@ -404,7 +411,7 @@ class View:
     def _walk(self, path: str, *, follow: bool) -> tuple[str, Found]:
         pending = path.strip("/").split("/")[::-1] if path != "/" else []
         real = "/"
-        hops = _HOPS
+        hops = LINK_HOPS
         found: Found = self.tree.entry("/")
         while pending:
             name = pending.pop()

@@ -19,6 +19,9 @@ from deployguard.inputs.image.engine_client import LABEL, Engine, RefusedError, 
 from deployguard.inputs.image.tar import EntryKind
 from deployguard.model.evidence import Location, Missing, Reason
 from deployguard.model.filesystem import (
+    LINK_HOPS,
+    READ_LIMIT,
+    SEARCH_LIMIT,
     Absent,
     Content,
     FileKind,
@@ -29,9 +32,6 @@ from deployguard.model.filesystem import (
 )
 from deployguard.model.problem import Problem
 
-_READ_LIMIT = 2 * 1024 * 1024
-_SEARCH_LIMIT = 512 * 1024 * 1024
-_HOPS = 40
 # Bytes pass and are not kept: a large image is slow, and answered. The names in its root, which a
 # program that is no Python makes one look for, are in the tar of all of it.
 _FOLDER_LIMIT = 10 * 1024**3
@@ -156,7 +156,7 @@ class ContainerFiles:
     def read(self, path: str) -> Content | Absent | Unread:
         """Return a file's content."""
         with self._lock:
-            found = self._file(path, _READ_LIMIT)
+            found = self._file(path, READ_LIMIT)
             if not isinstance(found, Stat):
                 return found
             data = self._guarded(lambda: self._content(found.path, found.size))
@@ -165,7 +165,7 @@ class ContainerFiles:
     def search(self, path: str, wanted: frozenset[bytes]) -> Searched | Absent | Unread:
         """Search a file of any size, as far as an engine hands one over."""
         with self._lock:
-            found = self._file(path, _SEARCH_LIMIT)
+            found = self._file(path, SEARCH_LIMIT)
             if not isinstance(found, Stat):
                 return found
             return self._guarded(lambda: self._searched(found.path, found.size, wanted))
@@ -241,7 +241,7 @@ class ContainerFiles:
                 continue
             here = posixpath.join(current, part)
             node = self._node(here)
-            if node is None or node.link == "" or hops > _HOPS:
+            if node is None or node.link == "" or hops > LINK_HOPS:
                 return None
             if node.link is not None:
                 hops += 1

@@ -12,6 +12,8 @@ from deployguard.inputs.image.tar import EntryKind
 from deployguard.inputs.image.tree import Folder, LayerTree, Leaf, Room, lay, resolve
 from deployguard.model.evidence import Location, Missing, Reason
 from deployguard.model.filesystem import (
+    READ_LIMIT,
+    SEARCH_LIMIT,
     Absent,
     Content,
     FileKind,
@@ -22,8 +24,6 @@ from deployguard.model.filesystem import (
 )
 from deployguard.model.problem import Problem, ProblemCode
 
-_READ_LIMIT = 2 * 1024 * 1024
-_SEARCH_LIMIT = 512 * 1024 * 1024
 _PIECE = 256 * 1024
 _KEPT_FILE = 256 * 1024
 _KEPT_TOTAL = 24 * 1024 * 1024
@@ -76,7 +76,7 @@ class LayeredFilesystem:
             return Unread(self._file(real, Reason.FILE, "a sparse file"))
         if node.kind is not EntryKind.FILE:
             return Absent(path)
-        if node.size > _READ_LIMIT:
+        if node.size > READ_LIMIT:
             return Unread(self._file(real, Reason.LIMIT, "more than 2 MiB"))
         data = self._contents.read(node)
         if isinstance(data, InputError):
@@ -93,7 +93,7 @@ class LayeredFilesystem:
             return Absent(path)
         if node.kind is EntryKind.SPARSE:
             return Unread(self._file(real, Reason.FILE, "a sparse file"))
-        if node.size > _SEARCH_LIMIT:
+        if node.size > SEARCH_LIMIT:
             return Unread(self._file(real, Reason.LIMIT, "more than 512 MiB"))
         result = self._contents.search(node, wanted)
         return self._unread(result) if isinstance(result, InputError) else result
@@ -291,7 +291,7 @@ class _Contents:
             return self._passed_again(node)
         blob = self._layers[node.layer].blob
         part = Blob(blob.path, blob.offset + node.offset, node.size, data=blob.data)
-        return part.read(_READ_LIMIT)
+        return part.read(READ_LIMIT)
 
     def _passed_again(self, node: Leaf) -> bytes:
         """Pass over a packed layer again up to a file, and keep small texts that follow it.

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from deployguard.errors import LimitError
 from deployguard.inputs.image import tar
 from deployguard.inputs.image.tar import EntryKind
+from deployguard.model.filesystem import LINK_HOPS
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-_HOPS = 40  # of the kernel (path_resolution(7))
 _NAME = 255
 _PATH = 4095
 _DOUBTS = 3
@@ -234,7 +234,7 @@ class LayerTree:
                 node = self._made(trail[-1], part)
             if isinstance(node, Folder):
                 trail.append(node)
-            elif isinstance(node, Leaf) and node.kind is EntryKind.SYMLINK and hops < _HOPS:
+            elif isinstance(node, Leaf) and node.kind is EntryKind.SYMLINK and hops < LINK_HOPS:
                 hops += 1
                 own = min(own, len(pending))
                 if node.link.startswith("/"):
@@ -341,7 +341,7 @@ def resolve(root: Folder, path: str) -> tuple[str, Leaf | Folder] | None:
             trail.append(node)
         elif node.kind is EntryKind.SYMLINK:
             hops += 1
-            if hops > _HOPS or not node.link:
+            if hops > LINK_HOPS or not node.link:
                 return None
             if node.link.startswith("/"):
                 names.clear()
