@@ -15,16 +15,21 @@ DeployguardError
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from deployguard.model.evidence import Location
-from deployguard.model.problem import Problem, ProblemCode
+from deployguard.model.codes import ProblemCode
+
+if TYPE_CHECKING:
+    # Help and version do without the types of what is inspected.
+    from deployguard.model.evidence import Location
+    from deployguard.model.problem import Problem
 
 
 class DeployguardError(Exception):
     """An error with its place and the way out."""
 
     def __init__(
-        self, message: str, *, location: Location | None = None, hint: str | None = None
+        self, message: str, *, location: "Location | None" = None, hint: str | None = None
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -55,8 +60,10 @@ class InputError(DeployguardError):
 
     code = ProblemCode.UNREADABLE
 
-    def problem(self) -> Problem:
+    def problem(self) -> "Problem":
         """Return the error as a value for the report."""
+        from deployguard.model.problem import Problem  # noqa: PLC0415  (see above)
+
         return Problem(self.code, self.message, self.location, self.hint)
 
 

@@ -11,10 +11,11 @@ from deployguard.effective.process import process
 from deployguard.errors import InputError, UsageError
 from deployguard.inputs.opening import Opened, OpeningOptions, Openings, described
 from deployguard.model.action import Action
+from deployguard.model.codes import ProblemCode
 from deployguard.model.container import ContainerSpec
 from deployguard.model.facts import worst
 from deployguard.model.image import Image
-from deployguard.model.problem import Problem, ProblemCode
+from deployguard.model.problem import Problem
 from deployguard.model.report import Container, Report, Status, Target
 
 

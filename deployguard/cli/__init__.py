@@ -17,7 +17,7 @@ from deployguard.cli.policy import policy
 from deployguard.cli.scan import scan
 from deployguard.cli.webhook import webhook
 from deployguard.errors import DeployguardError, InputError, PolicyError
-from deployguard.model.problem import ExitCode
+from deployguard.model.codes import ExitCode
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

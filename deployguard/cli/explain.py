@@ -3,7 +3,7 @@
 import click
 
 from deployguard.errors import UsageError
-from deployguard.model.problem import ExitCode
+from deployguard.model.codes import ExitCode
 
 
 @click.command()

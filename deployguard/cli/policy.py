@@ -4,7 +4,7 @@ import click
 
 from deployguard.cli.notes import note
 from deployguard.errors import PolicyError
-from deployguard.model.problem import ExitCode
+from deployguard.model.codes import ExitCode
 
 
 @click.group()

@@ -5,17 +5,14 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from deployguard.cli import files
-from deployguard.cli.interrupts import interruptible
 from deployguard.cli.notes import note
 from deployguard.errors import LimitError, UnreadableError, UsageError
 from deployguard.model.action import Action
-from deployguard.model.problem import ExitCode
+from deployguard.model.codes import ExitCode
 
 if TYPE_CHECKING:
     # Help and version do without the types of a report.
@@ -137,6 +134,7 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
     """
     from deployguard import policy as policy_stage
     from deployguard import rules
+    from deployguard.cli.interrupts import interruptible
     from deployguard.pipeline import ScanOptions
     from deployguard.pipeline import scan as inspect
 
@@ -177,6 +175,8 @@ def _destinations(
     """Give the format without a file the one of --output, and refuse what cannot be written."""
     if output is not None and all(file is not None for _, file in formats):
         raise UsageError("--output has nothing to write: each format names its file")
+    from pathlib import Path
+
     destinations = tuple((name, file or output) for name, file in formats)
     for _, file in destinations:
         if file is not None and not Path(file).absolute().parent.is_dir():
@@ -188,6 +188,8 @@ def _write(
     report: "Report", destinations: tuple[tuple[str, str | None], ...], *, colored: bool
 ) -> int:
     """Write the report in every format; what could not be written is not an answer."""
+    from deployguard.cli import files
+
     code = report.exit_code
     for name, file in destinations:
         text = _renderer(name)(report)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deployguard.cli.notes import note
-from deployguard.model.problem import ExitCode
+from deployguard.model.codes import ExitCode
 
 if TYPE_CHECKING:
     # Help does without the types of what is looked up.

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from deployguard.model.codes import ExitCode
 from deployguard.model.container import ContainerSpec
 from deployguard.model.decision import Decision, Exemptions, Verdict
 from deployguard.model.facts import Facts, ProgramFacts
-from deployguard.model.problem import ExitCode, Problem
+from deployguard.model.problem import Problem
 from deployguard.model.process import Process
 
 

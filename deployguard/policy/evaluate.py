@@ -6,13 +6,13 @@ from datetime import date, timedelta
 from fnmatch import fnmatchcase
 
 from deployguard.model.action import Action
+from deployguard.model.codes import ExitCode
 from deployguard.model.container import ContainerSpec
 from deployguard.model.decision import Decision, Exemption, Exemptions, Verdict
 from deployguard.model.evidence import Answer
 from deployguard.model.facts import Reach, Scope
 from deployguard.model.finding import Finding
 from deployguard.model.image import Image
-from deployguard.model.problem import ExitCode
 from deployguard.model.report import Container, Status, Target
 from deployguard.policy.document import Off, Policy, Setting
 

@@ -15,7 +15,7 @@ from docker.errors import APIError, ImageLoadError
 
 from deployguard.inputs.image.layers import Layer, LayeredFilesystem
 from deployguard.inputs.image.streams import Blob
-from deployguard.model.problem import ProblemCode
+from deployguard.model.codes import ProblemCode
 from tests.support.archives import (
     GNU,
     V7,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from deployguard import flask, pipeline
+from deployguard.model.codes import ExitCode
 from deployguard.model.decision import Decision
-from deployguard.model.problem import ExitCode
 from deployguard.model.report import Report, Status
 from deployguard.pipeline import ScanOptions
 from deployguard.policy import load

@@ -26,13 +26,14 @@ from deployguard.inputs.compose.fields import Fields, mapping, wrong
 from deployguard.inputs.compose.merge import merge
 from deployguard.inputs.compose.ports import ports
 from deployguard.inputs.folder import FolderFiles
+from deployguard.model.codes import ProblemCode
 from deployguard.model.container import ContainerKind, ContainerSpec, Mount, Network
 from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image
 from deployguard.model.objects import ImageSource
-from deployguard.model.problem import Problem, ProblemCode
+from deployguard.model.problem import Problem
 
 _FILLED_LIMIT = 32 * 1024 * 1024
 _ENV_FILE_LIMIT = 10 * 1024 * 1024

@@ -10,6 +10,7 @@ from deployguard.inputs.image import tar
 from deployguard.inputs.image.streams import Allowance, Blob, Bytes, Plain
 from deployguard.inputs.image.tar import EntryKind
 from deployguard.inputs.image.tree import Folder, LayerTree, Leaf, Room, lay, resolve
+from deployguard.model.codes import ProblemCode
 from deployguard.model.evidence import Location, Missing, Reason
 from deployguard.model.filesystem import (
     READ_LIMIT,
@@ -22,7 +23,7 @@ from deployguard.model.filesystem import (
     Unread,
     searched,
 )
-from deployguard.model.problem import Problem, ProblemCode
+from deployguard.model.problem import Problem
 
 _PIECE = 256 * 1024
 _KEPT_FILE = 256 * 1024

@@ -1,5 +1,7 @@
 """Platforms of images, and the choice among several (image-spec image-index.md)."""
 
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -61,9 +63,13 @@ def normal(name: str) -> str:
 
 
 def _architecture() -> str:
-    import platform as machine  # noqa: PLC0415  (seldom needed, and 3 ms)
+    if sys.platform == "win32":
+        import platform  # noqa: PLC0415  (4 ms, and not needed elsewhere)
 
-    return _SPELLINGS.get(machine.machine(), machine.machine())
+        machine = platform.machine()
+    else:
+        machine = os.uname().machine
+    return _SPELLINGS.get(machine, machine)
 
 
 def host() -> str:

@@ -8,8 +8,9 @@ from pathlib import PurePath
 from deployguard.errors import SyntaxInputError, UnsupportedError
 from deployguard.formats.yaml import Dialect, Mapping, Node, Scalar, Sequence, documents
 from deployguard.inputs.kubernetes import fields
+from deployguard.model.codes import ProblemCode
 from deployguard.model.evidence import Location
-from deployguard.model.problem import Problem, ProblemCode
+from deployguard.model.problem import Problem
 
 # Where each kind that starts containers keeps its Pod template; a Pod is its own. By API group.
 _CONTROLLERS: dict[str, tuple[str, ...]] = dict.fromkeys(

@@ -17,8 +17,8 @@ from deployguard import cli, pipeline
 from deployguard.errors import LimitError, UnreadableError, UsageError
 from deployguard.inputs.kubernetes import cluster as inputs_cluster
 from deployguard.model.action import Action
+from deployguard.model.codes import ExitCode
 from deployguard.model.filesystem import Unread
-from deployguard.model.problem import ExitCode
 from deployguard.model.report import Report, Status
 from deployguard.pipeline import ScanOptions
 from deployguard.policy import Policy

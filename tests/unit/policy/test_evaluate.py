@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from deployguard import policy, rules
 from deployguard.model.action import Action
+from deployguard.model.codes import ExitCode
 from deployguard.model.container import ContainerKind
 from deployguard.model.decision import Decision, Verdict
 from deployguard.model.environment import Environment
@@ -14,7 +15,6 @@ from deployguard.model.evidence import Answer, Location, no, yes
 from deployguard.model.facts import Facts, Reach, Scope
 from deployguard.model.filesystem import UnreadFilesystem
 from deployguard.model.image import Image, ImageConfig, ImageOrigin
-from deployguard.model.problem import ExitCode
 from deployguard.model.report import Container, Status
 from deployguard.policy import Judgement, Policy
 from tests.support import reports

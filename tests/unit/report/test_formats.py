@@ -9,13 +9,14 @@ import jsonschema
 import pytest
 from inline_snapshot import snapshot
 
+from deployguard.model.codes import ProblemCode
 from deployguard.model.container import ContainerKind, Port, Workload
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Location, Traced, yes
 from deployguard.model.facts import Facts
 from deployguard.model.filesystem import UnreadFilesystem
 from deployguard.model.image import Image, ImageConfig, ImageOrigin
-from deployguard.model.problem import Problem, ProblemCode
+from deployguard.model.problem import Problem
 from deployguard.model.report import Container, Report, Status
 from deployguard.report import github, json_report, sarif, text
 from tests.support import reports

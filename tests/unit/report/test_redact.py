@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployguard.model.codes import ProblemCode
 from deployguard.model.container import ContainerKind
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced, unknown, yes
 from deployguard.model.facts import Facts, Reach, Scope
-from deployguard.model.problem import Problem, ProblemCode
+from deployguard.model.problem import Problem
 from deployguard.model.report import Report, Status
 from deployguard.report import github, json_report, redact, sarif, text
 from deployguard.report.redact import masked

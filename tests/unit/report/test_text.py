@@ -2,9 +2,10 @@ from dataclasses import replace
 
 from inline_snapshot import snapshot
 
+from deployguard.model.codes import ProblemCode
 from deployguard.model.evidence import Location, Missing, Reason, unknown
 from deployguard.model.facts import Facts
-from deployguard.model.problem import Problem, ProblemCode
+from deployguard.model.problem import Problem
 from deployguard.model.report import Status
 from deployguard.report import text
 from tests.support import reports
