@@ -9,7 +9,7 @@ from deployguard.flask.settings import configured
 from deployguard.model.evidence import Answer, Claim, Evidence, Missing, unknown, yes
 from deployguard.model.facts import ProgramClass, ProgramFacts, mapped
 from deployguard.model.filesystem import Filesystem
-from deployguard.model.process import Process, Program, ProgramKind
+from deployguard.model.process import Process, Program, ProgramKind, Start
 
 
 def judge(
@@ -20,12 +20,18 @@ def judge(
     `files` are those the container sees, `image` those of its image alone, where something is
     mounted over them. Programs that end before what follows them are left out.
     """
-    programs = [program for program in launch.follow(process, files) if program.lasting]
-    return tuple(_facts(program, files, image or files) for program in programs)
+    found: list[tuple[Program, Judged]] = []
+
+    def starts(program: Program) -> tuple[Start, ...]:
+        judged = _judged(program, files, image or files)
+        found.append((program, judged))
+        return judged.processes
+
+    launch.follow(process, files, starts)
+    return tuple(_facts(program, judged) for program, judged in found if program.lasting)
 
 
-def _facts(program: Program, files: Filesystem, image: Filesystem) -> ProgramFacts:
-    judged = _judged(program, files, image)
+def _facts(program: Program, judged: Judged) -> ProgramFacts:
     facts = judged.facts
     if not program.certain:
         facts = mapped(facts, lambda _, claim: _perhaps(claim, program.missing))

@@ -5,9 +5,11 @@ import posixpath
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from deployguard.flask.library import DEBUGGED, REMOTE, SERVE, FlaskLibrary, debugged_parts
+from deployguard.flask.libraries import FlaskLibrary
+from deployguard.flask.libraries.effects import DEBUGGED, REMOTE, SERVE
+from deployguard.flask.libraries.werkzeug import debugged_parts
 from deployguard.flask.versions import Stack
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import (
@@ -17,6 +19,7 @@ from deployguard.model.evidence import (
     Location,
     Missing,
     Reason,
+    Traced,
     any_of,
     distinct,
     negate,
@@ -25,14 +28,17 @@ from deployguard.model.evidence import (
     yes,
 )
 from deployguard.model.filesystem import Absent, Content, Filesystem
-from deployguard.model.process import Program
+from deployguard.model.process import Process, Program, Start, Word
 from deployguard.python import (
+    Command,
     Effect,
     EffectKind,
     Ending,
     Function,
     Instance,
     Interpreter,
+    Known,
+    Mapped,
     Module,
     Native,
     Opaque,
@@ -340,17 +346,66 @@ def remote_debugger(outcome: Outcome) -> Claim:
     return any_of(unseen(outcome, suspected=False), *found)
 
 
-def processes(outcome: Outcome) -> tuple[Missing, ...]:
-    """Return what the processes that a program starts would have to be known for."""
+def processes(outcome: Outcome, program: Program) -> tuple[Start, ...]:
+    """Return the processes that a program starts, as far as their words can be told."""
+    return tuple(
+        Start(
+            process=_process(effect, effect.command, program),
+            certain=not effect.conditions,
+            missing=effect.conditions,
+        )
+        for effect in outcome.effects
+        if effect.command is not None
+    )
+
+
+def _process(effect: Effect, command: Command, program: Program) -> Process:
+    place = effect.location
+    words = tuple(_word(value, place) for value in command.words)
+    if command.shell:
+        words = (Traced("/bin/sh", place), Traced("-c", place), *words)
+    folder = Missing(Reason.SOURCE, "the folder that a command starts in")
+    return Process(
+        args=words,
+        env=_environment(command.environ, place),
+        cwd=Traced(command.cwd, place, missing=() if command.cwd else (folder,)),
+        user=program.process.user,
+        terminal=program.process.terminal,
+        location=place,
+        trail=(*program.trail, Evidence(place, "the program starts another one here")),
+    )
+
+
+def _word(value: Value, place: Location) -> Word:
+    if isinstance(value, Known) and isinstance(value.value, str | bytes):
+        text = value.value
+        return Traced(text if isinstance(text, str) else text.decode("utf-8", "replace"), place)
+    missing = missing_of(value) or (Missing(Reason.SOURCE, "a word of a command"),)
+    return Traced(None, place, missing=missing)
+
+
+def _environment(environ: Mapped, place: Location) -> Environment:
+    """Return a copy of os.environ as the environment of a process, each value with its place."""
+    entries: dict[str, Word] = {}
+    for name, value in environ.slots.items():
+        word = _word(value, place)
+        steps = trail_of(value)
+        entries[str(name)] = replace(word, location=steps[0].location) if steps else word
+    unseen = environ.rest.missing if environ.rest is not None else ()
+    return Environment(entries, unseen=unseen, location=place)
+
+
+def hidden_processes(outcome: Outcome) -> tuple[Missing, ...]:
+    """Return what would have to be known of the processes whose words cannot be told."""
     return distinct(
         entry
         for effect in outcome.effects
-        if effect.kind is EffectKind.PROCESS
+        if effect.kind is EffectKind.PROCESS and effect.command is None
         for entry in effect.missing
     )
 
 
 def started(outcome: Outcome, *, suspected: bool) -> Claim:
-    """Claim that a process the program starts does something; no where it starts none."""
-    missing = processes(outcome)
+    """Claim that a process that cannot be told does something; no where there is none."""
+    missing = hidden_processes(outcome)
     return unknown(missing, suspected=suspected) if missing else no()

@@ -15,6 +15,7 @@ from deployguard.flask.application import (
     Wrapped,
     hidden_application,
     import_application,
+    processes,
     remote_debugger,
     serves,
     unseen,
@@ -22,7 +23,7 @@ from deployguard.flask.application import (
     wrapped,
 )
 from deployguard.flask.judged import Judged, ended, undetermined
-from deployguard.flask.library import debug_flag
+from deployguard.flask.libraries.application import debug_flag
 from deployguard.flask.listeners import remote_listeners
 from deployguard.flask.options import Given, Option, Parsed, boolean, parse
 from deployguard.flask.served import Serving, served_facts
@@ -315,6 +316,7 @@ def _run(setting: Setting, group: Parsed, run: Parsed) -> Judged:
             replace(listener, debugger=facts.debugger.answer),
             *(remote_listeners(imported.outcome) if imported else ()),
         ),
+        processes=processes(imported.outcome, setting.program) if imported else (),
     )
 
 

@@ -15,14 +15,15 @@ from deployguard.model.evidence import (
     yes,
 )
 from deployguard.model.facts import Facts, Listener, ProgramClass, mapped
-from deployguard.model.process import Program
+from deployguard.model.process import Program, Start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """What one program does under one stack.
 
-    `starts` is no where the launch certainly ends by itself; then no fact holds.
+    `starts` is no where the launch certainly ends by itself; then no fact holds. `processes` are
+    those that it starts beside what is claimed here; they are judged by themselves.
     """
 
     kind: ProgramClass
@@ -30,6 +31,7 @@ class Judged:
     starts: Claim
     facts: Facts
     listeners: tuple[Listener, ...] = ()
+    processes: tuple[Start, ...] = ()
 
 
 def ended(kind: ProgramClass, *evidence: Evidence) -> Judged:
@@ -87,7 +89,30 @@ def agreed(candidates: Sequence[Judged], version: Missing) -> Judged:
         missing = (version, *(entry for other in others for entry in other.missing))
         return unknown(missing, *claim.evidence, suspected=True)
 
-    return replace(first, facts=mapped(first.facts, join), listeners=_listeners(running, version))
+    return replace(
+        first,
+        facts=mapped(first.facts, join),
+        listeners=_listeners(running, version),
+        processes=_processes(running, version),
+    )
+
+
+def _processes(running: Sequence[Judged], version: Missing) -> tuple[Start, ...]:
+    """Join what several stacks start: what not all of them start depends on the version."""
+    found: dict[tuple[str | None, ...], list[Start]] = {}
+    for one in running:
+        for words, start in {_words(start): start for start in one.processes}.items():
+            found.setdefault(words, []).append(start)
+    return tuple(
+        starts[-1]
+        if len(starts) == len(running)
+        else replace(starts[-1], certain=False, missing=(version, *starts[-1].missing))
+        for starts in found.values()
+    )
+
+
+def _words(start: Start) -> tuple[str | None, ...]:
+    return tuple(word.value for word in start.process.args)
 
 
 def _listeners(running: Sequence[Judged], version: Missing) -> tuple[Listener, ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from deployguard.flask.library import REMOTE
+from deployguard.flask.libraries.effects import REMOTE
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
 from deployguard.model.facts import Listener
 from deployguard.python import Effect, Items, Known, Outcome, Value, known

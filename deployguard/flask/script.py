@@ -9,6 +9,7 @@ from deployguard.flask.application import (
     application_debug,
     happens,
     interpreter,
+    processes,
     remote_debugger,
     serves,
     start_up,
@@ -18,7 +19,7 @@ from deployguard.flask.application import (
     wrapped,
 )
 from deployguard.flask.judged import Judged, ended, nothing, undetermined
-from deployguard.flask.library import WSGI
+from deployguard.flask.libraries.effects import WSGI
 from deployguard.flask.listeners import listener, remote_listeners
 from deployguard.flask.served import Serving, pin_claim, served_facts
 from deployguard.model.evidence import (
@@ -174,6 +175,7 @@ def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
             server="none",
             starts=no(outcome.note) if outcome.ending is not Ending.DONE else no(*trail),
             facts=replace(facts, remote_debugger=remote_debugger(outcome)),
+            processes=processes(outcome, setting.program),
         )
     facts, listeners = _facts(setting, run, outcome, hidden, suspected=suspected)
     server = "werkzeug" if served else str(_text(others[0], "server")) if others else "unknown"
@@ -183,6 +185,7 @@ def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
         starts=yes(),
         facts=facts,
         listeners=listeners,
+        processes=processes(outcome, setting.program),
     )
 
 

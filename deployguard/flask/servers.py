@@ -14,6 +14,7 @@ from deployguard.flask.application import (
     Setting,
     application_debug,
     happens,
+    hidden_processes,
     import_application,
     interpreter,
     processes,
@@ -246,7 +247,7 @@ def _evaluated(setting: Setting, content: Content) -> Module | tuple[Missing, ..
         return module
 
     outcome = run.run(start, content.location)
-    hidden = (*outcome.unseen, *processes(outcome))
+    hidden = (*outcome.unseen, *hidden_processes(outcome))
     hooks = [name for name in module.slots if name in _HOOKS]
     if hooks:
         what = f"what the hook {hooks[0]} in {content.location.file} does"
@@ -426,6 +427,7 @@ def _served(
             *inner,
             *remote_listeners(outcome),
         ),
+        processes=processes(outcome, setting.program),
     )
 
 

@@ -11,14 +11,14 @@ from deployguard.launch import console, pythons, shells, wrappers
 from deployguard.model.evidence import Evidence, Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Filesystem, Searched, Unread
 from deployguard.model.filesystem import search as search_file
-from deployguard.model.process import Interpreter, Process, Program, ProgramKind, Word
+from deployguard.model.process import Interpreter, Process, Program, ProgramKind, Start, Word
 
 _ELF = b"\x7fELF"
 _STEPS = 1_000
 _DEPTH = 40
 _SHEBANG = re.compile(rb"#![ \t]*([^\s]+)[ \t]*([^\r\n]*?)[ \t]*(\r?)(?:\n|\Z)")
 
-Starts = Callable[[Program], tuple[Process, ...]]
+Starts = Callable[[Program], tuple[Start, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Pending:
     depth: int = 0
 
 
-def nothing(_program: Program) -> tuple[Process, ...]:
+def nothing(_program: Program) -> tuple[Start, ...]:
     """Start nothing further."""
     return ()
 
@@ -62,13 +62,21 @@ def follow(process: Process, files: Filesystem, starts: Starts = nothing) -> tup
         for item in outcome:
             if isinstance(item, Program):
                 programs.append(item)
-                pending.extend(
-                    Pending(process=one, files=current.files, depth=current.depth + 1)
-                    for one in starts(item)
-                )
+                pending.extend(_started_by(item, one, current) for one in starts(item))
     limit = Missing(Reason.LIMIT, "what starts beyond a thousand processes")
     programs.append(_unknown(Pending(process=process, files=files), (limit,)))
     return tuple(programs)
+
+
+def _started_by(program: Program, start: Start, current: Pending) -> Pending:
+    return Pending(
+        process=start.process,
+        files=start.files or program.files or current.files,
+        certain=program.certain and start.certain,
+        lasting=program.lasting,
+        missing=(*(() if program.certain else program.missing), *start.missing),
+        depth=current.depth + 1,
+    )
 
 
 def _resolve(current: Pending) -> tuple[Program | Pending, ...]:
@@ -277,7 +285,7 @@ def _shell_starts(
     return tuple(
         Pending(
             process=one.process,
-            files=one.files,
+            files=one.files or current.files,
             certain=current.certain and one.certain,
             lasting=current.lasting,
             missing=(*current.missing, *one.missing),

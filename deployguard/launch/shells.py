@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from deployguard.effective import search
 from deployguard.model.evidence import Evidence, Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Filesystem, Unread
-from deployguard.model.process import Process, Word
+from deployguard.model.process import Process, Start, Word
 
 _NAMES = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "rbash"})
 _LETTERS = re.compile(r"[-+][a-zA-Z]+\Z")
@@ -24,16 +24,6 @@ _ENDING = frozenset(
         "nc", "curl", "wget", "openssl", "ps", "kill", "mount", "umask", "tar", "gzip", "diff",
     }
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """A process that a script starts, and under what."""
-
-    process: Process
-    files: Filesystem
-    certain: bool = True
-    missing: tuple[Missing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,20 @@ class Process:
     trail: tuple[Evidence, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A process that a script or program starts, and under what.
+
+    It sees `files`; None: those that its starter sees. `certain` is false where it starts only
+    under a condition that cannot be told, and `missing` names the condition.
+    """
+
+    process: Process
+    files: Filesystem | None = None
+    certain: bool = True
+    missing: tuple[Missing, ...] = ()
+
+
 class ProgramKind(StrEnum):
     """What a process ends up running, before anybody knows which library it is."""
 

@@ -6,7 +6,7 @@ as models. Whatever is not understood is recorded too: nothing is passed over in
 """
 
 from deployguard.python.interpreter import Interpreter
-from deployguard.python.outcome import Effect, EffectKind, Ending, Outcome
+from deployguard.python.outcome import Command, Effect, EffectKind, Ending, Outcome
 from deployguard.python.values import (
     UNSET,
     Call,
@@ -29,6 +29,7 @@ __all__ = [
     "UNSET",
     "Call",
     "Class",
+    "Command",
     "Effect",
     "EffectKind",
     "Ending",

@@ -16,7 +16,7 @@ from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, distinct
 from deployguard.model.filesystem import Filesystem
 from deployguard.python import builtins, expressions, modules, source, statements
-from deployguard.python.outcome import Effect, EffectKind, Ending, Outcome
+from deployguard.python.outcome import Command, Effect, EffectKind, Ending, Outcome
 from deployguard.python.signals import (
     BreakSignal,
     ContinueSignal,
@@ -214,11 +214,20 @@ class Interpreter:
         *,
         values: Mapping[str, Value] | None = None,
         missing: Sequence[Missing] = (),
+        command: Command | None = None,
     ) -> None:
         """Record an effect under the conditions of this moment."""
         conditions = distinct((*self.lasting, *self.conditions))
         self.effects.append(
-            Effect(kind, name, location, values or {}, conditions, distinct(missing))
+            Effect(
+                kind,
+                name,
+                location,
+                values or {},
+                conditions,
+                distinct(missing),
+                command=command,
+            )
         )
 
     def unseen(self, what: str, location: Location, reason: Reason = Reason.SOURCE) -> Opaque:

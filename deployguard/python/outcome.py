@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from deployguard.model.evidence import Evidence, Location, Missing
-from deployguard.python.values import Module, Value
+from deployguard.python.values import Mapped, Module, Value
 
 
 class EffectKind(StrEnum):
@@ -16,12 +16,29 @@ class EffectKind(StrEnum):
     UNSEEN = "unseen"  # something runs that cannot be seen into
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Command:
+    """The process of a PROCESS effect, as the program hands it over.
+
+    `words` are its arguments; with `shell` the first of them is a text for /bin/sh. `environ` is a
+    copy of what it gets as environment, `cwd` its directory, None where that cannot be told.
+    `replaces` says that it takes the place of the program (exec).
+    """
+
+    words: tuple[Value, ...]
+    environ: Mapped
+    cwd: str | None
+    shell: bool = False
+    replaces: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Effect:
     """Something the program does beyond computing.
 
     `conditions` are what would have to be known to say that it happens at all; with none it
-    certainly happens. `missing` names what an unseen effect hides.
+    certainly happens. `missing` names what an unseen effect hides, or what would have to be known
+    of a process; `command` is that process where it can be told.
     """
 
     kind: EffectKind
@@ -31,6 +48,7 @@ class Effect:
     conditions: tuple[Missing, ...] = ()
     missing: tuple[Missing, ...] = ()
     trail: tuple[Evidence, ...] = ()
+    command: Command | None = None
 
 
 class Ending(StrEnum):

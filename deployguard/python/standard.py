@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.filesystem import Absent, Stat, Unread
-from deployguard.python.outcome import EffectKind
+from deployguard.python.outcome import Command, EffectKind
 from deployguard.python.signals import ExitSignal, RaiseSignal, ServeSignal
 from deployguard.python.values import (
     Call,
@@ -17,6 +17,7 @@ from deployguard.python.values import (
     Items,
     Known,
     Mapped,
+    Model,
     Module,
     Native,
     Opaque,
@@ -72,9 +73,13 @@ def _os(run: "Interpreter") -> dict[Any, Any]:
         "sep": known("/"),
     }
     for name in ("execv", "execve", "execvp", "execvpe", "execl", "execle", "execlp", "execlpe"):
-        slots[name] = Native(f"os.{name}", _exec)
-    for name in ("system", "popen", "spawnl", "spawnv", "spawnve", "spawnvp", "posix_spawn"):
-        slots[name] = Native(f"os.{name}", _start)
+        slots[name] = Native(f"os.{name}", _exec(name.removeprefix("exec")))
+    for name in ("spawnl", "spawnv", "spawnve", "spawnvp", "spawnvpe", "spawnlp", "spawnle"):
+        slots[name] = Native(f"os.{name}", _spawn(name.removeprefix("spawn")))
+    for name in ("posix_spawn", "posix_spawnp"):
+        slots[name] = Native(f"os.{name}", _posix_spawn)
+    for name in ("system", "popen"):
+        slots[name] = Native(f"os.{name}", _shell)
     return slots
 
 
@@ -188,30 +193,105 @@ def _exit(call: Call) -> Value:
     raise ExitSignal(Evidence(call.location, "the program ends here"))
 
 
-def _started(call: Call, name: str) -> None:
+def start(
+    call: Call,
+    words: tuple[Value, ...] | None,
+    *,
+    environ: Value | None = None,
+    cwd: Value | None = None,
+    in_shell: bool = False,
+    replaces: bool = False,
+) -> Value:
+    """Record that a process is started, and return what a command returns.
+
+    `words` are None where they cannot be told; without `environ` it is that of the program, as it
+    is now, and without `cwd` it starts where the program is. `in_shell` says that the word is a
+    text for /bin/sh, and `replaces` that the program is no more.
+    """
+    place = f"{call.location.file}:{call.location.line}"
+    missing = Missing(Reason.COMMAND, f"what the command started here does ({place})")
+    command: Command | None = None
+    given = call.run.environ if environ is None or _is_none(environ) else environ
+    if words and isinstance(given, Mapped):
+        folder = call.run.cwd
+        if cwd is not None and not _is_none(cwd):
+            folder = _folder(call, cwd)
+        command = Command(
+            words=words,
+            environ=Mapped(dict(given.slots), given.rest, given.name),
+            cwd=folder,
+            shell=in_shell,
+            replaces=replaces,
+        )
     call.run.emit(
         EffectKind.PROCESS,
-        name,
+        "exec" if replaces else "start",
         call.location,
-        values={"arguments": Items({"items": call.arguments}, tuple), **call.keywords},
-        missing=(
-            Missing(
-                Reason.COMMAND,
-                f"what the command started here does ({call.location.file}:{call.location.line})",
-            ),
-        ),
+        missing=() if command else (missing,),
+        command=command,
+    )
+    if replaces:
+        raise ServeSignal(Evidence(call.location, "another program takes the place of this one"))
+    returned = Missing(Reason.COMMAND, "what a command returns")
+    return Opaque((returned,), "what a command returns", harmless=True)
+
+
+def _is_none(value: Value) -> bool:
+    return isinstance(value, Known) and value.value is None
+
+
+def _folder(call: Call, cwd: Value) -> str | None:
+    if isinstance(cwd, Known) and isinstance(cwd.value, str) and call.run.cwd is not None:
+        return posixpath.normpath(posixpath.join(call.run.cwd, cwd.value))
+    return None
+
+
+def words(value: Value | None) -> tuple[Value, ...] | None:
+    """Return the words of a list of arguments, None where their number cannot be told."""
+    if not isinstance(value, Items):
+        return None
+    hidden = any(isinstance(item, Opaque) and item.name == "items" for item in value.items)
+    return None if hidden else value.items
+
+
+def _given(
+    arguments: tuple[Value, ...], kind: str
+) -> tuple[tuple[Value, ...] | None, Value | None]:
+    """Return the words and the environment of an exec or spawn of a kind such as "vpe"."""
+    path, *rest = arguments or (known(None),)
+    environ = rest.pop() if kind.endswith("e") and rest else None
+    found = words(rest[0] if rest else None) if kind.startswith("v") else tuple(rest)
+    # The first word is what the program is told of its own name; the path says what runs.
+    return (None if found is None else (path, *found[1:])), environ
+
+
+def _exec(kind: str) -> Model:
+    def model(call: Call) -> Value:
+        found, environ = _given(call.arguments, kind)
+        return start(call, found, environ=environ, replaces=True)
+
+    return model
+
+
+def _spawn(kind: str) -> Model:
+    def model(call: Call) -> Value:
+        found, environ = _given(call.arguments[1:], kind)
+        return start(call, found, environ=environ)
+
+    return model
+
+
+def _posix_spawn(call: Call) -> Value:
+    path, argv, environ = (call.argument(i, n) for i, n in enumerate(("path", "argv", "env")))
+    found = words(argv)
+    return start(
+        call, None if found is None or path is None else (path, *found[1:]), environ=environ
     )
 
 
-def _exec(call: Call) -> Value:
-    _started(call, "exec")
-    raise ServeSignal(Evidence(call.location, "another program takes the place of this one"))
-
-
-def _start(call: Call) -> Value:
-    _started(call, "start")
-    missing = Missing(Reason.COMMAND, "what a command returns")
-    return Opaque((missing,), "what a command returns", harmless=True)
+def _shell(call: Call) -> Value:
+    text = call.argument(0, "command") or call.argument(0, "cmd")
+    return start(call, None if text is None else (text,), in_shell=True)
 
 
 def _isatty(call: Call) -> Value:

@@ -1,0 +1,95 @@
+"""Models of the libraries that a launch meets: what their functions do to it.
+
+Each model follows the function it names, family by family; `Stack` says which one is installed.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from deployguard.flask.libraries.application import BLUEPRINT, Applications
+from deployguard.flask.libraries.debuggers import DEBUGPY
+from deployguard.flask.libraries.dotenv import DOTENV
+from deployguard.flask.libraries.effects import harmless, unseen
+from deployguard.flask.libraries.servers import WAITRESS
+from deployguard.flask.libraries.werkzeug import DEBUGGED_APPLICATION, RUN_SIMPLE
+from deployguard.flask.versions import Stack
+from deployguard.model.evidence import Missing, Reason
+from deployguard.python import Interpreter, Module, Native, Opaque
+
+# Libraries that start no server and no debugger by being imported or called.
+_HARMLESS = frozenset(
+    {
+        "alembic", "authlib", "babel", "bcrypt", "blinker", "boto3", "botocore", "bs4",
+        "cachetools", "certifi", "cryptography", "dateutil", "email_validator", "flask_admin",
+        "flask_babel", "flask_bcrypt", "flask_caching", "flask_compress", "flask_cors",
+        "flask_jwt_extended", "flask_limiter", "flask_login", "flask_mail", "flask_marshmallow",
+        "flask_migrate", "flask_principal", "flask_restful", "flask_session",
+        "flask_sqlalchemy", "flask_talisman", "flask_wtf", "itsdangerous", "jinja2", "jwt",
+        "lxml", "markupsafe", "marshmallow", "numpy", "openpyxl", "pandas", "passlib", "peewee",
+        "PIL", "prometheus_client", "psycopg", "psycopg2", "pymongo", "pymysql", "pytz",
+        "redis", "requests", "sentry_sdk", "simplejson", "six", "sqlalchemy", "tzlocal",
+        "urllib3", "whitenoise", "wtforms", "yaml",
+    }
+)  # fmt: skip
+
+# Modules of which every function without a model may start a server or a debugger.
+_WATCHED = frozenset({"flask.cli", "flask.testing", "werkzeug.serving", "werkzeug.debug"})
+# Libraries that have a model for what is usual and may start more than that.
+_STARTING = frozenset({"debugpy", "waitress", "werkzeug"})
+
+
+def _remainder(name: str) -> Opaque:
+    missing = Missing(Reason.PROGRAM, f"what {name} does")
+    return Opaque((missing,), name, harmless=name not in _WATCHED and name not in _STARTING)
+
+
+@dataclass(frozen=True, slots=True)
+class FlaskLibrary:
+    """The models of the libraries that are known, for one stack of versions."""
+
+    stack: Stack
+
+    def module(self, run: Interpreter, name: str) -> Module | None:  # noqa: ARG002  (a protocol)
+        """Return the model of a module by its dotted name, None where it is not known."""
+        top = name.partition(".")[0]
+        if top in _HARMLESS:
+            return Module(name, {}, harmless(name))
+        slots = self._slots(name)
+        if slots is None and top in {"flask", "werkzeug"}:
+            slots = {}
+        return None if slots is None else Module(name, dict(slots), _remainder(name))
+
+    def _slots(self, name: str) -> dict[Any, Any] | None:
+        applications = Applications(self.stack)
+        match name:
+            case "flask":
+                # current_app is the application under another name.
+                current = Opaque(harmless("flask.current_app").missing, "flask.current_app")
+                return {
+                    "Flask": applications.flask(),
+                    "Blueprint": BLUEPRINT,
+                    "current_app": current,
+                }
+            case "flask.app":
+                return {"Flask": applications.flask()}
+            case "werkzeug.serving" | "werkzeug":
+                return {"run_simple": RUN_SIMPLE}
+            case "flask.cli":
+                return {
+                    "load_dotenv": Native("flask.cli.load_dotenv", applications.load_dotenv),
+                    "FlaskGroup": unseen("flask.cli.FlaskGroup"),
+                    "main": unseen("flask.cli.main"),
+                    "cli": unseen("flask.cli.cli"),
+                    "run_command": unseen("flask.cli.run_command"),
+                    "ScriptInfo": unseen("flask.cli.ScriptInfo"),
+                }
+            case "werkzeug.debug":
+                return {"DebuggedApplication": DEBUGGED_APPLICATION}
+            case "dotenv" if self.stack.dotenv:
+                return dict(DOTENV)
+            case "waitress":
+                return dict(WAITRESS)
+            case "debugpy":
+                return dict(DEBUGPY)
+            case _:
+                return None

@@ -1,0 +1,234 @@
+"""flask.Flask: the application, its debug flag, and app.run()."""
+
+import posixpath
+from dataclasses import dataclass
+from typing import Any
+
+from deployguard.flask import dotenv
+from deployguard.flask.libraries import config as config_model
+from deployguard.flask.libraries.dotenv import take_file
+from deployguard.flask.libraries.effects import emit_serve, harmless, register, unseen
+from deployguard.flask.versions import Stack
+from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
+from deployguard.python import (
+    Call,
+    Instance,
+    Interpreter,
+    Known,
+    Mapped,
+    Module,
+    Native,
+    Opaque,
+    Value,
+    known,
+)
+from deployguard.python.modules import LOCATION
+from deployguard.python.signals import ServeSignal
+from deployguard.python.values import derived, truth
+
+
+@dataclass(frozen=True, slots=True)
+class Applications:
+    """The model of flask.Flask under one stack of versions."""
+
+    stack: Stack
+
+    def flask(self) -> Native:
+        """Return the class flask.Flask."""
+        return Native(
+            "flask.Flask",
+            construct=self._construct,
+            attribute=self._attribute,
+            assign=_assign,
+        )
+
+    def _construct(self, call: Call, instance: Instance) -> None:
+        store = call.run.store
+        config = Mapped(
+            {"DEBUG": self._default_debug(call.run)},
+            harmless("app.config"),
+            "app.config",
+            config_model.method,
+        )
+        root = call.run.current.slots.get(LOCATION) if call.run.current else None
+        folder = posixpath.dirname(root.file) if isinstance(root, Location) else call.run.cwd
+        store(instance.slots, "config", config)
+        store(instance.slots, "<root>", known(folder))
+        if call.keywords.get("instance_relative_config") is not None:
+            store(instance.slots, "<root>", harmless("the instance folder"))
+        config.slots["<root>"] = instance.slots["<root>"]
+
+    def _default_debug(self, run: Interpreter) -> Value:
+        """Return config["DEBUG"] of a new application (Flask.make_config)."""
+        if self.stack.flask < (0, 11):
+            return known(value=False)
+        return debug_flag(run, self.stack)
+
+    def _attribute(self, run: Interpreter, instance: Instance, name: str) -> Value | None:
+        del run
+        if name == "debug":
+            config = instance.slots["config"]
+            value: Value = config.slots["DEBUG"]
+            return value
+        if name == "run":
+            return Native("Flask.run", lambda call: self._run(call, instance))
+        if name == "wsgi_app":
+            missing = Missing(Reason.PROGRAM, "what the application answers")
+            return Opaque((missing,), "app.wsgi_app", harmless=True, parts=(instance,))
+        if name == "cli":
+            return Instance(None, _CLI)
+        return Native(f"Flask.{name}", register)
+
+    def _run(self, call: Call, instance: Instance) -> Value:
+        """Flask.run: the environment, then the argument, decide about app.debug."""
+        run, stack = call.run, self.stack
+        flag = run.environ.slots.get("FLASK_RUN_FROM_CLI")
+        if stack.flask >= (1,):
+            if isinstance(flag, Known) and flag.value == "true":
+                return known(None)
+            if isinstance(flag, Opaque) or (flag is None and run.environ.rest is not None):
+                return _either_way(call, lambda: self._serve(call, instance))
+        return self._serve(call, instance)
+
+    def _serve(self, call: Call, instance: Instance) -> Value:
+        run, stack = call.run, self.stack
+        config: Mapped = instance.slots["config"]
+        given = call.argument(2, "debug")
+        reads = call.argument(3, "load_dotenv") if stack.flask >= (1,) else known(value=False)
+        if stack.flask >= (1,) and (reads is None or truth(reads) is not Answer.NO):
+            self._read_environment(call, config)
+        if given is not None and not (isinstance(given, Known) and given.value is None):
+            run.store(config.slots, "DEBUG", _as_bool(given, call.location))
+        debug: Value = config.slots["DEBUG"]
+        options = {
+            name: value
+            for name, value in call.keywords.items()
+            if name not in {"host", "port", "debug", "load_dotenv"}
+        }
+        server_name = config.slots.get("SERVER_NAME")
+        host, port = _address(call, server_name)
+        emit_serve(
+            call,
+            host=host,
+            port=port,
+            application=instance,
+            debug=debug,
+            reloader=options.get("use_reloader", call.open or debug),
+            debugger=options.get("use_debugger", call.open or debug),
+            evalex=options.get("use_evalex", known(value=True)),
+            passthrough=options.get("passthrough_errors", known(value=False)),
+        )
+        raise ServeSignal(Evidence(call.location, "app.run() serves"))
+
+    def _read_environment(self, call: Call, config: Mapped) -> None:
+        """Flask.run with load_dotenv: .env files, then FLASK_DEBUG and FLASK_ENV where present."""
+        run, stack = call.run, self.stack
+        skip = run.environ.slots.get("FLASK_SKIP_DOTENV")
+        if isinstance(skip, Known) and str(skip.value).lower() not in {"", "0", "false", "no"}:
+            return
+        self._load_files(call)
+        names = ("FLASK_ENV", "FLASK_DEBUG") if stack.flask < (2, 3) else ("FLASK_DEBUG",)
+        present = [name for name in names if name in run.environ.slots]
+        if present:
+            run.store(config.slots, "DEBUG", debug_flag(run, stack))
+        elif run.environ.rest is not None:
+            run.store(
+                config.slots, "DEBUG", derived("app.debug", run.environ.rest, config.slots["DEBUG"])
+            )
+
+    def _load_files(self, call: Call) -> None:
+        run = call.run
+        if not self.stack.dotenv or run.cwd is None:
+            return
+        for name in (".env", ".flaskenv"):
+            take_file(call, dotenv.find(name, run.cwd, run.files), override=False)
+
+    def load_dotenv(self, call: Call) -> Value:
+        """flask.cli.load_dotenv without arguments."""
+        self._load_files(call)
+        return known(value=True)
+
+
+def _either_way(call: Call, action: Any) -> Value:  # noqa: ANN401  (a thunk that may not return)
+    from deployguard.python.interpreter import Frame  # noqa: PLC0415
+
+    missing = (Missing(Reason.VARIABLE, "the value of FLASK_RUN_FROM_CLI"),)
+    frame = Frame((), call.run.current or Module("?", {}))
+    call.run.branch(frame, missing, (action, lambda: None))
+    return known(None)
+
+
+def debug_flag(run: Interpreter, stack: Stack) -> Value:
+    """Return flask.helpers.get_debug_flag() for the environment of this moment."""
+    environ = run.environ
+    value = environ.slots.get("FLASK_DEBUG")
+    if value is None and environ.rest is not None:
+        return derived("FLASK_DEBUG", environ.rest)
+    if value is None or (isinstance(value, Known) and value.value == ""):
+        if (1,) <= stack.flask < (2, 3):
+            return _development(run)
+        return known(value=False)
+    if isinstance(value, Known) and isinstance(value.value, str):
+        word = value.value if stack.flask < (1,) else value.value.lower()
+        return known(word not in {"0", "false", "no"}, *value.trail)
+    return derived("FLASK_DEBUG", value)
+
+
+def _development(run: Interpreter) -> Value:
+    """Return get_env() == "development" (Flask 1.0 to 2.2)."""
+    value = run.environ.slots.get("FLASK_ENV")
+    if value is None:
+        return known(value=False) if run.environ.rest is None else derived("x", run.environ.rest)
+    if isinstance(value, Known):
+        return known(value.value == "development", *value.trail)
+    return derived("FLASK_ENV", value)
+
+
+def _as_bool(value: Value, location: Location) -> Value:
+    answer = truth(value)
+    if answer is Answer.UNKNOWN:
+        return derived("debug", value)
+    trail = value.trail if isinstance(value, Known) else ()
+    word = value.value if isinstance(value, Known) and isinstance(value.value, bool) else "set"
+    note = Evidence(location, f"debug is {word}" if word != "set" else "debug is given")
+    return known(answer is Answer.YES, *trail, note)
+
+
+def _address(call: Call, server_name: Value | None) -> tuple[Value, Value]:
+    """Flask.run: host and port from the arguments, then SERVER_NAME, then the defaults."""
+    host = call.argument(0, "host") or known(None)
+    port = call.argument(1, "port") or known(None)
+    named_host, named_port = known("127.0.0.1"), known(5000)
+    if isinstance(server_name, Known) and isinstance(server_name.value, str):
+        left, _, right = server_name.value.partition(":")
+        named_host = known(left or "127.0.0.1", *server_name.trail)
+        if right.isdigit():
+            named_port = known(int(right), *server_name.trail)
+    elif server_name is not None and not isinstance(server_name, Known):
+        unknown = derived("SERVER_NAME", server_name)
+        return (host if truth(host) is Answer.YES else unknown), unknown
+    chosen_host = named_host if truth(host) is Answer.NO else host
+    chosen_port = named_port if isinstance(port, Known) and port.value is None else port
+    return chosen_host, chosen_port
+
+
+BLUEPRINT = Native(
+    "flask.Blueprint",
+    construct=lambda _call, _instance: None,
+    attribute=lambda _run, _instance, name: Native(f"Blueprint.{name}", register),
+)
+
+
+def _cli_attribute(_run: Interpreter, _instance: Instance, name: str) -> Value | None:
+    registers = name in {"command", "group", "add_command"}
+    return Native(f"app.cli.{name}", register) if registers else unseen(f"app.cli.{name}")
+
+
+_CLI = Native("app.cli", attribute=_cli_attribute)
+
+
+def _assign(run: Interpreter, instance: Instance, name: str, value: Value) -> bool:
+    if name == "debug":
+        run.store(instance.slots["config"].slots, "DEBUG", value)
+        return True
+    return False
