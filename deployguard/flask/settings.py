@@ -1,5 +1,7 @@
 """Settings that ask for debugging, whether or not what starts heeds them."""
 
+from dataclasses import replace
+
 from deployguard.model.disclosure import quoted
 from deployguard.model.evidence import Answer, Claim, Evidence, any_of, no, unknown, yes
 from deployguard.model.facts import Facts
@@ -25,15 +27,35 @@ def _truthy(value: str | None) -> bool:
     return value is None or value.strip().lower() not in {"", "0", "false", "no", "off", "n", "f"}
 
 
-def configured(process: Process, facts: Facts) -> Claim:
+def answered(process: Process, facts: Facts, *, stays: bool) -> Facts:
+    """Say of each setting that asks for debugging what became of it.
+
+    `stays` is false where what starts ends at once; its evidence says why.
+    """
+    debugger = _unheeded(process, facts) if stays else facts.debugger
+    return replace(facts, configured=_configured(process, facts), debugger=debugger)
+
+
+def _unheeded(process: Process, facts: Facts) -> Claim:
+    """Say why settings raise no debugger, where neither the server nor the application has one."""
+    if {facts.debugger.answer, facts.dev_server.answer} != {Answer.NO}:
+        return facts.debugger
+    steps = tuple(
+        replace(step, note=f"{step.note}, which by itself starts no server and no debugger")
+        for step in asked(process)
+    )
+    return replace(facts.debugger, evidence=(*facts.debugger.evidence, *steps))
+
+
+def _configured(process: Process, facts: Facts) -> Claim:
     """Claim that debug settings are there although what starts ignores or refuses them."""
     settings = asked(process)
     if not settings:
-        return no()
+        return no(Evidence(process.location, "no variable asks for debugging"))
     active = any_of(facts.debugger, facts.debug_mode)
     match active.answer:
         case Answer.YES:
-            return no()
+            return no(*(replace(step, note=f"{step.note}, and is heeded") for step in settings))
         case Answer.NO:
             return yes(*settings)
         case Answer.UNKNOWN:
