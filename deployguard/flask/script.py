@@ -1,7 +1,7 @@
 """A Python program of the user's: what its source starts, and where it listens."""
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from deployguard.flask.application import (
@@ -39,12 +39,14 @@ from deployguard.model.facts import Facts, Listener, ProgramClass, mapped
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import ProgramKind
 from deployguard.python import (
+    Call,
     Effect,
     Ending,
     Interpreter,
     Known,
     Module,
     Outcome,
+    Value,
     known,
 )
 from deployguard.python.modules import LOCATION
@@ -146,6 +148,18 @@ def _module(setting: Setting, run: Interpreter) -> Judged:
         return None
 
     return _judged(setting, run, run.run(start, program.location))
+
+
+def judge_call(setting: Setting, action: Callable[[Call], Value]) -> Judged:
+    """Follow a command by the model of its function, under one stack."""
+    run = interpreter(setting)
+    place = setting.program.location
+
+    def start() -> None:
+        start_up(run, setting)
+        action(Call(run, place, (), {}))
+
+    return _judged(setting, run, run.run(start, place))
 
 
 def _source(setting: Setting, dotted: str) -> Content | Absent | Unread:

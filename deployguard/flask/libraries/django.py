@@ -37,13 +37,14 @@ _CONFIGURED = "<settings>"
 # Commands of Django itself and of its usual companions that do their work and end.
 _ENDING = frozenset(
     {
-        "check", "clearsessions", "collectstatic", "compilemessages", "createcachetable",
-        "createsuperuser", "changepassword", "dbshell", "diffsettings", "dumpdata", "findstatic",
-        "flush", "help", "inspectdb", "loaddata", "makemessages", "makemigrations", "migrate",
-        "optimizemigration", "remove_stale_contenttypes", "sendtestemail", "shell",
-        "showmigrations", "shell_plus", "show_urls", "sqlflush", "sqlmigrate", "sqlsequencereset", "squashmigrations",
-        "startapp", "startproject", "test", "version", "--version", "--help", "-h", "reset_db",
-        "compress", "rebuild_index", "update_index", "wait_for_db",
+        "--help", "--version", "-h", "changepassword", "check", "clearsessions", "collectstatic",
+        "compilemessages", "compress", "createcachetable", "createsuperuser", "dbshell",
+        "diffsettings", "dumpdata", "findstatic", "flush", "help", "inspectdb", "loaddata",
+        "makemessages", "makemigrations", "migrate", "optimizemigration", "rebuild_index",
+        "remove_stale_contenttypes", "reset_db", "sendtestemail", "shell", "shell_plus",
+        "show_urls", "showmigrations", "sqlflush", "sqlmigrate", "sqlsequencereset",
+        "squashmigrations", "startapp", "startproject", "test", "update_index", "version",
+        "wait_for_db",
     }
 )  # fmt: skip
 _ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:]+\]|[^:\[\]]+):)?(?P<port>\d+)")

@@ -4,13 +4,14 @@
 HARMLESS = frozenset(
     {
         "anyio", "django_extensions", "django_filters", "dash_bootstrap_components",
+        "dash_core_components", "dash_html_components", "dash_table",
         "dash_mantine_components", "dash_daq", "dash_ag_grid", "dash_iconify", "engineio",
-        "environ", "flask_profiler", "greenlet", "httpx", "plotly",
+        "environ", "flask_profiler", "greenlet", "httpx", "locust", "plotly",
         "rest_framework", "simple_websocket", "socketio", "swagger_ui_bundle",
         "webob", "zope", "better_exceptions", "flask_assets", "flask_debug",
     }
 )  # fmt: skip
-# Frameworks whose modules without an entry start nothing but what `serves` names.
+# Frameworks whose modules without an entry start nothing but what `starts` names.
 FRAMEWORKS = frozenset(
     {
         "aiohttp", "bottle", "cherrypy", "connexion", "dash", "dash_extensions", "django",

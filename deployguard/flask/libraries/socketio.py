@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from deployguard.flask.libraries import installed
 from deployguard.flask.libraries.effects import INNER, register
-from deployguard.flask.libraries.foreign import given, serve
+from deployguard.flask.libraries.foreign import application_class, given, serve
 from deployguard.flask.libraries.werkzeug import DEBUGGED_APPLICATION
 from deployguard.flask.versions import Version
 from deployguard.model.evidence import Answer, Evidence, Missing
@@ -41,6 +41,14 @@ _EVENTLET = frozenset(
         "minimum_chunk_size", "log_x_forwarded_for", "custom_pool", "keepalive", "log_format",
         "url_length_limit", "debug", "socket_timeout", "capitalize_response_headers", "keyfile",
         "certfile", "server_side", "cert_reqs", "ssl_version", "ca_certs",
+        "do_handshake_on_connect", "suppress_ragged_eofs", "ciphers",
+    }
+)  # fmt: skip
+# What gevent.pywsgi.WSGIServer takes by name, and what it hands to TLS.
+_GEVENT = frozenset(
+    {
+        "spawn", "error_log", "handler_class", "environ", "backlog", "keyfile", "certfile",
+        "server_side", "cert_reqs", "ssl_version", "ssl_context", "ca_certs",
         "do_handshake_on_connect", "suppress_ragged_eofs", "ciphers",
     }
 )  # fmt: skip
@@ -233,6 +241,10 @@ def _evented(start: _Start, mode: str) -> Value:
     if mode == "eventlet" and refused:
         note = f"eventlet's server knows no {refused[0]}"
         raise RaiseSignal("TypeError", Evidence(call.location, note))
+    if mode == "gevent" and any(name not in _GEVENT for name in start.rest):
+        # gevent takes them for TLS and fails at each connection.
+        mute = call.run.call(application_class("flask_socketio"), (), {}, call.location)
+        return serve(call, mode, mute, start.host, start.port)
     answer = truth(start.debug)
     if answer is Answer.YES:
         _wrap(start)
@@ -258,11 +270,14 @@ def _background(call: Call) -> Value:
     if isinstance(target, Known):
         return known(None)
     keywords = {name: value for name, value in call.keywords.items() if name != "target"}
+    doubts = len(call.run.lasting)
     try:
         call.run.call(target, arguments, keywords, call.location, call.open)
     except (RaiseSignal, ServeSignal):
-        # Whatever ends the thread, its starter goes on.
-        return known(None)
+        pass
+    finally:
+        # Whatever ends the thread or keeps it busy, its starter goes on.
+        del call.run.lasting[doubts:]
     return known(None)
 
 
