@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from deployguard.flask.application import (
     Setting,
+    Wrapped,
     application_debug,
     happens,
     interpreter,
@@ -230,7 +231,7 @@ def _facts(
                 debug=all_of(happens(effect, "it serves"), application_debug(application)),
                 server_debugger=no(),
                 evalex=no(),
-                middleware=wrapped(application, outcome),
+                middleware=_while_serving(effect, wrapped(application, outcome)),
                 unseen=hidden,
                 environment=None,
                 run=run,
@@ -255,6 +256,11 @@ def _facts(
     return worst, (*listeners, *remote_listeners(outcome))
 
 
+def _while_serving(effect: Effect, middleware: Wrapped) -> Wrapped:
+    """Weaken what is claimed of an application that is served only under a condition."""
+    return replace(middleware, debugger=all_of(happens(effect, "it serves"), middleware.debugger))
+
+
 def _served(
     setting: Setting,
     run: Interpreter,
@@ -272,7 +278,7 @@ def _served(
             debug=all_of(start, value_claim(values["debug"], "debug")),
             server_debugger=value_claim(values["debugger"], "use_debugger"),
             evalex=value_claim(values["evalex"], "use_evalex"),
-            middleware=wrapped(values["application"], outcome),
+            middleware=_while_serving(effect, wrapped(values["application"], outcome)),
             unseen=hidden,
             environment=None,
             run=run,

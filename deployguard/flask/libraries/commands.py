@@ -139,6 +139,30 @@ def _quart(call: Call, stack: Stack) -> Value:
     return _serve(call, _QUART)
 
 
+def _twist(call: Call, stack: Stack) -> Value:
+    """Twist web --wsgi=MODULE.ATTRIBUTE (twisted.web.tap): an endpoint in Twisted's own words."""
+    del stack
+    run, given = call.run, words(call)
+    name = option(given, ("--wsgi",))
+    if not flag(given, "web") or not isinstance(name, Known):
+        return run.unseen("what twist serves", call.location)
+    endpoint = option(given, ("--listen", "--http", "--port", "-p")) or known("tcp:8080")
+    host: Value = known(_EVERYWHERE)
+    port: Value = known(8080)
+    if isinstance(endpoint, Known):
+        parts = str(endpoint.value).split(":")
+        numbers = [part.removeprefix("port=") for part in parts]
+        port = known(next((int(part) for part in numbers if part.isdigit()), 8080))
+        named = [part.removeprefix("interface=") for part in parts if part.startswith("interface=")]
+        host = known(named[0] if named else _EVERYWHERE, *endpoint.trail)
+    else:
+        host = derived("the address", endpoint)
+    module, _, attribute = str(name.value).rpartition(".")
+    _import_application(call, known(module))
+    application = run.attribute(run.import_module(module, call.location), attribute, call.location)
+    return foreign.serve(call, "twisted", application, host, port)
+
+
 def _module(name: Value) -> Value:
     """Return the module of FLASK_APP's kind of name: a path, or a dotted name."""
     if isinstance(name, Known) and isinstance(name.value, str):
@@ -217,4 +241,6 @@ COMMANDS: Mapping[str, Command] = {
     "sphinx_autobuild.__main__:main": _own(_SPHINX),
     "streamlit": _own(_STREAMLIT),
     "streamlit.web.cli:main": _own(_STREAMLIT),
+    "twisted.application.twist._twist:Twist.main": _twist,
+    "twisted.scripts.twistd:run": _twist,
 }

@@ -35,7 +35,10 @@ _ENVIRONMENT_WINS: Version = (2, 18)
 # The arguments beat HOST and PORT, and Dash.run_server() is gone.
 _ARGUMENTS_WIN: Version = (3,)
 # Arguments of Dash.run() that do not go on to the server.
-_OWN = ("dev_tools_", "jupyter_", "hide_all_callbacks", "proxy", "host", "port", "debug")
+_OWN = (
+    "dev_tools_", "jupyter_", "hide_all_callbacks", "proxy", "host", "port", "debug", "mode",
+    "width", "height", "inline_exceptions",
+)  # fmt: skip
 _SERVERS = {"fastapi": "uvicorn", "quart": "hypercorn"}
 
 

@@ -163,8 +163,9 @@ class Djangos:
         has = _holds(apps, "django_extensions")
         if has is Answer.NO:
             _ends(call, "runserver_plus is not known: django_extensions is not installed in it")
-        if installed.importable(run, "werkzeug")[0] is Answer.NO:
-            _ends(call, "runserver_plus wants Werkzeug, which is not installed")
+        for wanted in ("django_extensions", "werkzeug"):
+            if installed.importable(run, wanted)[0] is Answer.NO:
+                _ends(call, f"runserver_plus wants {wanted}, which is not installed")
         if has is Answer.UNKNOWN:
             missing = (missing_of(apps) if apps else ()) or (
                 Missing(Reason.SOURCE, "INSTALLED_APPS"),

@@ -22,7 +22,7 @@ def slots(name: str, stack: Stack) -> dict[Any, Any] | None:
     own = _own(name, stack)
     below = {
         full.rpartition(".")[2]: Module(full, _own(full, stack) or {}, _rest(full))
-        for full in (*_MODULES, *_STACKED)
+        for full in (*serving.SERVING, *_MODULES, *_STACKED)
         if full.rpartition(".")[0] == name
     }
     if own is None and not below and name.partition(".")[0] not in serving.FRAMEWORKS:

@@ -11,7 +11,7 @@ from deployguard.flask.libraries.effects import INNER, register
 from deployguard.flask.libraries.foreign import application_class, given, serve
 from deployguard.flask.libraries.werkzeug import DEBUGGED_APPLICATION
 from deployguard.flask.versions import Version
-from deployguard.model.evidence import Answer, Evidence, Missing
+from deployguard.model.evidence import Answer, Evidence, Missing, Reason
 from deployguard.python import (
     Call,
     Instance,
@@ -245,12 +245,36 @@ def _evented(start: _Start, mode: str) -> Value:
         # gevent takes them for TLS and fails at each connection.
         mute = call.run.call(application_class("flask_socketio"), (), {}, call.location)
         return serve(call, mode, mute, start.host, start.port)
+    if mode == "gevent" and _blocked(start):
+        # Seen with gevent 24.2 to 26.9 and watchdog 2.1 to 7.1; the program's own patches free it.
+        missing = Missing(Reason.PROGRAM, "whether gevent serves beside the reloader of watchdog")
+        _perhaps(call, (missing,), lambda: _discard(_finish(start, mode)))
+        raise ServeSignal(Evidence(call.location, "socketio.run() does not return"))
+    return _finish(start, mode)
+
+
+def _finish(start: _Start, mode: str) -> Value:
+    """Wrap the application in the debugger in debug mode, and serve it."""
     answer = truth(start.debug)
     if answer is Answer.YES:
         _wrap(start)
     elif answer is Answer.UNKNOWN:
-        _perhaps(call, missing_of(start.debug), lambda: _wrap(start))
-    return serve(call, mode, start.application, start.host, start.port)
+        _perhaps(start.call, missing_of(start.debug), lambda: _wrap(start))
+    return serve(start.call, mode, start.application, start.host, start.port)
+
+
+def _blocked(start: _Start) -> bool:
+    """Say whether the reloader of watchdog may keep gevent from ever serving."""
+    call = start.call
+    options = call.keywords.get("reloader_options")
+    kind = options.slots.get("reloader_type") if isinstance(options, Mapped) else None
+    reloads = call.keywords.get("use_reloader", call.open or start.debug)
+    return (
+        truth(reloads) is not Answer.NO
+        and "gevent.monkey" not in call.run.modules
+        and not (isinstance(kind, Known) and kind.value == "stat")
+        and installed.importable(call.run, "watchdog")[0] is not Answer.NO
+    )
 
 
 def _wrap(start: _Start) -> None:
