@@ -260,13 +260,8 @@ class _Contents:
         size = entry.size
         if entry.kind is not EntryKind.FILE or not 0 < size <= _KEPT_FILE:
             return 0
-        if size <= _SNIFFED:
-            data = source.read(size)
-        else:
-            data = source.read(_SNIFFED)
-            if b"\0" not in data:
-                data += source.read(size - _SNIFFED)
-        if b"\0" in data[:_SNIFFED]:
+        data = source.read(size)
+        if data.find(b"\0", 0, _SNIFFED) >= 0:
             return 0
         self._shelve(index, entry.offset, data)
         return size
