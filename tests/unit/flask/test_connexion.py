@@ -7,7 +7,7 @@ from deployguard.model.facts import ProgramFacts
 from tests.unit.flask.framework_launches import SITE, addresses, launched, script
 
 YES, NO, UNKNOWN = Answer.YES, Answer.NO, Answer.UNKNOWN
-EVERYWHERE = "0.0.0.0"  # noqa: S104
+EVERYWHERE = "0.0.0.0"
 SPECIFICATION = "paths:\n  /:\n    get:\n      operationId: api.views.index\n"
 
 

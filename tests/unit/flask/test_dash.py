@@ -7,7 +7,7 @@ from deployguard.model.facts import ProgramFacts
 from tests.unit.flask.framework_launches import SITE, addresses, launched
 
 YES, NO, UNKNOWN = Answer.YES, Answer.NO, Answer.UNKNOWN
-EVERYWHERE = "0.0.0.0"  # noqa: S104
+EVERYWHERE = "0.0.0.0"
 HEAD = (
     "import os\nimport dash\nfrom dash import Dash, Input, Output, dcc, html\nimport plotly.express as px\n"
     "app = Dash(__name__, title='shop')\nserver = app.server\n"

@@ -8,7 +8,7 @@ from tests.support.memory import FLASK_11, FLASK_22
 from tests.unit.flask.framework_launches import addresses, launched, script
 
 YES, NO, UNKNOWN = Answer.YES, Answer.NO, Answer.UNKNOWN
-EVERYWHERE = "0.0.0.0"  # noqa: S104
+EVERYWHERE = "0.0.0.0"
 INSTALLED = {"django": "5.1", "django_extensions": "4.1"}
 MANAGE = (
     "import os, sys\n\n\ndef main():\n"

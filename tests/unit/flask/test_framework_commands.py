@@ -6,7 +6,7 @@ from deployguard.model.evidence import Answer
 from tests.unit.flask.framework_launches import addresses, launched, script
 
 YES, NO, UNKNOWN = Answer.YES, Answer.NO, Answer.UNKNOWN
-EVERYWHERE = "0.0.0.0"  # noqa: S104
+EVERYWHERE = "0.0.0.0"
 SCRIPTS = {
     "airflow": "airflow.__main__:main",
     "alembic": "alembic.config:main",

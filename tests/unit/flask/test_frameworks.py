@@ -6,19 +6,12 @@ from deployguard.model.evidence import Answer
 from tests.unit.flask.framework_launches import addresses, launched
 
 YES, NO, UNKNOWN = Answer.YES, Answer.NO, Answer.UNKNOWN
-EVERYWHERE = "0.0.0.0"  # noqa: S104
+EVERYWHERE = "0.0.0.0"
 FLASK = (
     "from flask import Flask\nfrom werkzeug.debug import DebuggedApplication\napp = Flask('x')\n"
 )
 WRAPPED = "DebuggedApplication(app, evalex=True)"
-VERSIONS = {
-    name: "1.0"
-    for name in (
-        "a2wsgi", "aiohttp", "bottle", "cherrypy", "falcon", "fastapi", "flask_debugtoolbar",
-        "flask_profiler", "better_exceptions", "pyramid", "quart", "sanic", "starlette", "tornado",
-        "twisted",
-    )
-}  # fmt: skip
+VERSIONS = dict.fromkeys(("a2wsgi", "aiohttp", "bottle", "cherrypy", "falcon", "fastapi", "flask_debugtoolbar", "flask_profiler", "better_exceptions", "pyramid", "quart", "sanic", "starlette", "tornado", "twisted"), "1.0")  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,11 @@ def ran(
     ],
 )
 def test_threading_is_flasks_own_server_and_refused_without_terminal_or_leave(
-    run: str, variables: dict[str, str], terminal: bool, dev_server: Answer, debugger: Answer
+    run: str,
+    variables: dict[str, str],
+    terminal: bool,  # noqa: FBT001  (a column of the table)
+    dev_server: Answer,
+    debugger: Answer,
 ) -> None:
     facts = ran(run, variables=variables, terminal=terminal).facts
     assert (facts.dev_server.answer, facts.debugger.answer) == (dev_server, debugger)
@@ -151,7 +155,7 @@ def test_a_middleware_put_on_later_leaves_the_debugger_inside() -> None:
     installed = {**NEW, "eventlet": "0.36.1"}
     program = launched("python app.py", {"app.py": source}, installed=installed)
     assert program.facts.debugger.answer is YES
-    assert addresses(program) == [("0.0.0.0", 5000)]  # noqa: S104
+    assert addresses(program) == [("0.0.0.0", 5000)]
 
 
 @pytest.mark.parametrize(
