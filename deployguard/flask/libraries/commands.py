@@ -241,6 +241,8 @@ COMMANDS: Mapping[str, Command] = {
     "sphinx_autobuild.__main__:main": _own(_SPHINX),
     "streamlit": _own(_STREAMLIT),
     "streamlit.web.cli:main": _own(_STREAMLIT),
+    "superset.cli.main:superset": products.superset,
+    "superset.cli:superset": products.superset,
     "twisted.application.twist._twist:Twist.main": _twist,
     "twisted.scripts.twistd:run": _twist,
 }

@@ -1,7 +1,7 @@
-"""Products that are built on Flask or Werkzeug: Airflow, Moto's server, Odoo.
+"""Products that are built on Flask or Werkzeug: Airflow, Moto's server, Odoo, Superset.
 
 Sources: airflow.cli.commands.webserver_command (1.10 to 2.10), moto.server (5.1),
-odoo.service.server and odoo.tools.config (11 to 17).
+odoo.service.server and odoo.tools.config (11 to 17), superset.app and superset.cli.main (1 to 4).
 """
 
 import posixpath
@@ -16,8 +16,9 @@ from deployguard.flask.libraries.words import arguments, flag, option, words
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Answer, Evidence
 from deployguard.model.filesystem import Content, Unread
-from deployguard.python import Call, Known, Opaque, Value, known
-from deployguard.python.signals import ExitSignal, ServeSignal
+from deployguard.python import Call, Items, Known, Module, Native, Opaque, Value, known
+from deployguard.python.modules import LOCATION
+from deployguard.python.signals import ExitSignal, RaiseSignal, ServeSignal
 from deployguard.python.values import truth
 
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  (what these products bind by themselves)
@@ -143,3 +144,52 @@ def _odoo_file(call: Call, path: Value | None) -> Mapping[str, Value]:
             text = content.data.decode("utf-8", "replace")
             return {name: known(value, note) for name, value in _SETTING.findall(text)}
     return {}
+
+
+def superset(call: Call, stack: Stack) -> Value:
+    """superset.cli.main.superset: a FlaskGroup around Superset's own application."""
+    run = call.run
+    group = run.attribute(
+        run.import_module("flask.cli", call.location), "FlaskGroup", call.location
+    )
+    factory = superset_application(stack)
+    made = run.call(group, (), {"create_app": factory}, call.location)
+    return run.call(made, (), {}, call.location)
+
+
+def superset_application(stack: Stack) -> Native:
+    """Return superset.app.create_app: a Flask application with the middleware of its settings."""
+
+    def create(call: Call) -> Value:
+        run = call.run
+        application = run.call(Applications(stack).flask(), (known("superset"),), {}, call.location)
+        settings = _superset_settings(call)
+        chosen = settings.slots.get("ADDITIONAL_MIDDLEWARE") if settings else None
+        if isinstance(chosen, Opaque):
+            run.unseen("which middleware Superset is given", call.location)
+        for middleware in chosen.items if isinstance(chosen, Items) else ():
+            inner = run.attribute(application, "wsgi_app", call.location)
+            made = run.call(middleware, (inner,), {}, call.location)
+            run.assign_attribute(application, "wsgi_app", made, call.location)
+        return application
+
+    return Native("superset.app.create_app", create)
+
+
+def _superset_settings(call: Call) -> Module | None:
+    """superset.config: the file of SUPERSET_CONFIG_PATH, else the module superset_config."""
+    run = call.run
+    path = run.environ.slots.get("SUPERSET_CONFIG_PATH")
+    if path is None:
+        try:
+            found = run.import_module("superset_config", call.location)
+        except RaiseSignal:
+            return None
+        return found if isinstance(found, Module) else None
+    content = run.files.read(str(path.value)) if isinstance(path, Known) else None
+    if not isinstance(content, Content):
+        run.unseen("the settings of Superset", call.location)
+        return None
+    module = Module("superset_config", {LOCATION: content.location})
+    run.execute_text(content.data, module)
+    return module

@@ -14,20 +14,24 @@ HARMLESS = frozenset(
 FRAMEWORKS = frozenset(
     {
         "a2wsgi", "aiohttp", "asgiref", "bottle", "cherrypy", "connexion", "dash",
-        "dash_extensions", "django", "falcon", "fastapi", "flask_debugtoolbar", "flask_socketio",
-        "jupyter_dash", "locust", "pyramid", "quart", "sanic", "starlette", "tornado", "twisted",
+        "dash_extensions", "django", "eventlet", "falcon", "fastapi", "flask_debugtoolbar",
+        "flask_socketio", "gevent", "jupyter_dash", "locust", "pyramid", "quart", "sanic",
+        "starlette", "superset", "tornado", "twisted",
     }
 )  # fmt: skip
 # Modules of these frameworks that serve, or that start what they are given: what has no model here
 # cannot be told.
 SERVING = (
     "aiohttp.worker", "cherrypy", "connexion.cli", "django.core.management", "django.core.servers",
-    "locust.env", "locust.main", "locust.web", "quart.cli", "sanic.mixins", "sanic.server",
-    "sanic.worker", "tornado.autoreload", "tornado.httpserver", "tornado.ioloop",
-    "tornado.netutil", "tornado.process", "tornado.tcpserver", "twisted",
+    "eventlet", "gevent", "locust.env", "locust.main", "locust.web", "quart.cli", "sanic.mixins",
+    "sanic.server", "sanic.worker", "superset", "tornado.autoreload", "tornado.httpserver",
+    "tornado.ioloop", "tornado.netutil", "tornado.process", "tornado.tcpserver", "twisted",
 )  # fmt: skip
 # What is defined below them and starts nothing by itself: base classes and errors.
-_BASES = ("django.core.management.base", "django.core.management.color", "twisted.web.resource")
+_BASES = (
+    "django.core.management.base", "django.core.management.color", "gevent.monkey",
+    "twisted.web.resource",
+)  # fmt: skip
 
 
 def starts(name: str) -> bool:

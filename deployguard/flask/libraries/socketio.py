@@ -246,7 +246,7 @@ def _evented(start: _Start, mode: str) -> Value:
         mute = call.run.call(application_class("flask_socketio"), (), {}, call.location)
         return serve(call, mode, mute, start.host, start.port)
     if mode == "gevent" and _blocked(start):
-        # Seen with gevent 24.2 to 26.9 and watchdog 2.1 to 7.1; the program's own patches free it.
+        # Seen with gevent 24.2 to 26.9 and watchdog 2.1 to 7.1; a program that patches itself is free of it.
         missing = Missing(Reason.PROGRAM, "whether gevent serves beside the reloader of watchdog")
         _perhaps(call, (missing,), lambda: _discard(_finish(start, mode)))
         raise ServeSignal(Evidence(call.location, "socketio.run() does not return"))
@@ -271,7 +271,7 @@ def _blocked(start: _Start) -> bool:
     reloads = call.keywords.get("use_reloader", call.open or start.debug)
     return (
         truth(reloads) is not Answer.NO
-        and "gevent.monkey" not in call.run.modules
+        and "gevent" not in call.run.modules
         and not (isinstance(kind, Known) and kind.value == "stat")
         and installed.importable(call.run, "watchdog")[0] is not Answer.NO
     )

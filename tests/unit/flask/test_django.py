@@ -99,8 +99,8 @@ def test_where_the_command_is_not_known_nothing_starts(
 @pytest.mark.parametrize(
     "settings",
     [
-        "import os\nINSTALLED_APPS = os.listdir('/apps')\n",
-        "import os\nINSTALLED_APPS = ['a']\nif os.path.getsize('x'):\n"
+        "import socket\nINSTALLED_APPS = socket.gethostname().split('-')\n",
+        "import random\nINSTALLED_APPS = ['a']\nif random.random() < 0.5:\n"
         "    INSTALLED_APPS = ['django_extensions']\n",
     ],
 )

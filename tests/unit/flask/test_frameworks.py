@@ -193,3 +193,42 @@ def test_an_application_of_another_framework_is_none_of_flasks(source: str) -> N
     ).facts
     answers = (facts.dev_server.answer, facts.debugger.answer, facts.debug_mode.answer)
     assert answers == (NO, NO, NO)
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "import eventlet\neventlet.monkey_patch()\n",
+        "from eventlet import monkey_patch\nmonkey_patch(socket=True)\n",
+        "from gevent import monkey\nmonkey.patch_all()\n",
+        "import gevent.monkey\ngevent.monkey.patch_all(thread=False)\n",
+    ],
+)
+def test_patches_for_green_threads_start_nothing(patch: str) -> None:
+    installed = {"eventlet": "0.36", "gevent": "24.2"}
+    source = patch + FLASK + "app.run()\n"
+    facts = launched("python app.py", {"app.py": source}, installed=installed).facts
+    assert (facts.dev_server.answer, facts.debugger.answer) == (YES, NO)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("SECRET_KEY = 'x'\n", NO),
+        (
+            "from werkzeug.middleware.proxy_fix import ProxyFix\nADDITIONAL_MIDDLEWARE = [ProxyFix]\n",
+            NO,
+        ),
+        ("from werkzeug.debug import DebuggedApplication as D\nADDITIONAL_MIDDLEWARE = [D]\n", YES),
+    ],
+)
+def test_superset_is_a_flask_application_with_the_middleware_of_its_settings(
+    settings: str, expected: Answer
+) -> None:
+    program = launched(
+        ["gunicorn", "superset.app:create_app()"],
+        {"superset_config.py": settings},
+        installed={"superset": "4.0"},
+        variables={"FLASK_DEBUG": "1", "PYTHONPATH": "/srv/app"},
+    )
+    assert (program.facts.dev_server.answer, program.facts.debugger.answer) == (NO, expected)

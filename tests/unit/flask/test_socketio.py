@@ -20,7 +20,7 @@ def ran(
     terminal: bool = False,
 ) -> ProgramFacts:
     source = (
-        "import os\nfrom flask import Flask\nfrom flask_socketio import SocketIO\n"
+        "import os, random\nfrom flask import Flask\nfrom flask_socketio import SocketIO\n"
         f"app = Flask(__name__)\nsocketio = {make}\n\n"
         "@socketio.on('connect')\ndef connect():\n    os.system('flask run --debug')\n\n"
         f"socketio.run({run})\n"
@@ -51,7 +51,13 @@ def ran(
         (f"app, debug=True, use_debugger=False, {ALLOW}", {}, False, YES, NO),
         ("app, debug=True, allow_unsafe_werkzeug=os.getenv('ALLOW')", {}, False, NO, NO),
         ("app, debug=True, allow_unsafe_werkzeug=os.getenv('A')", {"A": "0"}, False, YES, YES),
-        ("app, debug=True, allow_unsafe_werkzeug=len(os.listdir())", {}, False, UNKNOWN, UNKNOWN),
+        (
+            "app, debug=True, allow_unsafe_werkzeug=random.random() < 0.5",
+            {},
+            False,
+            UNKNOWN,
+            UNKNOWN,
+        ),
     ],
 )
 def test_threading_is_flasks_own_server_and_refused_without_terminal_or_leave(
@@ -129,7 +135,7 @@ def test_the_mode_is_the_one_asked_for_else_the_first_that_is_installed(
         ("app", {"FLASK_DEBUG": "1"}, YES, YES),
         ("app, debug=False", {"FLASK_DEBUG": "1"}, NO, NO),
         ("app, debug=True", {"FLASK_DEBUG": "0"}, YES, YES),
-        ("app, debug=len(os.listdir())", {}, UNKNOWN, UNKNOWN),
+        ("app, debug=random.random() < 0.5", {}, UNKNOWN, UNKNOWN),
         ("app, debug=True, use_debugger=False", {}, NO, NO),
     ],
 )
@@ -177,6 +183,16 @@ def test_gevent_beside_the_reloader_of_watchdog_cannot_be_told(
 ) -> None:
     present = {**NEW, "gevent": "24.2.1", **watchdog}
     assert ran(run, installed=present).facts.debugger.answer is expected
+
+
+def test_a_program_that_patches_itself_serves_beside_any_reloader() -> None:
+    source = (
+        "from gevent import monkey\nmonkey.patch_all()\nfrom flask import Flask\n"
+        "from flask_socketio import SocketIO\napp = Flask('x')\nSocketIO(app).run(app, debug=True)\n"
+    )
+    present = {**NEW, "gevent": "24.2.1", "watchdog": "6.0.0"}
+    facts = launched("python app.py", {"app.py": source}, installed=present).facts
+    assert facts.debugger.answer is YES
 
 
 def test_gevent_takes_words_it_does_not_know_for_tls_and_answers_nobody() -> None:
