@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from deployguard.flask.libraries import foreign, installed
 from deployguard.flask.libraries.application import Applications
-from deployguard.flask.libraries.effects import INNER
+from deployguard.flask.libraries.effects import INNER, register
 from deployguard.flask.libraries.words import arguments, flag, option, words
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Answer, Evidence, Location
@@ -139,18 +139,14 @@ def _attribute(instance: Instance, name: str) -> Value | None:
         case "add_wsgi_middleware":
             return Native("add_wsgi_middleware", lambda call: _wrap(call, instance))
         case "route" | "add_url_rule" | "add_error_handler" | "add_middleware":
-            application: Instance = instance.slots[_FLASK]
-            return Native(f"connexion.{name}", lambda call: _registered(call, application))
+            return Native(f"connexion.{name}", register)
         case _:
             return None
 
 
-def _registered(call: Call, application: Instance) -> Value:
-    method = call.run.attribute(application, "route", call.location)
-    return call.run.call(method, call.arguments, call.keywords, call.location, call.open)
-
-
 def _run(call: Call, instance: Instance) -> Value:
+    if _FLASK not in instance.slots:
+        return call.run.unseen("which application connexion serves", call.location)
     version = installed.release(call.run, "connexion")
     if version is None:
         frame = Frame((), call.run.current or Module("?", {}))
@@ -219,7 +215,7 @@ def _run_other(call: Call, instance: Instance, server: str) -> Value:
 
 def _wrap(call: Call, instance: Instance) -> Value:
     """FlaskApp.add_wsgi_middleware(CLASS, **options): put around what there is."""
-    if not call.arguments:
+    if not call.arguments or INNER not in instance.slots:
         return call.run.unseen("which middleware is added", call.location)
     inner: Value = instance.slots[INNER]
     made = call.run.call(call.arguments[0], (inner,), call.keywords, call.location, call.open)

@@ -140,6 +140,8 @@ class Djangos:
         return self._perform(call, _Command(command.name, options, address))
 
     def _perform(self, call: Call, command: _Command) -> Value:
+        if "help" in command.options or "version" in command.options:
+            _ends(call, f"{command.name} prints and ends")
         configured = _settings(call, command)
         if configured is None:
             return known(None)
@@ -163,9 +165,10 @@ class Djangos:
         has = _holds(apps, "django_extensions")
         if has is Answer.NO:
             _ends(call, "runserver_plus is not known: django_extensions is not installed in it")
-        for wanted in ("django_extensions", "werkzeug"):
-            if installed.importable(run, wanted)[0] is Answer.NO:
-                _ends(call, f"runserver_plus wants {wanted}, which is not installed")
+        wanted = {"django_extensions", "werkzeug", *_wanted(command)}
+        for library in sorted(wanted):
+            if installed.importable(run, library)[0] is Answer.NO:
+                _ends(call, f"runserver_plus wants {library}, which is not installed")
         if has is Answer.UNKNOWN:
             missing = (missing_of(apps) if apps else ()) or (
                 Missing(Reason.SOURCE, "INSTALLED_APPS"),
@@ -203,6 +206,13 @@ class Djangos:
             passthrough=known(value=False),
         )
         raise ServeSignal(Evidence(call.location, "runserver_plus serves"))
+
+
+def _wanted(command: _Command) -> tuple[str, ...]:
+    """Return the libraries that options of runserver_plus want: for TLS, and django-pdb."""
+    tls = any(name in command.options for name in ("cert_path", "key_file_path"))
+    post_mortem = any(_asks(command, name) for name in ("pdb", "ipdb", "pm"))
+    return (*(("OpenSSL",) if tls else ()), *(("django_pdb",) if post_mortem else ()))
 
 
 def _asks(command: _Command, option: str) -> bool:

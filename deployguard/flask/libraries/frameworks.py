@@ -30,13 +30,18 @@ def slots(name: str, stack: Stack) -> dict[Any, Any] | None:
     own = _own(name, stack)
     below = {
         full.rpartition(".")[2]: Module(full, _own(full, stack) or {}, _rest(full))
-        for full in (*serving.SERVING, *_MODULES, *_STACKED)
+        for full in (*serving.SERVING, *names())
         if full.rpartition(".")[0] == name
     }
     if own is None and not below and name.partition(".")[0] not in serving.FRAMEWORKS:
         return None
     # `from aiohttp import web` takes the module off its package.
     return below | (own or {})
+
+
+def names() -> tuple[str, ...]:
+    """Return the modules that have a model here."""
+    return (*_MODULES, *_STACKED)
 
 
 def _own(name: str, stack: Stack) -> dict[Any, Any] | None:

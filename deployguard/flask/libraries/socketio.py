@@ -68,6 +68,8 @@ def _construct(call: Call, instance: Instance) -> None:
 
 
 def _init_app(call: Call, instance: Instance) -> Value:
+    if _OPTIONS not in instance.slots:
+        call.run.store(instance.slots, _OPTIONS, Mapped({}))
     options: Mapped = instance.slots[_OPTIONS]
     for name, value in call.keywords.items():
         call.run.store(options.slots, name, value)
@@ -137,7 +139,7 @@ class _Start:
 def _run(call: Call, instance: Instance) -> Value:
     run = call.run
     application = call.argument(0, "app")
-    if not isinstance(application, Instance):
+    if not isinstance(application, Instance) or _OPTIONS not in instance.slots:
         return run.unseen("which application SocketIO.run() serves", call.location)
     if _MODE not in instance.slots:
         raise RaiseSignal(
@@ -246,7 +248,7 @@ def _evented(start: _Start, mode: str) -> Value:
         mute = call.run.call(application_class("flask_socketio"), (), {}, call.location)
         return serve(call, mode, mute, start.host, start.port)
     if mode == "gevent" and _blocked(start):
-        # Seen with gevent 24.2 to 26.9 and watchdog 2.1 to 7.1; a program that patches itself is free of it.
+        # Seen with gevent 24.2 to 26.9 and watchdog 2.1 to 7.1; who patches first is free of it.
         missing = Missing(Reason.PROGRAM, "whether gevent serves beside the reloader of watchdog")
         _perhaps(call, (missing,), lambda: _discard(_finish(start, mode)))
         raise ServeSignal(Evidence(call.location, "socketio.run() does not return"))

@@ -50,7 +50,7 @@ def ran(
         ("--threaded --print-sql --keep-meta-shutdown", {}, NO),
         ("--reloader-type=stat --reloader-interval 2", {}, NO),
         ("", {"WERKZEUG_DEBUG_PIN": "off"}, YES),
-        ("--cert-file tls.crt --settings shop.settings", {}, NO),
+        ("-v 2 --settings shop.settings --nostatic", {}, NO),
     ],
 )
 def test_runserver_plus_brings_the_debugger_whatever_debug_says(
@@ -255,6 +255,25 @@ def test_a_command_of_the_project_is_followed(body: str, expected: Answer) -> No
     settings = SETTINGS + "INSTALLED_APPS += ['shop']\n"
     facts = ran("python manage.py serve", settings, files=files).facts
     assert facts.debugger.answer is expected
+
+
+@pytest.mark.parametrize(
+    ("words", "library"),
+    [
+        ("--cert-file tls.crt", "OpenSSL"),
+        ("--key-file=tls.key", "OpenSSL"),
+        ("--pdb", "django_pdb"),
+        ("--pm", "django_pdb"),
+    ],
+)
+def test_options_that_want_a_library_do_not_start_without_it(words: str, library: str) -> None:
+    command = f"python manage.py runserver_plus {words}"
+    assert ran(command).facts.debugger.answer is NO
+    assert ran(command, installed={**INSTALLED, library: "1"}).facts.debugger.answer is YES
+
+
+def test_help_is_printed_and_nothing_starts() -> None:
+    assert ran("python manage.py runserver_plus --help").facts.debugger.answer is NO
 
 
 def test_a_command_that_nobody_knows_is_unknown_and_named() -> None:
