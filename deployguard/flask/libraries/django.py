@@ -351,18 +351,35 @@ def _own_command(call: Call, name: str, settings: Value) -> Value | None:
     return None
 
 
-def _is_there(call: Call, module: str) -> bool:
-    """Say whether a module lies in the project, beside what is installed."""
+def _is_there(call: Call, module: str, *, installed_too: bool = False) -> bool:
+    """Say whether a module lies in the project, or among what is installed as well."""
     relative = module.replace(".", "/")
     for entry in call.run.path.items:
         if not isinstance(entry, Known) or call.run.cwd is None:
             continue
         folder = posixpath.normpath(posixpath.join(call.run.cwd, str(entry.value)))
-        if folder.endswith(("/site-packages", "/dist-packages")):
+        if folder.endswith(("/site-packages", "/dist-packages")) and not installed_too:
             continue
         if not isinstance(call.run.files.stat(f"{folder}/{relative}.py"), Absent):
             return True
     return False
+
+
+# Installed applications whose runserver is known to be none of Werkzeug's.
+_PLAIN = frozenset({"django", "django_extensions", "channels", "daphne", "whitenoise"})
+
+
+def _hidden_by(call: Call, settings: Value) -> str | None:
+    """Return the installed application whose own runserver takes the place of Django's."""
+    apps = _setting(call, settings, "INSTALLED_APPS")
+    for item in apps.items if isinstance(apps, Items) else ():
+        package = str(item.value).partition(".apps.")[0] if isinstance(item, Known) else ""
+        module = f"{package}.management.commands.runserver"
+        if package == "werkzeug_debugger_runserver" or (
+            package.partition(".")[0] not in _PLAIN and _is_there(call, module, installed_too=True)
+        ):
+            return package
+    return None
 
 
 def _bound(call: Call, command: _Command, address: Value | None) -> tuple[Value, Value]:
@@ -385,7 +402,10 @@ def _bound(call: Call, command: _Command, address: Value | None) -> tuple[Value,
 
 
 def _runserver(call: Call, command: _Command, settings: Value) -> Value:
-    """Django's own server: never Werkzeug's."""
+    """Django's own server: never Werkzeug's, unless an application puts its own in the place."""
+    hidden = _hidden_by(call, settings)
+    if hidden is not None:
+        return call.run.unseen(f"what the runserver of {hidden} does", call.location)
     host, port = _bound(call, command, command.address)
     debug, hosts = (_setting(call, settings, name) for name in ("DEBUG", "ALLOWED_HOSTS"))
     certain = isinstance(settings, Module) and settings.rest is None

@@ -28,7 +28,7 @@ from deployguard.python.interpreter import Frame
 from deployguard.python.signals import RaiseSignal, ServeSignal
 from deployguard.python.values import derived, missing_of, truth
 
-_APPLICATION, _MODE, _OPTIONS, _MIDDLEWARE = "<flask>", "<mode>", "<options>", "<middleware>"
+_MODE, _OPTIONS, _MIDDLEWARE = "<mode>", "<options>", "<middleware>"
 # Refusing Werkzeug's server without a terminal, and the argument that allows it, came with 5.3.0.
 _REFUSES: Version = (5, 3)
 # In the order in which engineio tries them. A fourth mode, gevent_uwsgi, wants a module that there
@@ -85,7 +85,6 @@ def _attach(call: Call, instance: Instance, application: Value | None) -> None:
         inner = run.attribute_or_none(application, "wsgi_app")
         middleware = Instance(None, _MIDDLEWARE_CLASS, {INNER: inner} if inner else {})
         run.store(instance.slots, _MIDDLEWARE, middleware)
-        run.store(instance.slots, _APPLICATION, application)
         run.assign_attribute(application, "wsgi_app", middleware, call.location)
 
 
@@ -281,13 +280,13 @@ def _blocked(start: _Start) -> bool:
 
 def _wrap(start: _Start) -> None:
     run, middleware = start.call.run, start.server.slots.get(_MIDDLEWARE)
-    if not isinstance(middleware, Instance):
-        return
-    inner: Value = middleware.slots.get(INNER, start.application)
+    slots = middleware.slots if isinstance(middleware, Instance) else {}
+    inner: Value = slots.get(INNER, start.application)
     debugged = run.call(
         DEBUGGED_APPLICATION, (inner,), {"evalex": known(value=True)}, start.call.location
     )
-    run.store(middleware.slots, INNER, debugged)
+    # Where the application was handed over unseen, its being made leaves the answer open.
+    run.store(slots, INNER, debugged)
 
 
 def _background(call: Call) -> Value:

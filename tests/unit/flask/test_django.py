@@ -5,7 +5,7 @@ import pytest
 from deployguard.model.evidence import Answer
 from deployguard.model.facts import ProgramFacts
 from tests.support.memory import FLASK_11, FLASK_22
-from tests.unit.flask.framework_launches import addresses, launched, script
+from tests.unit.flask.framework_launches import SITE, addresses, launched, script
 
 YES, NO, UNKNOWN = Answer.YES, Answer.NO, Answer.UNKNOWN
 EVERYWHERE = "0.0.0.0"
@@ -270,6 +270,23 @@ def test_options_that_want_a_library_do_not_start_without_it(words: str, library
     command = f"python manage.py runserver_plus {words}"
     assert ran(command).facts.debugger.answer is NO
     assert ran(command, installed={**INSTALLED, library: "1"}).facts.debugger.answer is YES
+
+
+@pytest.mark.parametrize(
+    ("application", "files", "expected"),
+    [
+        ("werkzeug_debugger_runserver", {}, UNKNOWN),
+        ("livereload", {f"{SITE}/livereload/management/commands/runserver.py": ""}, UNKNOWN),
+        ("daphne", {f"{SITE}/daphne/management/commands/runserver.py": ""}, NO),
+        ("rest_framework", {}, NO),
+    ],
+)
+def test_an_installed_application_may_bring_another_runserver(
+    application: str, files: dict[str, str], expected: Answer
+) -> None:
+    settings = f"{SETTINGS}INSTALLED_APPS = ['{application}', 'django.contrib.admin']\n"
+    facts = ran("python manage.py runserver", settings, files=files).facts
+    assert facts.debugger.answer is expected
 
 
 def test_help_is_printed_and_nothing_starts() -> None:
