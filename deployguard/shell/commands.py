@@ -117,6 +117,10 @@ def _words(run: Run, command: syntax.Simple, state: State) -> tuple[tuple[Word, 
     for word in plain:
         if declaring and _is_assignment(word):
             entry, state = expander(run).text(word, state, assigned=True)
+            name, equals, _ = entry.known.partition("=")
+            if entry.value is None and equals:
+                # The name is seen: what is missing is the value's alone.
+                entry = replace(entry, value=f"{name}=")
             fields.append(entry)
         else:
             found, state = expander(run).fields((word,), state)

@@ -58,7 +58,10 @@ class Expander:
         """
         pieces, state = self._pieces(word, state, assigned=assigned)
         self.run.spend(word.line, sum(len(piece.text or "") for piece in pieces))
-        joined = [replace(piece, text=" ") if piece.ends else piece for piece in pieces]
+        joined = [
+            replace(piece, text=" " if piece.text is None else piece.text) if piece.ends else piece
+            for piece in pieces
+        ]
         return field(joined, self.run.at(word.line)), state
 
     def _braces(self, word: Word) -> Sequence[Word]:
@@ -172,10 +175,10 @@ class Expander:
 
         result = arithmetic.evaluate(entry.value, variable)
         if result is None:
-            missing = Missing(Reason.SCRIPT, f"the value of $(({entry.value[:80]}))")
-            if arithmetic.may_assign(entry.value):
-                raise self.run.unclear(f"what (({entry.value[:80]})) assigns", expression.line)
-            return Traced(None, location, missing=distinct(unseen) or (missing,)), state
+            if not unseen or arithmetic.may_assign(entry.value):
+                # An error, at which shells end each in its own way.
+                raise self.run.unclear(f"what (({entry.value[:80]})) gives", expression.line)
+            return Traced(None, location, missing=distinct(unseen)), state
         for name, number in result.assigned.items():
             state = assign(state, name, Traced(str(number), location))
         return Traced(str(result.value), location), state
@@ -226,9 +229,10 @@ class Expander:
         named = lookup(state, part.name[1:])
         if named is not None and named.value and _NAME.match(named.value):
             return self._parameter(replace(part, name=named.value), state)
-        missing = () if named is None else named.missing
-        what = Missing(Reason.SCRIPT, f"what the expansion ${{{part.name}}} gives")
-        return self._untold(part, missing or (what,)), state
+        if named is None or named.value is not None:
+            what = f"what the expansion ${{{part.name}}} gives"
+            raise self.run.unclear(what, part.argument.line)
+        return self._untold(part, named.missing), state
 
     def _refused_by_dash(self, part: Parameter, state: State, *others: Kind) -> None:
         """End the shell at an expansion that it does not know ("Bad substitution")."""
@@ -335,11 +339,10 @@ class Expander:
         splitting = lookup(state, "IFS")
         joint = DEFAULT_SPLITTING if splitting is None else splitting.value
         unseen = () if splitting is None else splitting.missing
-        between = (
-            Piece(None if joint is None else joint[:1], quoted=True, missing=unseen)
-            if part.quoted and part.name == "*"
-            else Piece(None, quoted=True, ends=True)
-        )
+        between = Piece(None, quoted=True, ends=True)
+        if part.name == "*":
+            between = Piece(None if joint is None else joint[:1], quoted=True, missing=unseen,
+                            ends=not part.quoted)  # fmt: skip
         found: list[Piece] = []
         for index, word in enumerate(words):
             if index:

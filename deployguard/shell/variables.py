@@ -74,11 +74,16 @@ def _unseen(run: Run, word: Word, line: int, state: State) -> State:
 
 
 def _given(word: Word, state: State) -> tuple[str, Traced[str | None] | None]:
-    """Return the name and the value of `name=value` or `name+=value`."""
+    """Return the name and the value of `name=value` or `name+=value`.
+
+    Of a word with something missing only the name is seen.
+    """
     name, equals, value = (word.value or "").partition("=")
     if not equals:
         return name, None
     given: Traced[str | None] = Traced(value, word.location)
+    if word.missing:
+        return name.removesuffix("+"), Traced(None, word.location, missing=word.missing)
     if name.endswith("+"):
         name = name.removesuffix("+")
         old = lookup(state, name)
