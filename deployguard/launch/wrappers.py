@@ -231,8 +231,19 @@ def _sudo(process: Process, name: str, words: Sequence[Word]) -> Next:
     return _started(process, name, rest)
 
 
-def _xargs(_process: Process, name: str, _words: Sequence[Word]) -> Next:
-    return Missing(Reason.COMMAND, f"what {name} reads from its standard input")
+def _xargs(process: Process, name: str, words: Sequence[Word]) -> Next:
+    """Follow xargs with what it reads; the command it makes reads nothing."""
+    from deployguard.shell.utilities import running  # noqa: PLC0415  (loaded where xargs runs)
+
+    made = running.batches((process.args[0], *words))
+    text = "" if process.stdin is None else process.stdin.value
+    lines: list[tuple[Word, ...]] | None = None
+    if made is not None and made.command and text is not None:
+        lines = running.commands(made, text)
+    if not lines or len(lines) > 1:
+        return Missing(Reason.COMMAND, f"what {name} reads from its standard input")
+    empty: Word = Traced("", process.location)
+    return _started(replace(process, stdin=empty), name, lines[0])
 
 
 def _busybox(process: Process, name: str, words: Sequence[Word]) -> Next:
