@@ -145,6 +145,8 @@ def attribute(  # noqa: PLR0911  (one way out for each kind of value)
             return _class_attribute(value, identifier)
         case Opaque(name=opaque_name):
             return derived(f"{opaque_name}.{identifier}", value)
+        case Native(members=members) if identifier in members:
+            return members[identifier]
         case Native(attribute=hook) if hook is not None:
             return _unbound(value, identifier)
         case Native(name=native_name):

@@ -21,6 +21,7 @@ from deployguard.python.values import (
     Opaque,
     Value,
     derived,
+    has_special,
     known,
     missing_of,
     trail_of,
@@ -157,7 +158,7 @@ def item(run: "Interpreter", owner: Value, index: Value, location: Location) -> 
             raise RaiseSignal("IndexError", Evidence(location, "the text is shorter"))
         case ((Class() | Native() | Function()), _):
             return owner  # a generic alias, as in list[int]
-        case Instance(type=Class()), _:
+        case Instance(), _ if owner.type is not None or has_special(owner, "__getitem__"):
             method = run.attribute(owner, "__getitem__", location)
             return run.call(method, (index,), {}, location)
         case Mapped(slots=slots), _:
@@ -193,7 +194,7 @@ def assign_item(
             run.store(slots, "items", tuple(items))
         case Items(slots=slots), _:
             run.store(slots, "items", (derived("items", index, *owner.items),))
-        case Instance(type=Class()), _:
+        case Instance(), _ if owner.type is not None or has_special(owner, "__setitem__"):
             name = "__delitem__" if value is None else "__setitem__"
             arguments = (index,) if value is None else (index, value)
             run.call(run.attribute(owner, name, location), arguments, {}, location)
@@ -375,17 +376,24 @@ def _compare(run: "Interpreter", node: ast.Compare, frame: "Frame") -> Value:
     result: Value = known(value=True)
     for comparison, operand in zip(node.ops, node.comparators, strict=True):
         right = evaluate(run, operand, frame)
-        outcome = _comparison(comparison, left, right)
+        outcome = _comparison(run, comparison, left, right, run.at(node))
         if truth(outcome) is not Answer.YES:
             return outcome
         result, left = outcome, right
     return result
 
 
-def _comparison(comparison: ast.cmpop, left: Value, right: Value) -> Value:
+def _comparison(
+    run: "Interpreter", comparison: ast.cmpop, left: Value, right: Value, location: Location
+) -> Value:
     match comparison:
         case ast.In() | ast.NotIn():
-            found = _contains(right, left)
+            if has_special(right, "__contains__"):
+                method = run.attribute(right, "__contains__", location)
+                answer = truth(run.call(method, (left,), {}, location))
+                found = None if answer is Answer.UNKNOWN else answer is Answer.YES
+            else:
+                found = _contains(right, left)
             if found is None:
                 return derived("a membership test", left, right)
             return known(found is isinstance(comparison, ast.In), *trail_of(left, right))

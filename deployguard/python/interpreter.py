@@ -44,6 +44,7 @@ from deployguard.python.values import (
     Opaque,
     Value,
     derived,
+    has_special,
     join,
     known,
 )
@@ -89,6 +90,8 @@ class Interpreter:
         self.argv = Items({"items": tuple(arguments)})
         self.path = Items({"items": tuple(known(entry) for entry in search_path)})
         self.modules: dict[str, Value] = {}
+        # What models of libraries remember of a program, each under names of its own.
+        self.memory: dict[Any, Any] = {}
         self.effects: list[Effect] = []
         self.conditions: list[Missing] = []
         self.lasting: list[Missing] = []
@@ -273,7 +276,7 @@ class Interpreter:
                 return self._instantiate(function, arguments, keywords, location, rest)
             case Opaque():
                 return self._call_opaque(function, arguments, keywords, location)
-            case Instance(type=Class()):
+            case Instance() if function.type is not None or has_special(function, "__call__"):
                 method = self.attribute(function, "__call__", location)
                 return self.call(method, arguments, keywords, location, rest)
             case _:
@@ -289,6 +292,9 @@ class Interpreter:
         handed = (*arguments, *keywords.values())
         if not function.harmless:
             self.unseen(f"what {function.name}() does", location)
+        for value in handed:
+            if isinstance(value, Instance) and value.native and value.native.handed:
+                value.native.handed(value)
         for callback in callables((function, *handed)):
             self.perhaps(
                 callback, location, Missing(Reason.PROGRAM, f"whether {function.name}() calls it")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Where a module's slots keep the place of its source; no identifier of a program looks like this.
 LOCATION = "<location>"
 
-_SITE = ("site-packages", "dist-packages")
+_SITE = frozenset({"site-packages", "dist-packages"})
 
 
 def absolute(module: Module, name: str, level: int) -> str:
@@ -163,7 +163,8 @@ def _folders(run: "Interpreter", parent: Value | None) -> tuple[str, ...] | Opaq
 
 
 def _is_site(folder: str) -> bool:
-    return folder.rstrip("/").rpartition("/")[2] in _SITE
+    # Also below it: a namespace package (PEP 420) holds libraries in folders of its own.
+    return not _SITE.isdisjoint(folder.split("/"))
 
 
 def _source(run: "Interpreter", folder: str, leaf: str) -> Module | Absent | Unread:

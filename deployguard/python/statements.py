@@ -25,6 +25,7 @@ from deployguard.python.values import (
     Opaque,
     Value,
     derived,
+    has_special,
     known,
     missing_of,
     truth,
@@ -308,11 +309,22 @@ def _assigned(body: Sequence[ast.stmt]) -> tuple[str, ...]:
 
 
 def _with(run: "Interpreter", node: ast.With | ast.AsyncWith, frame: "Frame") -> None:
+    entered: list[Value] = []
     for item in node.items:
         manager = expressions.evaluate(run, item.context_expr, frame)
+        value: Value = derived("a context", manager)
+        if has_special(manager, "__enter__"):
+            enter = run.attribute(manager, "__enter__", run.at(item.context_expr))
+            value = run.call(enter, (), {}, run.at(item.context_expr))
+            entered.append(manager)
         if item.optional_vars is not None:
-            bind_target(run, item.optional_vars, derived("a context", manager), frame)
-    execute(run, node.body, frame)
+            bind_target(run, item.optional_vars, value, frame)
+    try:
+        execute(run, node.body, frame)
+    finally:
+        for manager in reversed(entered):
+            leave = run.attribute(manager, "__exit__", run.at(node))
+            run.call(leave, (known(None),) * 3, {}, run.at(node))
 
 
 def _try(run: "Interpreter", node: ast.Try, frame: "Frame") -> None:

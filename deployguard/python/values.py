@@ -151,7 +151,10 @@ class Native:
     """A modelled function or class of a library.
 
     A class has `construct`, which fills the slots of a new instance; `attribute` gives attributes
-    that are not slots (None: opaque), `assign` sees assignments before the slot is written.
+    that are not slots (None: opaque), `assign` sees assignments before the slot is written. Of the
+    special methods (`__getitem__`), `attribute` is asked only for those in `specials`. `members`
+    are attributes of the function or class itself. `handed` is told of objects that a library
+    without a model is handed.
     """
 
     name: str
@@ -159,6 +162,9 @@ class Native:
     construct: Callable[[Call, Instance], None] | None = None
     attribute: Callable[["Interpreter", Instance, str], "Value | None"] | None = None
     assign: Callable[["Interpreter", Instance, str, "Value"], bool] | None = None
+    specials: frozenset[str] = frozenset()
+    members: Mapping[str, "Value"] = field(default_factory=dict)
+    handed: Callable[[Instance], None] | None = None
 
 
 Value: TypeAlias = (
@@ -213,6 +219,13 @@ def derived(name: str, *values: "Value") -> Opaque:
         harmless=all(value.harmless for value in opaque),
         parts=tuple(value for value in values if holds_objects(value)),
         trail=trail_of(*values),
+    )
+
+
+def has_special(value: "Value", name: str) -> bool:
+    """Say whether a modelled object has a special method such as `__getitem__`."""
+    return (
+        isinstance(value, Instance) and value.native is not None and name in value.native.specials
     )
 
 
