@@ -92,7 +92,7 @@ class Applications:
         if name == "cli":
             return Instance(None, _CLI)
         if name in _CONTEXTS:
-            return Native(f"Flask.{name}", lambda call: current.pushed(call, instance))
+            return Native(f"Flask.{name}", lambda _call: current.context(instance))
         if name == "config_class":
             return config_model.config_class(self.stack.flask)
         if name in _OBJECTS:

@@ -2,6 +2,7 @@
 
 from deployguard.flask.libraries.effects import harmless
 from deployguard.python import (
+    UNSET,
     Call,
     Instance,
     Interpreter,
@@ -21,18 +22,32 @@ def created(run: Interpreter, application: Instance) -> None:
     _point(run)
 
 
-def pushed(call: Call, application: Instance) -> Value:
-    """Make a context of an application: what runs in it sees that one as current."""
-    call.run.store(call.run.memory, _PUSHED, application)
-    _point(call.run)
+def context(application: Instance) -> Instance:
+    """Return a context of an application; what runs in it sees that one as current."""
     return Instance(None, _CONTEXT, {"app": application})
 
 
 def _context_attribute(_run: Interpreter, instance: Instance, name: str) -> Value | None:
-    if name in {"push", "pop", "__enter__", "__exit__"}:
-        result = instance if name == "__enter__" else known(None)
-        return Native(f"a context's {name}", lambda _call: result)
+    if name in {"push", "__enter__"}:
+        return Native(f"a context's {name}", lambda call: _push(call, instance))
+    if name in {"pop", "__exit__"}:
+        return Native(f"a context's {name}", lambda call: _pop(call, instance))
     return harmless(f"a context's {name}")
+
+
+def _push(call: Call, instance: Instance) -> Value:
+    run = call.run
+    run.store(instance.slots, "<before>", run.memory.get(_PUSHED, UNSET))
+    run.store(run.memory, _PUSHED, instance.slots["app"])
+    _point(run)
+    return instance
+
+
+def _pop(call: Call, instance: Instance) -> Value:
+    run = call.run
+    run.store(run.memory, _PUSHED, instance.slots.get("<before>", UNSET))
+    _point(run)
+    return known(None)
 
 
 _CONTEXT = Native(
@@ -42,27 +57,18 @@ _CONTEXT = Native(
 )
 
 
-def _candidates(run: Interpreter) -> tuple[Value, ...]:
-    found = run.memory.get(_PUSHED)
-    return (found,) if isinstance(found, Instance) else tuple(run.memory.get(_ALL, ()))
-
-
 def _application(run: Interpreter) -> Instance | None:
-    """Return the current application, None where there are several and no context was made."""
-    match _candidates(run):
-        case (Instance() as only,):
-            return only
-        case _:
-            return None
+    """Return the application of the context, None where there is no context that we saw made."""
+    found = run.memory.get(_PUSHED)
+    return found if isinstance(found, Instance) else None
 
 
 def _point(run: Interpreter) -> None:
     """Let a server that is handed current_app see what it stands for."""
     proxy = run.memory.get(_PROXY)
     if isinstance(proxy, Instance):
-        candidates = _candidates(run)
-        missing = harmless("flask.current_app").missing
-        several = Opaque(missing, "flask.current_app", harmless=True, parts=candidates)
+        missing = harmless(_PROXY).missing
+        several = Opaque(missing, _PROXY, harmless=True, parts=tuple(run.memory.get(_ALL, ())))
         run.store(proxy.slots, "<app>", _application(run) or several)
 
 
@@ -76,12 +82,12 @@ def _attribute(run: Interpreter, _instance: Instance, name: str) -> Value | None
 
 
 def _assign(run: Interpreter, _instance: Instance, name: str, value: Value) -> bool:
-    """Set an attribute of the current application; of each in doubt, where it is not known."""
+    """Set an attribute of the current application; where it is not known, of each in doubt."""
     application = _application(run)
     if application is not None:
         _set(run, application, name, value)
         return True
-    for one in _candidates(run):
+    for one in run.memory.get(_ALL, ()):
         if isinstance(one, Instance):
             _set(run, one, name, harmless(f"flask.current_app.{name}"))
     return True
