@@ -132,6 +132,8 @@ def attribute(  # noqa: PLR0911  (one way out for each kind of value)
         case Mapped():
             return _mapped_attribute(value, identifier)
         case Module(slots=slots, rest=rest):
+            if slots.get(identifier) is UNSET:
+                return None
             if identifier in slots:
                 found: Value = slots[identifier]
                 return found

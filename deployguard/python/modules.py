@@ -9,6 +9,7 @@ from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.python import standard
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import (
+    UNSET,
     Known,
     Module,
     Opaque,
@@ -58,6 +59,9 @@ def member(
 ) -> Value:
     """Return what `from module import name` binds: an attribute, else a submodule."""
     if isinstance(module, Module):
+        if module.slots.get(name) is UNSET:
+            # This release of the library certainly has no such name.
+            raise RaiseSignal("ImportError", Evidence(location, f"{module_name} has no {name}"))
         if name in module.slots:
             value: Value = module.slots[name]
             return value

@@ -68,6 +68,9 @@ def _assign(run: "Interpreter", node: ast.Assign, frame: "Frame") -> None:
 
 
 def _annotated(run: "Interpreter", node: ast.AnnAssign, frame: "Frame") -> None:
+    owner = frame.owner
+    if owner is not None and frame.scopes[0] is owner.slots and isinstance(node.target, ast.Name):
+        owner.annotations[node.target.id] = node.annotation
     if node.value is not None:
         bind_target(run, node.target, expressions.evaluate(run, node.value, frame), frame)
 
@@ -410,7 +413,14 @@ def _define(
 def _class(run: "Interpreter", node: ast.ClassDef, frame: "Frame") -> None:
     bases = tuple(expressions.evaluate(run, base, frame) for base in node.bases)
     slots: dict[Any, Any] = {}
-    cls = Class(node.name, bases, slots, run.at(node))
+    cls = Class(
+        node.name,
+        bases,
+        slots,
+        run.at(node),
+        scopes=(slots, *frame.scopes),
+        module=frame.module,
+    )
     inner = type(frame)((slots, *frame.scopes), frame.module, owner=cls)
     for keyword in node.keywords:
         run.unseen(f"what the metaclass of {node.name} does", run.at(keyword.value))

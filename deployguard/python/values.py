@@ -83,6 +83,10 @@ class Class:
     bases: tuple["Value", ...]
     slots: dict[Any, Any]
     location: Location
+    # Of its body: what names are annotated with, and where such an expression is evaluated.
+    annotations: dict[str, ast.expr] = field(default_factory=dict)
+    scopes: tuple[dict[Any, Any], ...] = ()
+    module: "Module | None" = None
 
 
 @dataclass(slots=True, eq=False)
@@ -164,6 +168,7 @@ class Native:
     assign: Callable[["Interpreter", Instance, str, "Value"], bool] | None = None
     specials: frozenset[str] = frozenset()
     members: Mapping[str, "Value"] = field(default_factory=dict)
+    called: Callable[[Call, Class], "Value"] | None = None
     handed: Callable[[Instance], None] | None = None
 
 

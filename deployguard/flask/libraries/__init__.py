@@ -100,4 +100,4 @@ class FlaskLibrary:
             case "debugpy":
                 return dict(DEBUGPY)
             case _:
-                return readers.slots(name)
+                return readers.slots(run, name)

@@ -292,7 +292,7 @@ _CHOICES = Native(
 _CONFIG = Native("decouple.Config", construct=_config, attribute=_attribute, specials=_SPECIALS)
 
 
-def slots(_name: str) -> dict[str, Value]:
+def slots(_run: Interpreter, _name: str) -> dict[str, Value]:
     """Return the names of the module; its config is one object for each program."""
     return {
         "config": Instance(None, _AUTO),

@@ -457,7 +457,7 @@ def _env(name: str) -> Native:
     )
 
 
-def slots(_name: str) -> dict[str, Value]:
+def slots(_run: Interpreter, _name: str) -> dict[str, Value]:
     """Return the names of the module; its env is one object for each program."""
     env = _env("environs.Env")
     plain = known(value=False)

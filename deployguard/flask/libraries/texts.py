@@ -119,7 +119,7 @@ _CHANGES = {
 }  # fmt: skip
 
 
-def pyyaml(_name: str) -> dict[str, Value]:
+def pyyaml(_run: Interpreter, _name: str) -> dict[str, Value]:
     """Return the names of PyYAML's module."""
     found: dict[str, Value] = {
         name: Native(f"yaml.{name}", construct=_no_loader, members=_CHANGES) for name in _SCHEMAS
@@ -181,7 +181,7 @@ def _content(call: Call, path: Value) -> Value:
             return Opaque((content.missing,), "a file", harmless=True)
 
 
-def ruamel(_name: str) -> dict[str, Value]:
+def ruamel(_run: Interpreter, _name: str) -> dict[str, Value]:
     """Return the names of ruamel.yaml: YAML 1.2, where `on` and `yes` are text."""
     return {"YAML": Native("ruamel.yaml.YAML", construct=_construct_ruamel, attribute=_ruamel)}
 
@@ -217,7 +217,7 @@ def _first(call: Call) -> Value | None:
     return call.arguments[0] if call.arguments else next(iter(call.keywords.values()), None)
 
 
-def toml(name: str) -> dict[str, Value]:
+def toml(_run: Interpreter, name: str) -> dict[str, Value]:
     """Return the names of toml, tomli or tomlkit; tomli is what Python has as tomllib."""
     error = "TOMLDecodeError" if name == "tomli" else None
     found: dict[str, Value] = {
@@ -227,7 +227,7 @@ def toml(name: str) -> dict[str, Value]:
     return found | ({"parse": _loads("tomlkit.parse", _toml, None)} if name == "tomlkit" else {})
 
 
-def other_json(name: str) -> dict[str, Value]:
+def other_json(_run: Interpreter, name: str) -> dict[str, Value]:
     """Return the names of simplejson, ujson, rapidjson or orjson."""
     found: dict[str, Value] = {"loads": _loads(f"{name}.loads", _json, None)}
     if name != "orjson":
