@@ -141,6 +141,10 @@ def _slice(run: "Interpreter", owner: Value, node: ast.Slice, frame: "Frame") ->
 
 def item(run: "Interpreter", owner: Value, index: Value, location: Location) -> Value:
     """Return `owner[index]`; what certainly is not there raises KeyError or IndexError."""
+    own = owner.methods if isinstance(owner, Mapped) else None
+    special = own(owner, "__getitem__") if own is not None and isinstance(owner, Mapped) else None
+    if special is not None:
+        return run.call(special, (index,), {}, location)
     match owner, index:
         case Mapped(slots=slots, rest=rest), Known(value=key):
             if _hashable(key) and key in slots:

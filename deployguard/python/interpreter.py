@@ -426,6 +426,10 @@ class Interpreter:
                 self, value, name, new
             ):
                 return
+            case Mapped(methods=methods) if methods is not None:
+                special = methods(value, "__setattr__")
+                if special is not None:
+                    self.call(special, (known(name), new), {}, location)
             case Instance() | Class() | Module():
                 self.store(value.slots, name, new)
             case Opaque(harmless=False):

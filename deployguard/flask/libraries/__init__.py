@@ -62,7 +62,9 @@ class FlaskLibrary:
             slots = {}
         return None if slots is None else Module(name, dict(slots), _remainder(name))
 
-    def _slots(self, run: Interpreter, name: str) -> dict[Any, Any] | None:
+    def _slots(  # noqa: PLR0911  (a table: one way out for each library)
+        self, run: Interpreter, name: str
+    ) -> dict[Any, Any] | None:
         applications = Applications(self.stack)
         match name:
             case "flask":

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from deployguard.flask.libraries.concrete import lift, text_of
+from deployguard.flask.libraries.concrete import lift
 from deployguard.flask.libraries.reading import words
-from deployguard.model.evidence import Evidence, Missing, Reason
+from deployguard.model.evidence import Missing, Reason
 from deployguard.python import (
     Call,
     Class,
@@ -93,7 +93,7 @@ _OTHER = Type(Kind.OTHER)
 _DEEPEST = 12
 
 
-def type_of(run: Interpreter, node: ast.expr, frame: Frame, depth: int = 0) -> Type:  # noqa: PLR0911
+def type_of(run: Interpreter, node: ast.expr, frame: Frame, depth: int = 0) -> Type:
     """Return the type that an annotation stands for."""
     if depth > _DEEPEST:
         return _OTHER
@@ -201,7 +201,7 @@ class InvalidValue(Exception):  # noqa: N818  (becomes the ValidationError of th
     """A value that a type does not take."""
 
 
-def coerced(call: Call, value: Value, kind: Type, *, old: bool) -> Value:  # noqa: PLR0911
+def coerced(call: Call, value: Value, kind: Type, *, old: bool) -> Value:
     """Return what validation makes of a value; raises InvalidValue. `old` is pydantic 1."""
     if isinstance(value, Opaque):
         return value if kind.kind in {Kind.ANY, Kind.STR} else derived("a setting", value)
@@ -235,7 +235,7 @@ def _unknown(what: str, value: Value) -> Opaque:
     return Opaque((Missing(Reason.PROGRAM, what),), what, harmless=True, trail=trail)
 
 
-def _of_constant(value: Known, kind: Type, *, old: bool) -> Value:  # noqa: C901, PLR0912
+def _of_constant(value: Known, kind: Type, *, old: bool) -> Value:
     raw, trail = value.value, value.trail
     match kind.kind:
         case Kind.BOOL:

@@ -9,6 +9,7 @@ from deployguard.python import Interpreter
 _MODELS: dict[str, tuple[str, str]] = {
     "decouple": ("decouple", "slots"),
     "environs": ("environs", "slots"),
+    "dynaconf": ("dynaconf", "slots"),
     **dict.fromkeys(
         ("pydantic", "pydantic.v1", "pydantic.fields", "pydantic_settings"), ("pydantic", "slots")
     ),
