@@ -50,7 +50,7 @@ def _stored(content: Content | Absent | Unread, ini: bool) -> Mapped:  # noqa: F
             return Mapped({}, Opaque((missing,), "a settings file", harmless=True))
         case Content(location=location):
             text = decoded(content)
-            found = None if text is None else _ini(text) if ini else _env(text)
+            found = None if text is None else _ini(text) if ini else lines(text)
             if found is None:
                 missing = Missing(Reason.FILE, f"the settings in {location.file}")
                 return Mapped({}, Opaque((missing,), location.file, harmless=True))
@@ -62,7 +62,7 @@ def _stored(content: Content | Absent | Unread, ini: bool) -> Mapped:  # noqa: F
             )
 
 
-def _env(text: str) -> Mapping[str, str]:
+def lines(text: str) -> Mapping[str, str]:
     """decouple.RepositoryEnv: `NAME=value` lines, one pair of quotes taken off."""
     found: dict[str, str] = {}
     for line in text.splitlines():
