@@ -248,12 +248,20 @@ def _find(run: "Interpreter", name: str, parent: Value | None, location: Locatio
                 )  # fmt: skip
                 found.rest = Opaque((missing,), name, harmless=quiet)
             return _described(found, name)
+    return _elsewhere(run, name, parent, location)
+
+
+def _elsewhere(run: "Interpreter", name: str, parent: Value | None, location: Location) -> Value:
+    """Return a module that is in none of the folders: Python's own, or one that was not seen."""
     if isinstance(parent, Module) and parent.rest is None and "__path__" in parent.slots:
         raise RaiseSignal("ModuleNotFoundError", Evidence(location, f"there is no module {name}"))
-    if top in sys.stdlib_module_names | {"distutils", "imp"} and not gone:
+    own = name.partition(".")[0] in sys.stdlib_module_names | {"distutils", "imp"}
+    if own and not standard.absent(run, name):
         return standard.module(run, name)
     if isinstance(parent, Module) and parent.rest is not None:
         return derived(name, parent.rest)
+    if run.unread is not None and parent is None:
+        return _guess(run, name, Unread(run.unread), location)
     raise RaiseSignal("ModuleNotFoundError", Evidence(location, f"there is no module {name}"))
 
 

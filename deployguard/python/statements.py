@@ -16,6 +16,7 @@ from deployguard.python import (
     objects,
 )
 from deployguard.python.concrete import unknown
+from deployguard.python.outcome import EffectKind
 from deployguard.python.signals import (
     BreakSignal,
     ContinueSignal,
@@ -408,7 +409,8 @@ def _with_items(
 
 
 def _try(run: "Interpreter", node: ast.Try, frame: "Frame") -> None:
-    seen = len(run.effects) + run.doubts
+    effects, doubts = len(run.effects), run.doubts
+    seen = effects + doubts
     signal: Signal | None = None
     try:
         execute(run, node.body, frame)
@@ -423,6 +425,9 @@ def _try(run: "Interpreter", node: ast.Try, frame: "Frame") -> None:
         signal = _exit_caught(run, node, frame, left)
     except Signal as left:
         signal = left
+        # What came before a server or an exit may have raised instead, where it was not seen.
+        if node.handlers and _unseen_since(run, effects, doubts):
+            _perhaps_handle(run, node, frame)
     execute(run, node.finalbody, frame)
     if signal is not None:
         raise signal
@@ -445,6 +450,12 @@ def _exit_caught(
                 return left
             return None
     return signal
+
+
+def _unseen_since(run: "Interpreter", effects: int, doubts: int) -> bool:
+    return run.doubts > doubts or any(
+        effect.kind is EffectKind.UNSEEN for effect in run.effects[effects:]
+    )
 
 
 def _perhaps_handle(run: "Interpreter", node: ast.Try, frame: "Frame") -> None:
