@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from deployguard.flask.libraries import FlaskLibrary
+from deployguard.flask.libraries import FlaskLibrary, config
 from deployguard.flask.libraries.effects import DEBUGGED, REMOTE, SERVE
 from deployguard.flask.libraries.werkzeug import debugged_parts
 from deployguard.flask.versions import Stack
@@ -267,7 +267,7 @@ def is_flask(value: Value | None) -> bool:
 def application_debug(application: Value | None) -> Claim:
     """Claim app.debug of an application."""
     if isinstance(application, Instance) and "config" in application.slots:
-        return value_claim(application.slots["config"].slots["DEBUG"], "app.debug")
+        return value_claim(config.debug(application.slots["config"]), "app.debug")
     return unknown(Missing(Reason.SOURCE, "app.debug of the application"))
 
 

@@ -28,6 +28,7 @@ from deployguard.python.iteration import elements
 from deployguard.python.methods import formatted
 from deployguard.python.signals import ExitSignal, RaiseSignal
 from deployguard.python.values import (
+    UNSET,
     Bound,
     Call,
     Class,
@@ -125,6 +126,9 @@ def attribute(run: "Interpreter", value: Value, identifier: str) -> Value | None
 
 
 def _of_module(run: "Interpreter", value: Module, identifier: str) -> Value | None:
+    if value.slots.get(identifier) is UNSET:
+        # This release of the library certainly has no such name.
+        return None
     if identifier in value.slots:
         found: Value = value.slots[identifier]
         return found

@@ -1,5 +1,6 @@
 """What is done with a class once its body has run."""
 
+import ast
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,6 @@ from deployguard.python.values import (
 
 if TYPE_CHECKING:
     from deployguard.python.interpreter import Interpreter
-
-# Where a class keeps the names that its body annotates, in order.
-ANNOTATED = "<annotated>"
 
 # Metaclasses that change nothing of what a class does.
 _QUIET = frozenset({"type", "abc.ABCMeta", "enum.EnumMeta", "enum.EnumType"})
@@ -83,3 +81,12 @@ def _quiet(metaclass: Value | None) -> bool:
             return False
         case _:
             return isinstance(metaclass, Opaque) and metaclass.harmless
+
+
+def annotated(cls: Class) -> tuple[str, ...]:
+    """Return the names that the body of a class annotates, without those of the class itself."""
+    return tuple(
+        name
+        for name, annotation in cls.annotations.items()
+        if "ClassVar" not in ast.unparse(annotation)
+    )

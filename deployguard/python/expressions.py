@@ -155,6 +155,10 @@ def item(  # noqa: PLR0911  (one way out for each kind of value)
     run: "Interpreter", owner: Value, index: Value, location: Location
 ) -> Value:
     """Return `owner[index]`; what certainly is not there raises KeyError or IndexError."""
+    own = owner.methods if isinstance(owner, Mapped) else None
+    method = own(owner, "__getitem__") if own is not None and isinstance(owner, Mapped) else None
+    if method is not None:
+        return run.call(method, (index,), {}, location)
     match owner, index:
         case Mapped(), Known(value=key):
             return _entry(run, owner, key, location)

@@ -107,6 +107,8 @@ class Interpreter:
         self.argv = Items({"items": tuple(arguments)})
         self.path = Items({"items": tuple(known(entry) for entry in search_path)})
         self.modules: dict[str, Value] = {}
+        # What models of libraries remember of a program, each under names of its own.
+        self.memory: dict[Any, Any] = {}
         self.effects: list[Effect] = []
         self.conditions: list[Missing] = []
         self.lasting: list[Missing] = []
@@ -318,6 +320,9 @@ class Interpreter:
         self.doubts += 1
         if not function.harmless:
             self.unseen(f"what {function.name}() does", location)
+        for value in handed:
+            if isinstance(value, Instance) and value.native and value.native.handed:
+                value.native.handed(value)
         for callback in callables((function, *handed)):
             self.perhaps(
                 callback, location, Missing(Reason.PROGRAM, f"whether {function.name}() calls it")

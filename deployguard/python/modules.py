@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Where a module's slots keep the place of its source; no identifier of a program looks like this.
 LOCATION = "<location>"
 
-_SITE = ("site-packages", "dist-packages")
+_SITE = frozenset({"site-packages", "dist-packages"})
 
 
 def absolute(module: Module, name: str, level: int) -> str:
@@ -67,6 +67,9 @@ def member(
 ) -> Value:
     """Return what `from module import name` binds: an attribute, else a submodule."""
     if isinstance(module, Module):
+        if module.slots.get(name) is UNSET:
+            # This release of the library certainly has no such name.
+            raise RaiseSignal("ImportError", Evidence(location, f"{module_name} has no {name}"))
         if name in module.slots:
             value: Value = module.slots[name]
             return value
@@ -308,7 +311,8 @@ def _folders(run: "Interpreter", parent: Value | None) -> tuple[str, ...] | Opaq
 
 
 def _is_site(folder: str) -> bool:
-    return folder.rstrip("/").rpartition("/")[2] in _SITE
+    # Also below it: a namespace package (PEP 420) holds libraries in folders of its own.
+    return not _SITE.isdisjoint(folder.split("/"))
 
 
 def _source(run: "Interpreter", folder: str, leaf: str) -> Module | Absent | Unread:

@@ -450,6 +450,10 @@ def assign(run: "Interpreter", value: Value, name: str, new: Value, location: Lo
             for part in parts:
                 if isinstance(part, Instance):
                     run.store(part.slots, name, derived(name, value, new))
+        case Mapped(methods=methods) if methods is not None:
+            special_method = methods(value, "__setattr__")
+            if special_method is not None:
+                run.call(special_method, (known(name), new), {}, location)
         case Known() | Items() | Mapped():
             note = Evidence(location, f"no attribute {name} can be set")
             raise RaiseSignal("AttributeError", note)

@@ -88,15 +88,9 @@ def _assign(run: "Interpreter", node: ast.Assign, frame: "Frame") -> None:
 
 def _annotated(run: "Interpreter", node: ast.AnnAssign, frame: "Frame") -> None:
     owner = frame.owner
-    if (
-        owner is not None
-        and frame.scopes[0] is owner.slots
-        and isinstance(node.target, ast.Name)
-        and "ClassVar" not in ast.unparse(node.annotation)
-    ):
+    if owner is not None and frame.scopes[0] is owner.slots and isinstance(node.target, ast.Name):
         # What data classes and named tuples are made of (a class's __annotations__).
-        names = owner.slots.get(classes.ANNOTATED, ())
-        owner.slots[classes.ANNOTATED] = (*names, node.target.id)
+        owner.annotations[node.target.id] = node.annotation
     if node.value is not None:
         bind_target(run, node.target, expressions.evaluate(run, node.value, frame), frame)
 
@@ -522,7 +516,14 @@ def _define(
 def _class(run: "Interpreter", node: ast.ClassDef, frame: "Frame") -> None:
     bases = expressions.spread(run, node.bases, frame)
     slots: dict[Any, Any] = {}
-    cls = Class(node.name, bases, slots, run.at(node))
+    cls = Class(
+        node.name,
+        bases,
+        slots,
+        run.at(node),
+        scopes=(slots, *frame.scopes),
+        module=frame.module,
+    )
     inner = type(frame)((slots, *frame.scopes), frame.module, owner=cls)
     keywords = {
         keyword.arg or "**": expressions.evaluate(run, keyword.value, frame)

@@ -87,6 +87,10 @@ class Class:
     bases: tuple["Value", ...]
     slots: dict[Any, Any]
     location: Location
+    # Of its body: what names are annotated with, and where such an expression is evaluated.
+    annotations: dict[str, ast.expr] = field(default_factory=dict)
+    scopes: tuple[dict[Any, Any], ...] = ()
+    module: "Module | None" = None
 
 
 @dataclass(slots=True, eq=False)
@@ -184,7 +188,8 @@ class Native:
     are attributes of the function or class itself, `plain` the class of Python it stands for. With
     `binds` it is a method where it is found in a class, with `scoped` it asks for the names that are
     in scope where it is called (`locals`). `created` is told of classes of the program
-    that are made of it, `called` makes their objects, as metaclasses do.
+    that are made of it, `called` makes their objects, as metaclasses do. `handed` is told of objects
+    that a library without a model is handed.
     """
 
     name: str
@@ -199,6 +204,7 @@ class Native:
     scoped: bool = False
     created: Callable[["Interpreter", Class, Location], None] | None = None
     called: Callable[[Call, Class], "Value"] | None = None
+    handed: Callable[[Instance], None] | None = None
 
 
 Value: TypeAlias = (
@@ -254,6 +260,13 @@ def derived(name: str, *values: "Value") -> Opaque:
         harmless=all(value.harmless for value in opaque),
         parts=tuple(value for value in values if holds_objects(value)),
         trail=trail_of(*values),
+    )
+
+
+def has_special(value: "Value", name: str) -> bool:
+    """Say whether a modelled object has a special method such as `__getitem__`."""
+    return (
+        isinstance(value, Instance) and value.native is not None and name in value.native.specials
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence, Location
 from deployguard.python import builtins, iteration, objects
-from deployguard.python.classes import ANNOTATED
+from deployguard.python.classes import annotated
 from deployguard.python.concrete import cannot, unknown
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import (
@@ -38,7 +38,7 @@ def _fields(cls: Class) -> dict[str, Value | None]:
     found: dict[str, Value | None] = {}
     for base in reversed(linearize(cls)):
         if isinstance(base, Class):
-            for name in base.slots.get(ANNOTATED, ()):
+            for name in annotated(base):
                 found[name] = base.slots.get(name)
     return found
 
@@ -218,7 +218,7 @@ def _of_values(call: Call, cls: Class) -> Value:
 def _typed_tuple(run: "Interpreter", cls: Class, location: Location) -> None:
     """typing.NamedTuple: the fields are what the body annotates."""
     del run, location
-    names = list(cls.slots.get(ANNOTATED, ()))
+    names = list(annotated(cls))
     if not names or "_fields" in cls.slots:
         return
     cls.slots["<defaults>"] = {name: cls.slots.pop(name) for name in names if name in cls.slots}

@@ -86,7 +86,7 @@ def test_flask_env_production_turned_app_debug_off_until_2_2(
         ("DEBUG = True\n", "app.config.from_pyfile('settings.py')", YES),
         ("", "app.config.from_pyfile('nothing.py', silent=True)", NO),
         ("", "app.config.from_mapping(DEBUG=True)", YES),
-        ("", "app.config.from_json('settings.json')", UNKNOWN),
+        ("", "app.config.from_json('settings.json')", NO),
     ],
 )  # fmt: skip
 def test_configuration_objects_and_files_set_debug(
