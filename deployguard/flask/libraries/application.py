@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from deployguard.flask import dotenv
 from deployguard.flask.libraries import config as config_model
 from deployguard.flask.libraries import current
-from deployguard.flask.libraries.concrete import text_of
 from deployguard.flask.libraries.dotenv import take_file
 from deployguard.flask.libraries.effects import emit_serve, harmless, register, unseen
 from deployguard.flask.versions import Stack
@@ -25,6 +24,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import text_of
 from deployguard.python.modules import LOCATION
 from deployguard.python.signals import RaiseSignal, ServeSignal
 from deployguard.python.values import derived, truth

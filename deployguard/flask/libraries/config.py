@@ -4,7 +4,6 @@ import json
 import posixpath
 from collections.abc import Callable, Iterator
 
-from deployguard.flask.libraries.concrete import lift, text_of
 from deployguard.flask.libraries.reading import flag, missing_file, opened, raising
 from deployguard.flask.versions import Version
 from deployguard.model.evidence import Answer, Evidence, Missing, Reason
@@ -25,11 +24,11 @@ from deployguard.python import (
     Value,
     known,
 )
-from deployguard.python.expressions import elements
-from deployguard.python.interpreter import linearize
+from deployguard.python.concrete import lift, text_of
+from deployguard.python.iteration import elements
 from deployguard.python.modules import LOCATION
 from deployguard.python.signals import RaiseSignal
-from deployguard.python.values import missing_of
+from deployguard.python.values import linearize, missing_of
 
 # What Flask.default_config holds, without what varies; None is the value None.
 _DEFAULTS: dict[str, object] = {

@@ -6,7 +6,6 @@ import shlex
 import string
 from collections.abc import Mapping
 
-from deployguard.flask.libraries.concrete import Unplain, lift, none, plain, text_of
 from deployguard.flask.libraries.reading import (
     calling_folder,
     decoded,
@@ -30,7 +29,8 @@ from deployguard.python import (
     Value,
     known,
 )
-from deployguard.python.standard import environment_value
+from deployguard.python.concrete import Unplain, lift, none, plain, text_of
+from deployguard.python.standard.system import environment_value
 from deployguard.python.values import derived, trail_of
 
 _BOOLEAN = words(

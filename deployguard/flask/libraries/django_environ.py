@@ -4,7 +4,6 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from deployguard.flask.libraries.concrete import none, text_of
 from deployguard.flask.libraries.effects import harmless
 from deployguard.flask.libraries.reading import (
     absolute,
@@ -29,7 +28,8 @@ from deployguard.python import (
     Value,
     known,
 )
-from deployguard.python.standard import environment_value
+from deployguard.python.concrete import none, text_of
+from deployguard.python.standard.system import environment_value
 from deployguard.python.values import derived
 
 _TRUE = frozenset({"true", "on", "ok", "y", "yes", "1"})

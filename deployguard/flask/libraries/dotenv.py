@@ -2,7 +2,6 @@
 
 import posixpath
 
-from deployguard.flask.libraries.concrete import lift, text_of
 from deployguard.flask.libraries.reading import (
     calling_folder,
     content_of,
@@ -28,6 +27,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import lift, text_of
 from deployguard.python.values import derived, missing_of, trail_of, truth
 
 _DISABLING = frozenset({"1", "true", "t", "yes", "y"})

@@ -8,7 +8,6 @@ import posixpath
 from collections.abc import Callable, Iterator
 
 from deployguard.flask.libraries import config as config_model
-from deployguard.flask.libraries.concrete import none, text_of
 from deployguard.flask.libraries.dotenv import take_file
 from deployguard.flask.libraries.dynaconf_values import (
     PLAIN_BOOLEANS,
@@ -36,6 +35,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import none, text_of
 from deployguard.python.modules import LOCATION
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import derived, missing_of, truth

@@ -9,7 +9,6 @@ import posixpath
 import re
 from collections.abc import Callable
 
-from deployguard.flask.libraries.concrete import lift, none, text_of
 from deployguard.flask.libraries.dotenv import environment, take_file, values
 from deployguard.flask.libraries.effects import harmless
 from deployguard.flask.libraries.reading import (
@@ -37,8 +36,9 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import lift, none, text_of
 from deployguard.python.signals import RaiseSignal
-from deployguard.python.standard import environment_value
+from deployguard.python.standard.system import environment_value
 from deployguard.python.values import derived, trail_of
 
 # marshmallow.fields.Boolean; each word in these spellings alone.

@@ -22,7 +22,6 @@ from deployguard.flask.libraries.annotations import (
     is_model,
     type_of,
 )
-from deployguard.flask.libraries.concrete import Unplain, none, plain, text_of
 from deployguard.flask.libraries.dotenv import environment, values
 from deployguard.flask.libraries.effects import harmless
 from deployguard.flask.libraries.reading import absolute, raising
@@ -44,8 +43,9 @@ from deployguard.python import (
     Value,
     known,
 )
-from deployguard.python.interpreter import Frame, linearize
-from deployguard.python.values import derived, missing_of
+from deployguard.python.concrete import Unplain, none, plain, text_of
+from deployguard.python.interpreter import Frame
+from deployguard.python.values import derived, linearize, missing_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 import posixpath
 from collections.abc import Callable
 
-from deployguard.flask.libraries.concrete import none, text_of
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.python import Call, Interpreter, Known, Opaque, Value, known
 from deployguard.python.builtins import name as builtin
+from deployguard.python.concrete import none, text_of
 from deployguard.python.modules import LOCATION
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import truth

@@ -1,6 +1,5 @@
 """starlette.config.Config: the environment, then a file, then the default, through a cast."""
 
-from deployguard.flask.libraries.concrete import none, text_of
 from deployguard.flask.libraries.decouple import lines
 from deployguard.flask.libraries.reading import decoded, given, raising, read, words
 from deployguard.model.evidence import Evidence, Missing, Reason
@@ -16,7 +15,8 @@ from deployguard.python import (
     Value,
     known,
 )
-from deployguard.python.standard import environment_value
+from deployguard.python.concrete import none, text_of
+from deployguard.python.standard.system import environment_value
 from deployguard.python.values import derived
 
 _BOOLEAN = words(frozenset({"true", "1"}), frozenset({"false", "0"}), str.lower)

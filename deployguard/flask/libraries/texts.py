@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from deployguard.errors import LimitError, SyntaxInputError
-from deployguard.flask.libraries.concrete import lift, none, text_of
 from deployguard.flask.libraries.effects import harmless
 from deployguard.flask.libraries.reading import content_of, missing_file, raising, read
 from deployguard.flask.libraries.releases import release
@@ -14,6 +13,7 @@ from deployguard.formats.program_yaml import Schema, UnknownTag, documents
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.filesystem import Absent, Content
 from deployguard.python import Call, Instance, Interpreter, Items, Known, Native, Opaque, Value
+from deployguard.python.concrete import lift, none, text_of
 from deployguard.python.values import known
 
 # yaml.load without a loader is an error from this release on.
