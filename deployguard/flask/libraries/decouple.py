@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from deployguard.flask.libraries.reading import (
     calling_folder,
     decoded,
+    exception,
     missing_file,
     raising,
     read,
@@ -157,6 +158,7 @@ def _get(call: Call, instance: Instance) -> Value:
 
 
 _UNSET = Opaque((), "a setting that is not there")
+_UNDEFINED = exception("UndefinedValueError")
 
 
 def _from_repository(
@@ -170,7 +172,7 @@ def _from_repository(
     if key in stored.slots:
         return stored.slots[key]
     if default is None:
-        raise raising(call, "UndefinedValueError", f"{name} is not set and has no default")
+        raise raising(call, _UNDEFINED, f"{name} is not set and has no default")
     return default
 
 
@@ -296,6 +298,7 @@ def slots(_run: Interpreter, _name: str) -> dict[str, Value]:
     """Return the names of the module; its config is one object for each program."""
     return {
         "config": Instance(None, _AUTO),
+        "UndefinedValueError": _UNDEFINED,
         "AutoConfig": _AUTO,
         "Config": _CONFIG,
         "RepositoryEnv": _repository("RepositoryEnv", ini=False),

@@ -10,6 +10,7 @@ from deployguard.flask.libraries.reading import (
     calling_folder,
     content_of,
     decoded,
+    exception,
     flag,
     given,
     raising,
@@ -36,6 +37,7 @@ _TRUE = frozenset({"true", "on", "ok", "y", "yes", "1"})
 _LINE = re.compile(r"\A(?:export )?([A-Za-z_0-9]+)=(.*)\Z")
 _UNSET = Opaque((), "a variable that is not set")
 _PROXIES = 8
+_IMPROPER = exception("ImproperlyConfigured")
 
 
 def _construct(call: Call, instance: Instance) -> None:
@@ -97,7 +99,7 @@ def _value(call: Call, instance: Instance, cast: _Cast, position: int = 2) -> Va
     for _ in range(_PROXIES):
         if value is _UNSET:
             if default is None:
-                raise raising(call, "ImproperlyConfigured", f"{name} is not set")
+                raise raising(call, _IMPROPER, f"{name} is not set")
             return default
         if not (isinstance(value, Known) and str(value.value).startswith("$")):
             break
@@ -239,4 +241,4 @@ def slots(_run: Interpreter, _name: str) -> dict[str, object]:
         specials=frozenset({"__call__"}),
         members={"read_env": Native("Env.read_env", _read_env)},
     )
-    return {"Env": env}
+    return {"Env": env, "ImproperlyConfigured": _IMPROPER}

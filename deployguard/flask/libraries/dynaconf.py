@@ -18,7 +18,7 @@ from deployguard.flask.libraries.dynaconf_values import (
     plain_key,
 )
 from deployguard.flask.libraries.effects import harmless
-from deployguard.flask.libraries.reading import main_folder, raising
+from deployguard.flask.libraries.reading import exception, main_folder, raising
 from deployguard.flask.libraries.releases import release
 from deployguard.model.evidence import Answer, Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
@@ -59,6 +59,7 @@ _BEYOND = (
     "INCLUDES", "PRELOAD", "LOADERS", "CORE_LOADERS", "IGNORE_UNKNOWN_ENVVARS", "VAULT_ENABLED",
     "REDIS_ENABLED", "SYSENV_FALLBACK",
 )  # fmt: skip
+_INVALID = exception("ValidationError", "ValueError")
 _SPECIALS = frozenset({"__call__", "__getitem__", "__setitem__", "__contains__"})
 
 
@@ -369,7 +370,7 @@ class _Reading:
         elif self.store.rest is None and "when" not in validator.slots:
             required = validator.slots.get("must_exist", validator.slots.get("required"))
             if required is not None and truth(required) is Answer.YES:
-                raise raising(self.call, "ValidationError", f"{name} is required in settings")
+                raise raising(self.call, _INVALID, f"{name} is required in settings")
 
 
 def _listed(value: Value | None) -> tuple[str, ...] | None:
@@ -697,5 +698,6 @@ def slots(_run: Interpreter, _name: str) -> dict[str, object]:
         "LazySettings": _SETTINGS,
         "FlaskDynaconf": _FLASK,
         "Validator": _VALIDATOR,
+        "ValidationError": _INVALID,
         "settings": Instance(None, _SETTINGS, {"<options>": Mapped(own)}),
     }

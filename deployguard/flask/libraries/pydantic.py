@@ -24,7 +24,7 @@ from deployguard.flask.libraries.annotations import (
 )
 from deployguard.flask.libraries.dotenv import environment, values
 from deployguard.flask.libraries.effects import harmless
-from deployguard.flask.libraries.reading import absolute, raising
+from deployguard.flask.libraries.reading import absolute, exception, raising
 from deployguard.flask.libraries.releases import release
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Unread
@@ -124,6 +124,8 @@ def _field(name: str, kind: Type, default: Value | None) -> Field:
 
 
 _FACTORY = "a default factory"
+_INVALID = exception("ValidationError", "ValueError")
+_UNREADABLE = exception("SettingsError", "ValueError")
 
 
 def _aliases(slots: dict[object, Value]) -> tuple[str, ...] | None:
@@ -239,7 +241,7 @@ def _validated(
         if entry.default is None or _is_ellipsis(entry.default):
             if old and entry.default is None and _takes_none(entry.type):
                 return known(None)
-            raise raising(call, "ValidationError", f"the setting {entry.name} is missing")
+            raise raising(call, _INVALID, f"the setting {entry.name} is missing")
         value = _default(call, entry.default)
     try:
         if is_default and not checks_default:
@@ -251,7 +253,7 @@ def _validated(
             value = validator.applied(call, cls, entry, value)
     except InvalidValue:
         note = f"the setting {entry.name} has a value that its type does not take"
-        raise raising(call, "ValidationError", note) from None
+        raise raising(call, _INVALID, note) from None
     return value
 
 
@@ -370,7 +372,7 @@ class _Sources:
             if entry.type.kind is Kind.UNION:
                 return whole
             note = f"the setting {entry.name} is not JSON"
-            raise raising(self.call, "SettingsError", note) from None
+            raise raising(self.call, _UNREADABLE, note) from None
 
     def _nested(
         self, entry: Field, entries: dict[str, Value], names: tuple[str, ...]
@@ -437,7 +439,7 @@ class _Sources:
             used = any(key.startswith(name) for name in names) or (self.prefix and key in bare)
             if not used and isinstance(value, Known) and value.value:
                 note = f"a .env file sets {key}, which is no setting of {self.cls.name}"
-                raise raising(self.call, "ValidationError", note)
+                raise raising(self.call, _INVALID, note)
 
 
 _HIDDEN = object()
@@ -635,6 +637,7 @@ def slots(run: Interpreter, name: str) -> dict[str, object]:
     if name.startswith("pydantic_settings"):
         return {
             "BaseSettings": _model("pydantic_settings.BaseSettings"),
+            "SettingsError": _UNREADABLE,
             "SettingsConfigDict": Native("pydantic_settings.SettingsConfigDict", _dictionary),
         }
     decorators = ("field_validator", "validator", "model_validator", "root_validator")
@@ -642,6 +645,7 @@ def slots(run: Interpreter, name: str) -> dict[str, object]:
     gone = version is not None and version >= (2,) and name == "pydantic"
     found: dict[str, object] = {decorator: _decorator(decorator) for decorator in decorators}
     return found | {
+        "ValidationError": _INVALID,
         "BaseModel": _model("pydantic.BaseModel"),
         "BaseSettings": UNSET if gone else _model("pydantic.BaseSettings"),
         "Field": _FIELD,
