@@ -25,6 +25,12 @@ class Layered:
         """Say whether anything lies over the files below."""
         return bool(self.slots)
 
+    def copy(self) -> "Layered":
+        """Return the files as they are now."""
+        made = Layered(self.base)
+        made.slots.update(self.slots)
+        return made
+
     def _over(self, path: str) -> Content | Absent | Unread | None:
         if not self.slots:
             return None

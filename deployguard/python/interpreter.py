@@ -301,6 +301,8 @@ class Interpreter:
                 return self.call(inner, arguments, keywords, location, rest)
             case Instance():
                 method = objects.special(self, function, "__call__")
+                if method is None and function.native and function.native.attribute:
+                    method = function.native.attribute(self, function, "__call__")
                 if method is not None:
                     return self.call(method, arguments, keywords, location, rest)
             case Known() | Items() | Mapped():

@@ -121,6 +121,15 @@ def compiled(data: bytes) -> bool:
     return data.startswith(b"PK") or (b"\0" in data[:64] and not data.startswith(_UTF_16))
 
 
+def beside(path: str) -> str:
+    """Return where the source of bytecode lies: beside it, or above its __pycache__ (PEP 3147)."""
+    folder, name = posixpath.split(path)
+    stem = name.partition(".")[0]
+    if posixpath.basename(folder) == "__pycache__":
+        folder = posixpath.dirname(folder)
+    return posixpath.join(folder, f"{stem}.py")
+
+
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 

@@ -236,6 +236,10 @@ class _Unset:
 
 UNSET = _Unset()
 
+# An instance of a modelled class that stands for a function of the program keeps it here, so that
+# functools.wraps carries over what the class knows of it.
+FUNCTION = "<function>"
+
 
 def known(value: Any, *trail: Evidence) -> Known:  # noqa: ANN401  (any constant)
     """Return a constant with its origin."""

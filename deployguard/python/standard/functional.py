@@ -1,8 +1,10 @@
 """functools, itertools and operator."""
 
-import functools
+import ast
+import copy
 import itertools
 import operator
+from dataclasses import replace
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +13,12 @@ from deployguard.python import iteration, objects
 from deployguard.python.concrete import apply, cannot, none, number, text_of, unknown
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import (
+    FUNCTION,
     Call,
-    Class,
     Descriptor,
     DescriptorKind,
+    Function,
+    Instance,
     Items,
     Known,
     Native,
@@ -44,8 +48,24 @@ def partial(call: Call) -> Value:
     return Native("functools.partial", model)
 
 
-def _wraps(_call: Call) -> Value:
-    return Native("functools.wraps", lambda call: call.arguments[0])
+def _wraps(call: Call) -> Value:
+    return Native("wraps", lambda inner: _wrapped(inner.arguments[0], call.arguments))
+
+
+def _wrapped(wrapper: Value, wrapped: tuple[Value, ...]) -> Value:
+    """functools.update_wrapper: the wrapper has the name of what it wraps, and what it knows."""
+    match wrapper, wrapped:
+        case Function(), (Function(node=original), *_):
+            name = getattr(original, "name", None)
+            if name is None or isinstance(wrapper.node, ast.Lambda):
+                return wrapper
+            node = copy.copy(wrapper.node)
+            node.name = name
+            return replace(wrapper, node=node)
+        case Function(), (Instance(slots=slots) as original, *_) if FUNCTION in slots:
+            return Instance(original.type, original.native, {**slots, FUNCTION: wrapper})
+        case _:
+            return wrapper
 
 
 def _cached(call: Call) -> Value:
@@ -107,7 +127,9 @@ def _functools() -> dict[Any, Any]:
     return {
         "partial": Native("functools.partial", partial),
         "wraps": Native("functools.wraps", _wraps),
-        "update_wrapper": Native("functools.update_wrapper", lambda call: call.arguments[0]),
+        "update_wrapper": Native(
+            "functools.update_wrapper", lambda call: _wrapped(call.arguments[0], call.arguments[1:])
+        ),
         "lru_cache": Native("functools.lru_cache", _cached),
         "cache": Native("functools.cache", _cached),
         "reduce": Native("functools.reduce", _counted(2, _reduce)),
@@ -271,5 +293,3 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
         case _:
             return {}
 
-
-__all__ = ["Class", "functools", "names", "partial"]

@@ -54,6 +54,7 @@ def start(
             cwd=folder,
             shell=in_shell,
             replaces=replaces,
+            files=call.run.files.copy() if call.run.files else None,
         )
     call.run.emit(
         EffectKind.PROCESS,
