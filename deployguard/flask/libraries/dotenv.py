@@ -3,6 +3,7 @@
 import posixpath
 
 from deployguard.flask.libraries.reading import (
+    absolute,
     calling_folder,
     content_of,
     flag,
@@ -237,8 +238,32 @@ def _get_key(call: Call) -> Value:
             return Opaque((missing,), "get_key()", harmless=True)
 
 
+def _set_key(call: Call) -> Value:
+    """set_key(path, name, value): a line more at the end of a file, where the last one counts."""
+    run = call.run
+    given = [text_of(call.argument(n, name)) for n, name in enumerate(_SET_KEY)]
+    path = None if given[0] is None else absolute(run, given[0])
+    content = None if path is None else run.files.read(path)
+    mode = text_of(call.argument(3, "quote_mode") or known("always"))
+    if content is None or None in given or mode is None or isinstance(content, Unread):
+        return _written(call)
+    name, value = str(given[1]), str(given[2])
+    if "\\" in value or "'" in value:
+        # What is escaped differs from release to release.
+        return _written(call)
+    plain = mode == "never" or (mode == "auto" and value.isalnum())
+    quoted = value if plain else f"'{value}'"
+    before = content.data if isinstance(content, Content) else b""
+    line = f"\n{name}={quoted}\n".encode()
+    run.store(run.files.slots, path, Content(before + line, call.location))
+    return Items({"items": (known(value=True), known(name), known(value))}, tuple)
+
+
+_SET_KEY = ("dotenv_path", "key_to_set", "value_to_set")
+
+
 def _written(call: Call) -> Value:
-    """set_key and unset_key write a file, which may be read later on."""
+    """Note that a file is changed in a way that is not followed; it may be read later on."""
     call.run.unseen("what the program writes to a .env file", call.location)
     unknown = Opaque((Missing(Reason.SOURCE, "whether a key was set"),), "set_key()", harmless=True)
     return Items({"items": (unknown, *call.arguments[1:3])}, tuple)
@@ -260,7 +285,7 @@ DOTENV = {
     "find_dotenv": Native("dotenv.find_dotenv", find_dotenv),
     "dotenv_values": Native("dotenv.dotenv_values", dotenv_values),
     "get_key": Native("dotenv.get_key", _get_key),
-    "set_key": Native("dotenv.set_key", _written),
+    "set_key": Native("dotenv.set_key", _set_key),
     "unset_key": Native("dotenv.unset_key", _written),
     "_walk_to_root": Native("dotenv.main._walk_to_root", _walk),
 }

@@ -410,8 +410,7 @@ def _switch(call: Call, context: Instance, name: str) -> Value:
 
 def _seal(call: Call, instance: Instance) -> Value:
     if instance.slots.get("<failed>") != known(value=False):
-        raise raising(call, _INVALID, "variables are missing or not what they should be"
-        )
+        raise raising(call, _INVALID, "variables are missing or not what they should be")
     return known(None)
 
 
@@ -469,4 +468,10 @@ def slots(_run: Interpreter, _name: str) -> dict[str, Value]:
         env,
         {"<environ>": Mapped({}), "<prefix>": known(""), "<expand>": plain, "<failed>": plain},
     )
-    return {"EnvError": _ERROR, "EnvValidationError": _INVALID, "Env": env, "FileAwareEnv": _env(_FILE_AWARE), "env": single}
+    return {
+        "EnvError": _ERROR,
+        "EnvValidationError": _INVALID,
+        "Env": env,
+        "FileAwareEnv": _env(_FILE_AWARE),
+        "env": single,
+    }

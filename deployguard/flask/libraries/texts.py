@@ -12,7 +12,17 @@ from deployguard.flask.libraries.releases import release
 from deployguard.formats.program_yaml import Schema, UnknownTag, documents
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.filesystem import Absent, Content
-from deployguard.python import Call, Class, Instance, Interpreter, Items, Known, Native, Opaque, Value
+from deployguard.python import (
+    Call,
+    Class,
+    Instance,
+    Interpreter,
+    Items,
+    Known,
+    Native,
+    Opaque,
+    Value,
+)
 from deployguard.python.concrete import lift, none, text_of
 from deployguard.python.values import known
 
