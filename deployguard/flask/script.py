@@ -122,6 +122,7 @@ def _follow(setting: Setting, run: Interpreter, text: bytes, location: Location)
 
     def start() -> Module:
         start_up(run, setting)
+        run.store(run.modules, "__main__", module)
         run.execute_text(text, module)
         return module
 

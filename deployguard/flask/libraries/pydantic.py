@@ -8,7 +8,7 @@ program.
 import ast
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deployguard.flask.libraries.annotations import (
@@ -24,7 +24,7 @@ from deployguard.flask.libraries.annotations import (
 )
 from deployguard.flask.libraries.dotenv import environment, values
 from deployguard.flask.libraries.effects import harmless
-from deployguard.flask.libraries.reading import absolute, exception, raising
+from deployguard.flask.libraries.reading import absolute, exception, missing_file, raising
 from deployguard.flask.libraries.releases import release
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Unread
@@ -38,6 +38,7 @@ from deployguard.python import (
     Items,
     Known,
     Mapped,
+    Model,
     Native,
     Opaque,
     Value,
@@ -45,7 +46,13 @@ from deployguard.python import (
 )
 from deployguard.python.concrete import Unplain, none, plain, text_of
 from deployguard.python.interpreter import Frame
-from deployguard.python.values import derived, linearize, missing_of
+from deployguard.python.values import (
+    Descriptor,
+    DescriptorKind,
+    derived,
+    linearize,
+    missing_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ class Field:
     type: Type
     default: Value | None
     aliases: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()  # pydantic 1: Field(env=...)
     hidden: bool = False
 
 
@@ -91,7 +99,7 @@ def _fields(run: Interpreter, cls: Class) -> tuple[Field, ...]:
             if name in found and name not in base.annotations:
                 # A default alone, for a field of a class above.
                 old = found[name]
-                found[name] = Field(name, old.type, base.slots[name], old.aliases, old.hidden)
+                found[name] = replace(old, default=base.slots[name])
     return tuple(found.values())
 
 
@@ -112,13 +120,15 @@ def _field(name: str, kind: Type, default: Value | None) -> Field:
             own = default if default is not info else None
             made = slots.get("default", own)
             factory = slots.get("default_factory")
-            aliases = _aliases(slots)
+            aliases = _names(slots, "validation_alias", "alias")
+            variables = _names(slots, "env")
             return Field(
                 name,
                 kind,
                 made if factory is None else Opaque((), _FACTORY, parts=(factory,)),
-                () if aliases is None else aliases,
-                hidden=aliases is None,
+                aliases or (),
+                variables or (),
+                hidden=aliases is None or variables is None,
             )
     return Field(name, kind, default)
 
@@ -128,9 +138,9 @@ _INVALID = exception("ValidationError", "ValueError")
 _UNREADABLE = exception("SettingsError", "ValueError")
 
 
-def _aliases(slots: dict[object, Value]) -> tuple[str, ...] | None:
-    """Return the names of Field(validation_alias=..., alias=..., env=...), None where not known."""
-    for key in ("validation_alias", "alias", "env"):
+def _names(slots: dict[object, Value], *keys: str) -> tuple[str, ...] | None:
+    """Return the names that an option of Field gives, None where they are not known."""
+    for key in keys:
         value = slots.get(key)
         if value is None or none(value):
             continue
@@ -279,6 +289,7 @@ class _Sources:
     ) -> None:
         self.call = call
         self.fields = fields
+        self.settings = settings
         self.old = old
         self.folds = not self._option("_case_sensitive", settings.options.get("case_sensitive"))
         self.prefix = str(self._option("_env_prefix", settings.text("env_prefix")) or "")
@@ -343,8 +354,17 @@ class _Sources:
 
     def names(self, entry: Field) -> tuple[str, ...]:
         """Return the variables of a field; a name of its own knows no prefix."""
-        found = entry.aliases or (f"{self.prefix}{entry.name}",)
+        named = self._configured(entry) or entry.variables if self.old else entry.aliases
+        found = named or (f"{self.prefix}{entry.name}",)
         return tuple(name.lower() if self.folds else name for name in found)
+
+    def _configured(self, entry: Field) -> tuple[str, ...]:
+        """Return the variables that Config.fields of pydantic 1 gives a field."""
+        fields = self.settings.options.get("fields")
+        own = fields.get(entry.name) if isinstance(fields, dict) else None
+        names = own.get("env") if isinstance(own, dict) else None
+        listed = [names] if isinstance(names, str) else names
+        return tuple(map(str, listed)) if isinstance(listed, list | tuple | set) else ()
 
     def value(self, entry: Field) -> Value | None:
         """Return what a field is set to, None where nothing sets it."""
@@ -624,11 +644,65 @@ _VALIDATOR = Native("pydantic.validator")
 _SETTINGS = frozenset({"pydantic.BaseSettings", "pydantic_settings.BaseSettings"})
 
 
+def _class_method(name: str, model: Model) -> Descriptor:
+    return Descriptor(DescriptorKind.CLASS_METHOD, Native(f"BaseModel.{name}", model, binds=True))
+
+
+def _made(call: Call) -> Value:
+    """model_validate(cls, data): an object of the class, or of a dictionary of its fields."""
+    cls, data = call.arguments[0], call.argument(1, "obj")
+    if isinstance(data, Mapped) and data.rest is None:
+        keywords = {str(name): value for name, value in data.slots.items()}
+        return call.run.call(cls, (), keywords, call.location)
+    if isinstance(data, Instance):
+        return data
+    if isinstance(data, Known):
+        raise raising(call, _INVALID, "what a model is made of is no dictionary")
+    missing = Missing(Reason.SOURCE, "what a model is made of")
+    return call.run.call(cls, (), {}, call.location, Opaque((missing,), "fields", harmless=True))
+
+
+def _made_of_json(call: Call) -> Value:
+    text = call.arguments[1] if len(call.arguments) > 1 else call.argument(None, "json_data")
+    if not isinstance(text, Known):
+        return _made(call)
+    try:
+        data = from_json(text)
+    except InvalidValue:
+        raise raising(call, _INVALID, "what a model is made of is not JSON") from None
+    return call.run.call(
+        Native("BaseModel.model_validate", _made), (call.arguments[0], data), {}, call.location
+    )
+
+
+def _made_of_file(call: Call) -> Value:
+    path = text_of(call.argument(1, "path"))
+    place = None if path is None else absolute(call.run, path)
+    content = None if place is None else call.run.files.read(place)
+    match content:
+        case Content(data=data):
+            return _made_of_json(replace(call, arguments=(call.arguments[0], known(data))))
+        case Absent():
+            raise missing_file(call, str(path))
+        case _:
+            return _made(replace(call, arguments=call.arguments[:1], keywords={}))
+
+
+_MEMBERS: dict[str, Value] = {
+    "model_validate": _class_method("model_validate", _made),
+    "parse_obj": _class_method("parse_obj", _made),
+    "model_validate_json": _class_method("model_validate_json", _made_of_json),
+    "parse_raw": _class_method("parse_raw", _made_of_json),
+    "parse_file": _class_method("parse_file", _made_of_file),
+}
+
+
 def _model(name: str) -> Native:
     return Native(
         name,
         construct=lambda call, instance: _construct(call, instance, name),
         attribute=_attribute,
+        members=_MEMBERS,
     )
 
 
