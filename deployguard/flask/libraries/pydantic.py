@@ -650,7 +650,10 @@ def _class_method(name: str, model: Model) -> Descriptor:
 
 def _made(call: Call) -> Value:
     """model_validate(cls, data): an object of the class, or of a dictionary of its fields."""
-    cls, data = call.arguments[0], call.argument(1, "obj")
+    cls = call.arguments[0] if call.arguments else None
+    data = call.argument(1, "obj")
+    if not isinstance(cls, Class):
+        return call.run.unseen("which model is made", call.location)
     if isinstance(data, Mapped) and data.rest is None:
         keywords = {str(name): value for name, value in data.slots.items()}
         return call.run.call(cls, (), keywords, call.location)
@@ -664,8 +667,8 @@ def _made(call: Call) -> Value:
 
 def _made_of_json(call: Call) -> Value:
     text = call.arguments[1] if len(call.arguments) > 1 else call.argument(None, "json_data")
-    if not isinstance(text, Known):
-        return _made(call)
+    if not isinstance(text, Known) or not isinstance(text.value, str | bytes):
+        return _made(replace(call, arguments=call.arguments[:1], keywords={}))
     try:
         data = from_json(text)
     except InvalidValue:
@@ -680,7 +683,7 @@ def _made_of_file(call: Call) -> Value:
     place = None if path is None else absolute(call.run, path)
     content = None if place is None else call.run.files.read(place)
     match content:
-        case Content(data=data):
+        case Content(data=data) if call.arguments:
             return _made_of_json(replace(call, arguments=(call.arguments[0], known(data))))
         case Absent():
             raise missing_file(call, str(path))
