@@ -83,12 +83,12 @@ def _source(call: Call) -> Content | Absent | Unread:
 
 def load_dotenv(call: Call) -> Value:
     """load_dotenv: lay a file under os.environ, or over it."""
-    disabled = _disabled(call.run)
+    off = disabled(call.run)
     override = flag(call, 3, "override", default=False)
     content = _source(call)
-    if disabled is Answer.YES:
+    if off is Answer.YES:
         return known(value=False)
-    if disabled is Answer.UNKNOWN:
+    if off is Answer.UNKNOWN:
         content = Unread(Missing(Reason.VARIABLE, "the value of PYTHON_DOTENV_DISABLED"))
     if override is Answer.UNKNOWN:
         content = Unread(Missing(Reason.SOURCE, "whether .env overrides the environment"))
@@ -108,7 +108,8 @@ def _anything(content: Content | Absent | Unread) -> Value:
             return Opaque((missing,), "load_dotenv()", harmless=True)
 
 
-def _disabled(run: Interpreter) -> Answer:
+def disabled(run: Interpreter) -> Answer:
+    """Say whether PYTHON_DOTENV_DISABLED keeps load_dotenv from loading."""
     version = release(run, "python-dotenv")
     value = run.environ.slots.get("PYTHON_DOTENV_DISABLED")
     if (version is not None and version < _DISABLED_SINCE) or (
@@ -170,8 +171,12 @@ def take_file(
     *,
     override: bool,
     interpolate: bool | None = True,
+    own_first: bool | None = None,
 ) -> None:
-    """Lay a .env file over os.environ, or under it where nothing is overridden."""
+    """Lay a .env file over os.environ, or under it where nothing is overridden.
+
+    `own_first` says that `${NAME}` is the file's own first, as it is where a file overrides.
+    """
     environ = call.run.environ
     match content:
         case Absent():
@@ -179,7 +184,8 @@ def take_file(
         case Unread(missing=missing):
             _unread(call, (missing,), override=override)
         case Content():
-            found = environment(call.run, content, override=override, interpolate=interpolate)
+            first = override if own_first is None else own_first
+            found = environment(call.run, content, override=first, interpolate=interpolate)
             for name, value in values(found).items():
                 if name in environ.slots and not override:
                     continue

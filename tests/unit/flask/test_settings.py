@@ -8,10 +8,10 @@ from deployguard import flask
 from deployguard.model.evidence import Answer, Missing, Reason
 from deployguard.model.facts import ProgramFacts
 from tests.support.memory import (
+    FLASK_012,
     FLASK_3,
     FLASK_11,
     FLASK_22,
-    FLASK_012,
     MemoryFiles,
     process,
     venv,
