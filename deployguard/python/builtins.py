@@ -296,7 +296,7 @@ def as_dictionary(run: "Interpreter", value: Value, location: Location) -> Mappe
         case Opaque():
             hidden = derived("a dictionary", value)
             return Mapped({}, hidden if hidden.missing else unknown("a dictionary"))
-        case Instance() if objects.special(run, value, "keys") is not None:
+        case Instance() if run.attribute_or_none(value, "keys") is not None:
             return _of_keys(run, value, location)
         case _:
             pass
@@ -853,6 +853,8 @@ def _vars(call: Call) -> Value:
 
 def _dir(call: Call) -> Value:
     owner = call.arguments[0] if call.arguments else None
+    if owner is None and call.run.scopes:
+        owner = Module("names", call.run.scopes[-1].scopes[0])
     match owner:
         case Class():
             slots = [base.slots for base in linearize(owner) if isinstance(base, Class)]

@@ -828,7 +828,10 @@ def _formatted(run: "Interpreter", node: ast.FormattedValue, frame: "Frame") -> 
 
 def _named(run: "Interpreter", node: ast.NamedExpr, frame: "Frame") -> Value:
     value = evaluate(run, node.value, frame)
-    run.store(frame.scopes[0], node.target.id, value)
+    scope = frame.scopes[0] if frame.outer is None else frame.outer
+    if node.target.id in frame.global_names:
+        scope = frame.module.slots
+    run.store(scope, node.target.id, value)
     return value
 
 
@@ -877,7 +880,12 @@ def _rounds(
         action(frame)
         return None
     first, *others = generators
-    inner = type(frame)(({}, *frame.scopes), frame.module, owner=frame.owner)
+    inner = type(frame)(
+        ({}, *frame.scopes),
+        frame.module,
+        owner=frame.owner,
+        outer=frame.scopes[0] if frame.outer is None else frame.outer,
+    )
     iterable = evaluate(run, first.iter, frame)
     result: Opaque | None = None
 

@@ -75,6 +75,8 @@ class Frame:
     early: int = 0
     owner: Class | None = None
     on_yield: Callable[[Value], Value] | None = None
+    # Where `:=` writes to from within a comprehension, which has a scope of its own.
+    outer: dict[Any, Any] | None = None
 
 
 class Interpreter:
@@ -355,6 +357,16 @@ class Interpreter:
         """Run a coroutine to its end; anything else is awaited elsewhere."""
         if isinstance(value, Coroutine):
             return self.activate(value, location)
+        if isinstance(value, Instance):
+            # A task or future has its result; another object is asked for a coroutine.
+            if "<result>" in value.slots:
+                result: Value = value.slots["<result>"]
+                return result
+            method = objects.special(self, value, "__await__")
+            if method is not None:
+                return Opaque(
+                    (Missing(Reason.SOURCE, "what an object gives when it is awaited"),), "awaited"
+                )
         return derived("an awaited value", value) if isinstance(value, Opaque) else value
 
     def invoke(

@@ -226,18 +226,28 @@ def iterator(run: "Interpreter", value: Value, location: Location) -> Value:
 
 
 def entered(
-    run: "Interpreter", manager: Value, location: Location, body: Callable[[Value], None]
+    run: "Interpreter",
+    manager: Value,
+    location: Location,
+    body: Callable[[Value], None],
+    *,
+    waits: bool,
 ) -> bool:
     """Run the body of a `with` under a manager; say whether the manager is one that is known.
 
+    `waits` says that it is an `async with`.
     What leaves the body passes through the manager, which may keep an exception to itself.
     """
     match manager:
         case Instance(slots={"<generator>": Coroutine() as generator}):
             _through(run, generator, location, body)
             return True
-        case Instance() if objects.special(run, manager, "__enter__") is not None:
-            _enter_and_exit(run, manager, location, body)
+        case Instance():
+            names = ("__aenter__", "__aexit__") if waits else ("__enter__", "__exit__")
+            enter, leave = (objects.special(run, manager, name) for name in names)
+            if enter is None:
+                return False
+            _enter_and_exit(run, (enter, leave), location, body)
             return True
         case _:
             return False
@@ -264,25 +274,30 @@ def _through(
 
 
 def _enter_and_exit(
-    run: "Interpreter", manager: Instance, location: Location, body: Callable[[Value], None]
+    run: "Interpreter",
+    methods: tuple[Value, Value | None],
+    location: Location,
+    body: Callable[[Value], None],
 ) -> None:
-    enter, leave = (objects.special(run, manager, name) for name in ("__enter__", "__exit__"))
-    value = run.call(enter or known(None), (), {}, location)
+    enter, leave = methods
+    value = run.await_value(run.call(enter, (), {}, location), location)
     nothing = (known(None), known(None), known(None))
     try:
         body(value)
     except RaiseSignal as signal:
         error = signal.value or unknown("an exception")
         given = (run.exception_class(signal), error, known(None))
-        kept = known(None) if leave is None else run.call(leave, given, {}, location)
+        kept: Value = known(None)
+        if leave is not None:
+            kept = run.await_value(run.call(leave, given, {}, location), location)
         _perhaps_kept(run, kept, signal)
     except Signal:
         if leave is not None:
-            run.call(leave, nothing, {}, location)
+            run.await_value(run.call(leave, nothing, {}, location), location)
         raise
     else:
         if leave is not None:
-            run.call(leave, nothing, {}, location)
+            run.await_value(run.call(leave, nothing, {}, location), location)
 
 
 def _perhaps_kept(run: "Interpreter", kept: Value, signal: RaiseSignal) -> None:

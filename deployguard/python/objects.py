@@ -96,16 +96,13 @@ def _of_every_object(value: Instance, name: str) -> Value | None:
     if name == "__class__":
         return value.type if value.type is not None else value.native
     if name == "__dict__":
-        visible = {key: slot for key, slot in value.slots.items() if _visible(key)}
-        return Mapped(visible, name="the attributes of an object")
+        return Mapped(value.slots, name="the attributes of an object")
     if name in _OF_OBJECT:
         return Native(f"object.{name}", lambda _call: known(None))
     if name == "__doc__":
         return known(None)
-    hidden = next(
-        (base for base in linearize(value.type) if isinstance(base, Opaque)) if value.type else (),
-        None,
-    )
+    line = linearize(value.type) if value.type is not None else ()
+    hidden = next((base for base in line if isinstance(base, Opaque)), None)
     return None if hidden is None else derived(f"{hidden.name}.{name}", hidden)
 
 

@@ -394,7 +394,8 @@ def _with_items(
             bind_target(run, first.optional_vars, value, frame)
         _with_items(run, node, others, frame)
 
-    if iteration.entered(run, manager, run.at(first.context_expr), body):
+    waits = isinstance(node, ast.AsyncWith)
+    if iteration.entered(run, manager, run.at(first.context_expr), body, waits=waits):
         return
     if isinstance(manager, Opaque):
         run.doubts += 1

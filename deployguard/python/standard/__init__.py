@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Missing, Reason
-from deployguard.python.values import Module, Opaque
+from deployguard.python.concrete import text_of
+from deployguard.python.values import Mapped, Module, Opaque, Value, derived
 
 if TYPE_CHECKING:
     from deployguard.python.interpreter import Interpreter
@@ -68,6 +69,17 @@ _REMOVED = {
 }  # fmt: skip
 _ADDED = {"tomllib": (3, 11), "zoneinfo": (3, 9), "graphlib": (3, 9), "dataclasses": (3, 7),
           "contextvars": (3, 7), "secrets": (3, 6)}  # fmt: skip
+
+
+def environment_value(run: "Interpreter", key: Value | None, default: Value) -> Value:
+    """Return os.environ.get(key, default)."""
+    environ: Mapped = run.environ
+    text = text_of(key)
+    if text is not None:
+        if text in environ.slots:
+            return environ.slots[text]
+        return default if environ.rest is None else derived(f"{text}", environ.rest)
+    return derived("a variable", *(value for value in (key, default) if value is not None))
 
 
 def absent(run: "Interpreter", name: str) -> bool:

@@ -19,7 +19,7 @@ from deployguard.python.concrete import (
     unknown,
 )
 from deployguard.python.signals import ExitSignal, RaiseSignal
-from deployguard.python.standard import processes, streams
+from deployguard.python.standard import environment_value, processes, streams
 from deployguard.python.values import (
     UNSET,
     Call,
@@ -130,8 +130,9 @@ def _sys(run: "Interpreter") -> dict[Any, Any]:
         "executable": known(run.executable) if run.executable else unknown("sys.executable"),
         "implementation": unknown("sys.implementation"),
     }
-    if run.executable:
-        slots["_executable"] = known(run.executable)
+    # What frozen programs, prompts and old virtual environments have, and no other.
+    for name in ("frozen", "_MEIPASS", "ps1", "real_prefix"):
+        slots[name] = UNSET
     slots["version_info"], slots["version"] = _version(run)
     return slots
 
@@ -230,17 +231,6 @@ def _getenv(call: Call) -> Value:
     key = call.argument(0, "key")
     default = call.argument(1, "default") or known(None)
     return environment_value(call.run, key, default)
-
-
-def environment_value(run: "Interpreter", key: Value | None, default: Value) -> Value:
-    """Return os.environ.get(key, default)."""
-    environ: Mapped = run.environ
-    text = text_of(key)
-    if text is not None:
-        if text in environ.slots:
-            return environ.slots[text]
-        return default if environ.rest is None else derived(f"{text}", environ.rest)
-    return derived("a variable", *(value for value in (key, default) if value is not None))
 
 
 def _getcwd(call: Call) -> Value:

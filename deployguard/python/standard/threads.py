@@ -271,7 +271,10 @@ def _signal(call: Call) -> Value:
     for callback in (handler,) if handler is not None else ():
         if not isinstance(callback, Known | Opaque | Native):
             condition = Missing(Reason.PROGRAM, "whether the signal is sent")
+            # That a signal may end the program does not keep it from starting.
+            lasting = tuple(call.run.lasting)
             call.run.perhaps(callback, call.location, condition)
+            call.run.lasting[:] = lasting
     return known(None)
 
 
