@@ -223,6 +223,8 @@ def _attributes(call: Call, value: Value) -> tuple[tuple[str, Value], ...] | Non
         case Class():
             found = _inherited(value)
             return None if found is None else tuple(found.items())
+        case Instance(type=None, native=native) if native is not None and not native.plain:
+            return _of_model(call, value, native)
         case Instance(type=cls, slots=slots):
             inherited = {} if cls is None else _inherited(cls)
             if inherited is None:
@@ -240,6 +242,27 @@ def _attributes(call: Call, value: Value) -> tuple[tuple[str, Value], ...] | Non
             return None
 
 
+# Under this name an object of a library's gives the dictionary of its upper-case attributes.
+UPPER = "<upper>"
+
+
+def _of_model(call: Call, value: Value, native: Native) -> tuple[tuple[str, Value], ...] | None:
+    """Return the attributes of an object of a library's, where its model tells them all."""
+    if not isinstance(value, Instance):
+        return None
+    found = native.attribute(call.run, value, UPPER) if native.attribute is not None else None
+    if isinstance(found, Mapped) and found.rest is None:
+        return tuple((str(name), entry) for name, entry in found.slots.items())
+    if native.attribute is None or native.name in _PLAIN:
+        names = [name for name in value.slots if _is_upper(name)]
+        return tuple((name, value.slots[name]) for name in names)
+    return None
+
+
+# Classes whose objects have the attributes that were set, and no others.
+_PLAIN = frozenset({"types.SimpleNamespace", "argparse.Namespace"})
+
+
 def _is_upper(name: object) -> bool:
     return isinstance(name, str) and name.isupper()
 
@@ -250,13 +273,25 @@ def _inherited(cls: Class) -> dict[str, Value] | None:
     for base in reversed(linearize(cls)):
         match base:
             case Class():
-                found |= {name: entry for name, entry in base.slots.items() if _is_upper(name)}
+                # pydantic takes the defaults of fields out of its classes.
+                hidden = base.annotations if _of_pydantic(cls) else {}
+                found |= {
+                    name: entry
+                    for name, entry in base.slots.items()
+                    if _is_upper(name) and name not in hidden
+                }
             case Opaque(harmless=True) | Native():
                 # What a library's class has of its own is written in lower case.
                 continue
             case _:
                 return None
     return found
+
+
+def _of_pydantic(cls: Class) -> bool:
+    return any(
+        isinstance(base, Native) and base.name.startswith("pydantic") for base in linearize(cls)
+    )
 
 
 def import_string(call: Call, dotted: str, *, silent: bool = False) -> Value:

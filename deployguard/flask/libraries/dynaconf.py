@@ -8,6 +8,7 @@ import posixpath
 from collections.abc import Callable, Iterator
 
 from deployguard.flask.libraries import config as config_model
+from deployguard.flask.libraries.config import UPPER
 from deployguard.flask.libraries.dotenv import take_file
 from deployguard.flask.libraries.dynaconf_values import (
     PLAIN_BOOLEANS,
@@ -60,7 +61,7 @@ _BEYOND = (
     "REDIS_ENABLED", "SYSENV_FALLBACK",
 )  # fmt: skip
 _INVALID = exception("ValidationError", "ValueError")
-_SPECIALS = frozenset({"__call__", "__getitem__", "__setitem__", "__contains__"})
+_SPECIALS = frozenset({"__call__", "__getitem__", "__setitem__", "__contains__", "__iter__"})
 
 
 def _construct(call: Call, instance: Instance) -> None:
@@ -135,7 +136,7 @@ class _Reading:
             return from_text(value, as_toml=True, fix=self.fixes)
         return self.options.slots.get(name)
 
-    def _environment(self) -> Value:
+    def environment(self) -> Value:
         """Return the name of the environment whose sections count."""
         forced = self._option("FORCE_ENV")
         if forced is not None and not none(forced):
@@ -147,7 +148,8 @@ class _Reading:
             return derived("the environment", environ.rest)
         return value or self.options.slots.get("ENV") or known("DEVELOPMENT")
 
-    def _separated(self) -> Answer:
+    def separated(self) -> Answer:
+        """Say whether files hold a section for each environment."""
         return truth(self._option("ENVIRONMENTS") or known(value=False))
 
     def _search(self) -> tuple[str, ...] | None:
@@ -265,7 +267,7 @@ class _Reading:
                 Missing(Reason.FILE, f"the settings in {content.location.file}"),
             )
             return
-        separated = self._separated()
+        separated = self.separated()
         if separated is Answer.UNKNOWN:
             self._hide(Missing(Reason.SOURCE, "whether settings stand in sections"))
         elif separated is Answer.NO:
@@ -277,7 +279,7 @@ class _Reading:
         lower = {str(name).lower(): value for name, value in data.slots.items()}
         default = text_of(self._option("DEFAULT_ENV") or known("default")) or "default"
         prefix = text_of(self._option("ENVVAR_PREFIX") or known("dynaconf")) or "dynaconf"
-        chosen = self._environment()
+        chosen = self.environment()
         text = text_of(chosen)
         if text is None:
             missing = missing_of(chosen) or (Missing(Reason.VARIABLE, "the environment"),)
@@ -300,8 +302,8 @@ class _Reading:
         """Read a Python file, and those of the environment beside it (py_loader)."""
         self._executed(content)
         folder, name = posixpath.split(path)
-        text = text_of(self._environment()) if self._separated() is not Answer.NO else "main"
-        if text is None or self._separated() is Answer.UNKNOWN:
+        text = text_of(self.environment()) if self.separated() is not Answer.NO else "main"
+        if text is None or self.separated() is Answer.UNKNOWN:
             self._hide(Missing(Reason.VARIABLE, "the environment"))
             return
         for prefix in (*text.lower().split(","), "global"):
@@ -414,8 +416,11 @@ def _attribute(run: Interpreter, instance: Instance, name: str) -> Value | None:
         "update": lambda call: _update(call, instance),
         "exists": lambda call: _contains(call, instance),
         "__contains__": lambda call: _contains(call, instance),
-        "as_dict": lambda call: Mapped(dict(_store(call, instance).slots), _rest(call, instance)),
-        "to_dict": lambda call: Mapped(dict(_store(call, instance).slots), _rest(call, instance)),
+        **dict.fromkeys(("as_dict", "to_dict"), lambda call: _copied(call, instance)),
+        **{
+            one: _dictionary_method(one, instance)
+            for one in ("keys", "values", "items", "__iter__", "setdefault", "pop")
+        },
         "as_bool": lambda call: _cast(call, instance, "@bool"),
         "as_int": lambda call: _cast(call, instance, "@int"),
         "as_float": lambda call: _cast(call, instance, "@float"),
@@ -424,9 +429,52 @@ def _attribute(run: Interpreter, instance: Instance, name: str) -> Value | None:
         return Native(f"settings.{name}", models[name])
     if name in _UNFOLLOWED:
         return Native(f"settings.{name}", lambda call: _changed(call, instance, name))
+    if name == UPPER:
+        return _copied(_here(run), instance)
+    if name in _OWN or name.upper().endswith(_SUFFIX):
+        return _of_settings(run, instance, name)
     if name == "validators":
         return Instance(None, _VALIDATORS, {"<settings>": instance})
     return None if name.startswith("__") else _look(run, instance, name)
+
+
+def _copied(call: Call, instance: Instance) -> Mapped:
+    store = _store(call, instance)
+    return Mapped(dict(store.slots), store.rest)
+
+
+def _dictionary_method(name: str, instance: Instance) -> Callable[[Call], Value]:
+    """Return a method of dictionaries, on the settings by their upper-case names."""
+
+    def model(call: Call) -> Value:
+        method = call.run.attribute(_store(call, instance), name, call.location)
+        return call.run.call(method, call.arguments, call.keywords, call.location, call.open)
+
+    return model
+
+
+# What settings know of themselves, beside the settings.
+_OWN = frozenset(
+    {
+        "current_env", "current_namespace", "loaded_envs", "loaded_namespaces", "store", "loaders",
+        "settings_module", "settings_file", "environ", "logger", "path_for", "find_file", "flag",
+        "populate_obj", "is_overridden", "dynaconf", "configured", "loaded_by_loaders", "clean",
+        "exists_in_environ", "get_environ", "get_fresh", "unset_all", "as_json", "add_validators",
+    }
+)  # fmt: skip
+
+
+def _of_settings(run: Interpreter, instance: Instance, name: str) -> Value:
+    if name == "store":
+        return _copied(_here(run), instance)
+    options = instance.slots.get("<options>")
+    if name in {"current_env", "current_namespace"} and isinstance(options, Mapped):
+        reading = _Reading(_here(run), options)
+        if reading.separated() is Answer.YES:
+            return reading.environment()
+        if reading.separated() is Answer.NO:
+            return known("main")
+    return harmless(f"settings.{name}")
 
 
 # Methods that read again, or from elsewhere.
@@ -453,10 +501,6 @@ def _look(run: Interpreter, instance: Instance, name: str) -> Value:
 def _found(store: Mapped, name: str) -> Value | None:
     value = store.slots.get(plain_key(name), store.rest)
     return None if value is None else boxed(value)
-
-
-def _rest(call: Call, instance: Instance) -> Opaque | None:
-    return _store(call, instance).rest
 
 
 def _get(call: Call, instance: Instance) -> Value:

@@ -7,7 +7,7 @@ program.
 
 import ast
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -163,6 +163,8 @@ def _settings(run: Interpreter, cls: Class) -> Settings:
         slots = base.slots if isinstance(base, Class) else {}
         inner, config = slots.get("Config"), slots.get("model_config")
         entries: dict[object, Value] = {}
+        if isinstance(base, Class):
+            entries |= base.keywords
         if isinstance(inner, Class):
             entries |= inner.slots
         if isinstance(config, Mapped):
@@ -596,20 +598,34 @@ def _attribute(run: Interpreter, instance: Instance, name: str) -> Value | None:
 
 def _dumped(call: Call, instance: Instance) -> Value:
     """BaseModel.model_dump, or dict(): the fields, models among them as dictionaries."""
-    if (
-        set(call.keywords) - {"mode", "by_alias", "exclude_none", "exclude_unset"}
-        or instance.type is None
-    ):
+    chosen = _chosen(call)
+    if set(call.keywords) - _DUMPING or instance.type is None or chosen is None:
         missing = Missing(Reason.SOURCE, "which fields of a model are taken")
         return Mapped({}, Opaque((missing,), "a model", harmless=True))
     made = Mapped({})
     for entry in _fields(call.run, instance.type):
         value = instance.slots.get(entry.name)
+        if not chosen(entry.name):
+            continue
         if isinstance(value, Instance) and value.type is not None and is_model(value.type):
             value = _dumped(call, value)
         if value is not None and not (none(value) and "exclude_none" in call.keywords):
             made.slots[entry.name] = value
     return made
+
+
+_DUMPING = frozenset({"mode", "by_alias", "exclude_none", "exclude_unset", "include", "exclude"})
+
+
+def _chosen(call: Call) -> Callable[[str], bool] | None:
+    """Return which fields are taken, None where that is not known."""
+    try:
+        include, exclude = (
+            plain(call.keywords.get(name, known(None))) for name in ("include", "exclude")
+        )
+    except Unplain:
+        return None
+    return lambda name: (include is None or name in include) and name not in (exclude or ())
 
 
 def _copied(call: Call, instance: Instance) -> Value:

@@ -492,6 +492,36 @@ def test_a_file_that_was_not_read_is_what_is_missing(library: str, source: str) 
     assert secret in facts.debugger.missing
 
 
+OF_DYNACONF = "from dynaconf import Dynaconf\ns = Dynaconf(settings_files=['s.toml'])\n"
+OF_PYDANTIC = f"{PYDANTIC}class S(BaseSettings):\n  DEBUG: bool = False\n  other: bool = True\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (f"{OF_DYNACONF}app.config.from_object(s)", YES),
+        (f"{OF_DYNACONF}app.config.update(s.as_dict())", YES),
+        (f"{OF_DYNACONF}app.config.from_mapping(s.to_dict())", YES),
+        (f"{OF_DYNACONF}for k, v in s.items():\n  app.config[k] = v", YES),
+        (f"{OF_DYNACONF}s.DEBUG = False\napp.config.from_object(s)", NO),
+        (f"{OF_DYNACONF}s.set('debug', False)\napp.config.from_object(s)", NO),
+        (f"{OF_DYNACONF}s.setenv('other')\napp.config.from_object(s)", UNKNOWN),
+        (f"{OF_DYNACONF}app.debug = s.current_env == 'main'", YES),
+        (f"{OF_PYDANTIC}app.config.from_object(S())", YES),
+        (f"{OF_PYDANTIC}app.config.from_object(S)", NO),  # fields are no attributes of the class
+        (f"{OF_PYDANTIC}app.config.from_mapping(S().model_dump())", YES),
+        (f"{OF_PYDANTIC}app.config.update(S().model_dump(exclude={{'DEBUG'}}))", NO),
+        (f"{OF_PYDANTIC}app.config.update(vars(S()))", YES),
+        (f"{OF_PYDANTIC}class T(S, env_prefix='X_'):\n  pass\napp.config.from_object(T())", NO),
+    ],
+)
+def test_settings_of_libraries_as_app_config(source: str, expected: Answer) -> None:
+    library = "dynaconf" if source.startswith("from dynaconf") else "pydantic_settings"
+    variables = {"DEBUG": "1"} if library != "dynaconf" else {}
+    found = debugger(f"{source}\napp.run()", {"s.toml": ALONE}, variables, library, "3.2.6")
+    assert found is expected
+
+
 VALUES = st.sampled_from(
     ["None", "True", "0", "'.env'", "''", "b'x'", "[]", "['a', 1]", "{}", "{'debug': True}", "print",
      "bool", "lambda *a, **k: 1", "app", "os", "hidden()", "open('.env')", "'DEBUG'", "...", "-1"]

@@ -232,9 +232,7 @@ def test_a_handler_of_an_exception_that_may_be_raised_may_run() -> None:
     ],
 )
 def test_what_cannot_be_seen_into_is_recorded(text: str) -> None:
-    outcome = evaluate(
-        text, {"/venv/site-packages/unknown_library/__init__.py": ""}, HIDDEN=None
-    )
+    outcome = evaluate(text, {"/venv/site-packages/unknown_library/__init__.py": ""}, HIDDEN=None)
     assert outcome.unseen
     assert all(missing.what for missing in outcome.unseen)
 
