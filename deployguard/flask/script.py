@@ -4,6 +4,7 @@ import posixpath
 from collections.abc import Sequence
 from dataclasses import replace
 
+from deployguard.flask import reloading
 from deployguard.flask.application import (
     Setting,
     application_debug,
@@ -149,6 +150,9 @@ def _module(setting: Setting, run: Interpreter) -> Judged:
 
 
 def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
+    again = reloading.child(setting, run, outcome)
+    if again is not None:
+        return reloading.joined(judge(again), setting, outcome)
     flask = any(name.partition(".")[0] in {"flask", "werkzeug"} for name in run.modules)
     suspected = flask or debug_hinted(setting)
     hidden = any_of(unseen(outcome, suspected=flask), started(outcome, suspected=flask))

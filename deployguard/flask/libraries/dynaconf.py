@@ -8,7 +8,6 @@ import posixpath
 from collections.abc import Callable, Iterator
 
 from deployguard.flask.libraries import config as config_model
-from deployguard.flask.libraries.config import UPPER
 from deployguard.flask.libraries.dotenv import take_file
 from deployguard.flask.libraries.dynaconf_values import (
     PLAIN_BOOLEANS,
@@ -429,8 +428,6 @@ def _attribute(run: Interpreter, instance: Instance, name: str) -> Value | None:
         return Native(f"settings.{name}", models[name])
     if name in _UNFOLLOWED:
         return Native(f"settings.{name}", lambda call: _changed(call, instance, name))
-    if name == UPPER:
-        return _copied(_here(run), instance)
     if name in _OWN or name.upper().endswith(_SUFFIX):
         return _of_settings(run, instance, name)
     if name == "validators":

@@ -164,7 +164,7 @@ def _settings(run: Interpreter, cls: Class) -> Settings:
         inner, config = slots.get("Config"), slots.get("model_config")
         entries: dict[object, Value] = {}
         if isinstance(base, Class):
-            entries |= base.keywords
+            entries.update(base.keywords.items())
         if isinstance(inner, Class):
             entries |= inner.slots
         if isinstance(config, Mapped):

@@ -289,3 +289,29 @@ def test_a_file_that_was_not_read_leaves_every_key_open_and_is_named() -> None:
     )
     assert program.facts.debugger.answer is UNKNOWN
     assert "app.py:4" in program.facts.debugger.missing[0].what
+
+
+@pytest.mark.parametrize(
+    ("run", "variables", "expected"),
+    [
+        ("app.run(debug=True)", {}, YES),
+        ("app.run(debug=os.environ.get('WERKZEUG_RUN_MAIN') != 'true')", {}, NO),
+        ("app.run(debug=True, use_debugger=os.environ.get('WERKZEUG_RUN_MAIN') == 'true')", {}, YES),
+        ("app.run(debug=os.environ.pop('D', '0') == '1')", {"D": "1"}, NO),
+        ("app.run(debug=os.environ.pop('D', '0') == '1', use_reloader=False)", {"D": "1"}, YES),
+        ("os.environ.setdefault('D', '1')\napp.run(debug=os.environ['D'] == '1')", {}, YES),
+    ],
+)  # fmt: skip
+def test_what_serves_is_what_the_reloader_starts_anew(
+    run: str, variables: dict[str, str], expected: Answer
+) -> None:
+    assert debugger(run, variables=variables) is expected
+
+
+def test_a_remote_debugger_of_the_reloaded_program_alone_is_seen() -> None:
+    source = (
+        "if os.environ.get('WERKZEUG_RUN_MAIN') == 'true':\n"
+        "  import debugpy\n  debugpy.listen(('0.0.0.0', 5678))\napp.run(debug=True)"
+    )
+    facts = launched(source, installed={**FLASK_3, "debugpy": "1.8"}).facts
+    assert facts.remote_debugger.answer is YES

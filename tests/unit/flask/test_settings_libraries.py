@@ -94,7 +94,9 @@ def test_decouple_reads_its_own_words(word: str, expected: Answer) -> None:
         ("config('D', cast=bool)", {"settings.ini": "[other]\nD=1\n"}, {}, NO),  # not found
         ("config('D', cast=bool)", {"/srv/.env": "D=1\n"}, {}, YES),
         ("config('D', default=False, cast=bool)", {"/.env": "D=1\n"}, {}, NO),  # the root is not read
-        ("AutoConfig('/srv/app/c')('D', cast=bool)", {"c/.env": "D=1\n", ".env": "D=0\n"}, {}, YES),
+        ("AutoConfig('/srv/app/c')('D', cast=bool)", {"c/.env": "D=1\n", ".env": "X=0\n"}, {}, YES),
+        ("AutoConfig('/srv/app/c')('D', cast=bool)", {"c/.env": "D=1\n", ".env": "D=0\n"}, {},
+         NO),  # app.run() puts .env into the environment, which the reloaded program has
         ("Config(RepositoryEnv('c/x.env')).get('D', cast=bool)", {"c/x.env": "D=t\n"}, {}, YES),
         ("Config(RepositoryEnv('none.env')).get('D', default=True)", {}, {}, NO),
         ("config('D', cast=int)", {}, {"D": "1"}, YES),
@@ -499,13 +501,13 @@ OF_PYDANTIC = f"{PYDANTIC}class S(BaseSettings):\n  DEBUG: bool = False\n  other
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        (f"{OF_DYNACONF}app.config.from_object(s)", YES),
+        (f"{OF_DYNACONF}app.config.from_object(s)", UNKNOWN),  # some releases fail here
         (f"{OF_DYNACONF}app.config.update(s.as_dict())", YES),
         (f"{OF_DYNACONF}app.config.from_mapping(s.to_dict())", YES),
         (f"{OF_DYNACONF}for k, v in s.items():\n  app.config[k] = v", YES),
-        (f"{OF_DYNACONF}s.DEBUG = False\napp.config.from_object(s)", NO),
-        (f"{OF_DYNACONF}s.set('debug', False)\napp.config.from_object(s)", NO),
-        (f"{OF_DYNACONF}s.setenv('other')\napp.config.from_object(s)", UNKNOWN),
+        (f"{OF_DYNACONF}s.DEBUG = False\napp.config.update(s.as_dict())", NO),
+        (f"{OF_DYNACONF}s.set('debug', False)\napp.config.update(s.as_dict())", NO),
+        (f"{OF_DYNACONF}s.setenv('other')\napp.debug = s.DEBUG", UNKNOWN),
         (f"{OF_DYNACONF}app.debug = s.current_env == 'main'", YES),
         (f"{OF_PYDANTIC}app.config.from_object(S())", YES),
         (f"{OF_PYDANTIC}app.config.from_object(S)", NO),  # fields are no attributes of the class
