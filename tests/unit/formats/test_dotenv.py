@@ -37,9 +37,9 @@ def test_any_file_gives_what_python_dotenv_gives(lines: list[str], end: str) -> 
     assert values(text) == {name: value for name, value in theirs.items() if value is not None}
 
 
-@given(LINES, st.booleans(), st.booleans())
+@given(lines=LINES, override=st.booleans(), interpolate=st.booleans())
 def test_names_are_looked_up_where_python_dotenv_does(
-    lines: list[str], override: bool, interpolate: bool
+    *, lines: list[str], override: bool, interpolate: bool
 ) -> None:
     text = "\n".join(lines)
     outside = {"A": "outer", "NO": "set"}
