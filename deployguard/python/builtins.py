@@ -99,7 +99,7 @@ def name(run: "Interpreter", identifier: str) -> Value | None:
 _SCOPED = frozenset({"locals", "vars", "eval", "exec", "dir"})
 
 
-def attribute(run: "Interpreter", value: Value, identifier: str) -> Value | None:  # noqa: PLR0911
+def attribute(run: "Interpreter", value: Value, identifier: str) -> Value | None:
     """Return an attribute of a value; None where the value certainly lacks it."""
     match value:
         case Known():
@@ -328,7 +328,7 @@ def _of_keys(run: "Interpreter", value: Instance, location: Location) -> Mapped:
     return made
 
 
-def is_instance(value: Value, cls: Value) -> Answer:  # noqa: PLR0911  (one for each kind)
+def is_instance(value: Value, cls: Value) -> Answer:
     """Say whether isinstance(value, cls)."""
     if isinstance(cls, Items):
         return _any_answer([is_instance(value, entry) for entry in cls.items])
@@ -420,6 +420,8 @@ def _str(call: Call) -> Value:
     if not call.arguments and not call.keywords and call.open is None:
         return known("")
     if len(call.arguments) > 1 or call.keywords or call.open is not None:
+        if not methods.encodes_plainly(call.argument(1, "encoding")):
+            return cannot(call, "str")
         return apply(call, "str", str, (TypeError, UnicodeError, LookupError))
     return as_text(call.run, call.arguments[0])
 
@@ -541,6 +543,8 @@ def _bytes(call: Call) -> Value:
     first = call.arguments[0] if call.arguments else known(0)
     if isinstance(first, Known) and isinstance(first.value, int) and first.value > _RANGE:
         return unknown("many bytes", Reason.LIMIT)
+    if not methods.encodes_plainly(call.argument(1, "encoding")):
+        return cannot(call, "bytes")
     return apply(call, "bytes", bytes, (TypeError, ValueError, LookupError))
 
 
@@ -658,9 +662,7 @@ def _map(call: Call) -> Value:
         condition = lists.missing[0] if lists.missing else Missing(Reason.SOURCE, "what is mapped")
         call.run.perhaps(function, call.location, condition)
         return Items({"items": (lists,)}, GeneratorType)
-    made = [
-        call.run.call(function, row, {}, call.location) for row in zip(*lists, strict=False)
-    ]
+    made = [call.run.call(function, row, {}, call.location) for row in zip(*lists, strict=False)]
     return Items({"items": tuple(made)}, GeneratorType)
 
 
@@ -944,9 +946,17 @@ def _needs(count: int, label: str, model: Model) -> Model:
     return checked
 
 
+def _rounded(number: float, digits: int | None = None) -> float:
+    if digits is not None and abs(digits) > _PLACES:
+        raise ValueError(digits)
+    return round(number, digits)
+
+
+_PLACES = 300
+
 _COMPUTED: dict[str, Callable[..., Any]] = {
     "abs": abs, "bin": bin, "chr": chr, "divmod": divmod, "hex": hex, "oct": oct, "ord": ord,
-    "round": round,
+    "round": _rounded,
 }  # fmt: skip
 _COUNTED: dict[str, tuple[int, Model]] = {
     "getattr": (2, _getattr),

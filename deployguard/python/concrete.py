@@ -88,7 +88,7 @@ def trails(*values: Value) -> tuple[Evidence, ...]:
 _SHOWN = 8
 
 
-def lift(made: object, trail: tuple[Evidence, ...] = ()) -> Value:  # noqa: PLR0911
+def lift(made: object, trail: tuple[Evidence, ...] = ()) -> Value:
     """Return the value of an object that a known function returned; other objects stay opaque."""
     match made:
         case Known() | Opaque() | Items() | Mapped() | Instance():

@@ -219,14 +219,14 @@ def _chosen(
 def _held_item(run: "Interpreter", owner: Instance, index: Value, location: Location) -> Value:
     held = owner.slots[objects.HELD]
     method = objects.special(run, owner, "__missing__")
-    if method is not None and isinstance(held, Mapped) and isinstance(index, Known):
-        if index.value not in held.slots and held.rest is None:
-            return run.call(method, (index,), {}, location)
+    lacks = isinstance(held, Mapped) and isinstance(index, Known) and held.rest is None
+    if method is not None and lacks and index.value not in held.slots:
+        return run.call(method, (index,), {}, location)
     return item(run, held, index, location)
 
 
 def _of_class(run: "Interpreter", owner: Class, index: Value, location: Location) -> Value:
-    """Return an item of a class: the member of an enumeration, or what `__class_getitem__` gives."""
+    """Return an item of a class: a member of an enumeration, or what `__class_getitem__` gives."""
     if "<members>" in owner.slots and isinstance(index, Known):
         found = owner.slots.get(index.value)
         if isinstance(found, Instance):
@@ -256,9 +256,9 @@ def assign_item(
             for name in tuple(slots):
                 run.store(slots, name, derived("an item", slots[name], index))
             run.unseen(f"which item of {owner.name} is set", location)
-        case (Items(slots=slots), Known(value=int() as number)) if -len(
-            owner.items
-        ) <= number < len(owner.items):
+        case (Items(slots=slots), Known(value=int() as number)) if (
+            -len(owner.items) <= number < len(owner.items)
+        ):
             items = list(owner.items)
             if value is None:
                 del items[number]
@@ -359,7 +359,9 @@ def bind(
             values[name] = given.pop(name)
     defaults = dict(zip(reversed(names), reversed(function.defaults), strict=False))
     if rest is None:
-        _check(function, arguments, given, values, {*defaults, *function.keyword_defaults}, location)
+        _check(
+            function, arguments, given, values, {*defaults, *function.keyword_defaults}, location
+        )
     for name in (*names, *(parameter.arg for parameter in parameters.kwonlyargs)):
         if name not in values:
             default = defaults.get(name, function.keyword_defaults.get(name))
@@ -510,9 +512,7 @@ def _compare(run: "Interpreter", node: ast.Compare, frame: "Frame") -> Value:
     return result
 
 
-def _comparison(
-    run: "Interpreter", comparison: ast.cmpop, left: Value, right: Value
-) -> Value:
+def _comparison(run: "Interpreter", comparison: ast.cmpop, left: Value, right: Value) -> Value:
     match comparison:
         case ast.In() | ast.NotIn():
             found = _contains(run, right, left)
@@ -653,9 +653,7 @@ def augmented(run: "Interpreter", kind: ast.operator, left: Value, right: Value)
     return binary(run, kind, left, right)
 
 
-def binary(  # noqa: PLR0911  (one way out for each kind of operation)
-    run: "Interpreter", kind: ast.operator, left: Value, right: Value
-) -> Value:
+def binary(run: "Interpreter", kind: ast.operator, left: Value, right: Value) -> Value:
     """Return the value of a binary operation."""
     run.step()
     name = _SPECIAL[type(kind)]
@@ -718,8 +716,9 @@ def _failed(name: str) -> Opaque:
 
 def _too_big(kind: ast.operator, one: object, two: object) -> bool:
     if isinstance(kind, ast.Pow | ast.LShift | ast.RShift):
-        numbers = isinstance(one, int | float) and isinstance(two, int | float)
-        return not numbers or abs(two) > _EXPONENT or abs(one) > 2.0**_EXPONENT
+        if not (isinstance(one, int | float) and isinstance(two, int | float)):
+            return True
+        return abs(two) > _EXPONENT or abs(one) > 2.0**_EXPONENT
     if isinstance(kind, ast.Add):
         texts = [value for value in (one, two) if isinstance(value, str | bytes)]
         return sum(map(len, texts)) > _SIZE

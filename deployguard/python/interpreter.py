@@ -82,7 +82,7 @@ class Frame:
 class Interpreter:
     """One evaluation of one program. Never raises out of `run`; ends within its step budget."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what a process is started with)
         self,
         *,
         environment: Environment,
@@ -309,7 +309,7 @@ class Interpreter:
                     return self.call(method, arguments, keywords, location, rest)
             case Known() | Items() | Mapped():
                 raise RaiseSignal("TypeError", Evidence(location, "this cannot be called"))
-            case Coroutine() | Module():
+            case Coroutine() | Module() | Native():
                 pass
         return self.unseen("what is called here", location)
 
@@ -515,16 +515,23 @@ class Interpreter:
         except (LimitSignal, RecursionError, MemoryError):
             ending = Ending.LIMIT
             note = Evidence(location, "too long or too deep to follow")
-            self.conditions.clear()
-            self.emit(
-                EffectKind.UNSEEN,
-                "the rest of the program",
-                location,
-                missing=(Missing(Reason.LIMIT, f"what {location.file} does beyond our limits"),),
-            )
+            self._rest_unseen(location)
         except Signal:
             note = Evidence(location, "leaves its module")
+        except Exception as error:  # noqa: BLE001  (no source may end us: what is left is unseen)
+            ending = Ending.FAILED
+            note = Evidence(location, f"the evaluator failed over it: {type(error).__name__}")
+            self._rest_unseen(location)
         return Outcome(effects=tuple(self.effects), ending=ending, note=note, module=module)
+
+    def _rest_unseen(self, location: Location) -> None:
+        self.conditions.clear()
+        self.emit(
+            EffectKind.UNSEEN,
+            "the rest of the program",
+            location,
+            missing=(Missing(Reason.LIMIT, f"what {location.file} does beyond our limits"),),
+        )
 
     def _end(self) -> None:
         """Run what the program left for its end, the last first (atexit)."""

@@ -22,9 +22,7 @@ def all_answers(answers: Iterable[Answer]) -> Answer:
     return result
 
 
-def matches(  # noqa: PLR0911  (one way out for each kind of pattern)
-    run: "Interpreter", pattern: ast.pattern, subject: Value, frame: "Frame"
-) -> Answer:
+def matches(run: "Interpreter", pattern: ast.pattern, subject: Value, frame: "Frame") -> Answer:
     """Say whether a match pattern fits, and bind its names."""
     match pattern:
         case ast.MatchValue(value=node):
@@ -84,9 +82,7 @@ def _sequence(
     )
 
 
-def _bind_all(
-    run: "Interpreter", parts: Iterable[ast.AST], subject: Value, frame: "Frame"
-) -> None:
+def _bind_all(run: "Interpreter", parts: Iterable[ast.AST], subject: Value, frame: "Frame") -> None:
     for part in parts:
         for inner in ast.walk(part):
             name = getattr(inner, "name", None)

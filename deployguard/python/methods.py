@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
@@ -67,28 +67,58 @@ def constant_attribute(run: "Interpreter", value: Known, name: str) -> Value | N
 
 def _of_constant(call: Call, value: Known, name: str) -> Value:
     constant = value.value
-    if isinstance(constant, str | bytes):
-        if name == "join":
-            return _joined(call, value)
-        if name in {"format", "format_map"}:
-            return _format(call, value, name)
-        if not _bounded(call, constant, name):
-            return cannot(call, name, value)
-    if name.startswith("__"):
+    if isinstance(constant, str | bytes) and name == "join":
+        return _joined(call, value)
+    if isinstance(constant, str) and name in {"format", "format_map"}:
+        return _format(call, value, name)
+    if name.startswith("__") or not _bounded(call, constant, name):
         return cannot(call, name, value)
     made = apply(call, name, getattr(constant, name), (ValueError, TypeError, IndexError))
     return Known(made.value, (*value.trail, *made.trail)) if isinstance(made, Known) else made
 
 
-def _bounded(call: Call, constant: str | bytes, name: str) -> bool:
-    """Say whether a method's result stays within our limits."""
+def longest(values: Iterable[Value]) -> int:
+    """Return the length of the longest text among values, and among what they hold."""
+    found = 1
+    for value in values:
+        entries: Iterable[Value] = (value,)
+        if isinstance(value, Items):
+            entries = value.items
+        elif isinstance(value, Mapped):
+            entries = value.slots.values()
+        texts = (one.value for one in entries if isinstance(one, Known))
+        found = max([found, *(len(text) for text in texts if isinstance(text, str | bytes))])
+    return found
+
+
+# Those whose cost grows with the length of the text and no faster.
+_ENCODINGS = frozenset(
+    {"utf-8", "utf8", "utf_8", "ascii", "latin-1", "latin1", "iso-8859-1", "utf-16", "utf-8-sig",
+     "cp1252", "utf-16-le", "utf-32"}
+)  # fmt: skip
+
+
+def encodes_plainly(encoding: Value | None) -> bool:
+    """Say whether an encoding that is given, if any, is a common one."""
+    return encoding is None or (text_of(encoding) or "").lower() in _ENCODINGS
+
+
+def _bounded(call: Call, constant: object, name: str) -> bool:
+    """Say whether a method's work and result stay within our limits."""
     numbers = [a.value for a in call.arguments if isinstance(a, Known) and isinstance(a.value, int)]
+    numbers += [a.value for a in call.keywords.values() if isinstance(a, Known) and isinstance(
+        a.value, int)]  # fmt: skip
     if name in _WIDE and any(number > SIZE for number in numbers):
         return False
-    if name in {"replace", "translate"}:
-        longest = max((len(str(a.value)) for a in call.arguments if isinstance(a, Known)), default=0)
-        return (len(constant) + 1) * max(longest, 1) <= SIZE * 50
+    if name in {"encode", "decode"}:
+        return encodes_plainly(call.argument(0, "encoding"))
+    if name in {"replace", "translate"} and isinstance(constant, str | bytes):
+        return (len(constant) + 1) * longest(call.arguments) <= WORK
     return True
+
+
+# No single operation on texts may yield more than this, in characters, before it is refused.
+WORK = 1_000_000
 
 
 def _joined(call: Call, value: Known) -> Value:
@@ -115,6 +145,7 @@ def _format(call: Call, value: Known, name: str) -> Value:
         for entry in (*arguments, *keywords.values())
     )
     nested = re.search(r"\{[^{}]*\{", template) is not None and wide
+    nested = nested or template.count("{") * longest((*arguments, *keywords.values())) > WORK
     if "__" in template or _LONG_NUMBER.search(template) or nested:
         return cannot(call, name, value)
     inner = Call(call.run, call.location, tuple(arguments), keywords, call.open)
@@ -145,7 +176,8 @@ def formatted(
         run.doubts += 1
         made = derived("a formatted text", value, *_within(value))
         return made if made.missing else unknown("a formatted text")
-    if _LONG_NUMBER.search(template) or "*" in template:
+    large = template.count("%") * longest((value,)) > WORK
+    if large or _LONG_NUMBER.search(template) or "*" in template:
         return unknown("a formatted text")
     try:
         return lift(template % given, trail)
@@ -286,9 +318,7 @@ _LIST_METHODS: dict[str, Callable[[Call, Items], Value]] = {
     "insert": _insert,
     "extend": _extend,
     "pop": _pop,
-    "popleft": lambda call, value: _pop(
-        Call(call.run, call.location, (known(0),), {}), value
-    ),
+    "popleft": lambda call, value: _pop(Call(call.run, call.location, (known(0),), {}), value),
     "index": _index,
     "count": _count,
     "remove": _remove,

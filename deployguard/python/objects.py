@@ -128,8 +128,8 @@ def _handed(run: "Interpreter", found: Value, instance: Instance, name: str) -> 
             return value
         case Instance(type=Class() as cls) if in_class(cls, "__get__") is not None:
             getter = instance_attribute(run, found, "__get__")
-            owner = instance.type if instance.type is not None else known(None)
-            return run.call(getter or known(None), (instance, owner), {}, run.place)
+            asked: Value = instance.type if instance.type is not None else known(None)
+            return run.call(getter or known(None), (instance, asked), {}, run.place)
         case _:
             return found
 
@@ -270,7 +270,7 @@ def parent(owner: Class, first: Value | None) -> Value:
     return Instance(None, view)
 
 
-def _of_parent(
+def _of_parent(  # noqa: PLR0911  (one way out for each kind of base)
     run: "Interpreter", first: Value, after: Sequence[Value], name: str
 ) -> Value | None:
     if not isinstance(first, Instance):

@@ -25,8 +25,8 @@ from deployguard.python import (
     Value,
     known,
 )
-from deployguard.python.expressions import elements
 from deployguard.python.interpreter import linearize
+from deployguard.python.iteration import elements
 from deployguard.python.modules import LOCATION
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import missing_of

@@ -5,18 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence
 from deployguard.python import builtins, iteration, methods
-from deployguard.python.concrete import cannot, lift, none, number, plain, text_of, unknown
-from deployguard.python.concrete import Unplain
+from deployguard.python.concrete import Unplain, cannot, lift, none, number, plain, text_of, unknown
 from deployguard.python.iteration import elements
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.standard import kinds
 from deployguard.python.values import (
-    UNSET,
     Call,
-    Class,
     Instance,
     Items,
-    Known,
     Mapped,
     Native,
     Value,
@@ -30,7 +26,11 @@ if TYPE_CHECKING:
 def _default_dict(call: Call) -> Value:
     factory = call.argument(0, "default_factory")
     made = builtins.type_named("dict").call
-    held = made(Call(call.run, call.location, call.arguments[1:], call.keywords, call.open)) if made else None
+    held = (
+        made(Call(call.run, call.location, call.arguments[1:], call.keywords, call.open))
+        if made
+        else None
+    )
     if isinstance(held, Mapped):
         held.factory = None if none(factory) else factory
         return held
@@ -193,6 +193,3 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
 
 def _hold_dictionary(call: Call, instance: Instance) -> None:
     call.run.store(instance.slots, "<held>", _ordered(call))
-
-
-__all__ = ["UNSET", "Class", "Known", "names"]

@@ -64,7 +64,7 @@ def _made(call: Call, cls: Value, options: Mapping[str, Value]) -> Value:
 
 
 def _fill(call: Call, cls: Class) -> Value:
-    """The `__init__` that dataclasses writes: fields in order, defaults, then `__post_init__`."""
+    """Do as the `__init__` of dataclasses: fields, their defaults, then `__post_init__`."""
     instance, *given = call.arguments
     if not isinstance(instance, Instance):
         return known(None)
