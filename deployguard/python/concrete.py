@@ -117,6 +117,16 @@ def unknown(what: str, reason: Reason = Reason.SOURCE) -> Opaque:
     return Opaque((Missing(reason, what),), what, harmless=True)
 
 
+def untold(name: str) -> Opaque:
+    """Return what an operation gives that we do not compute."""
+    return Opaque((Missing(Reason.SOURCE, f"the value of {name}"),), name, harmless=True)
+
+
+def hashable(key: object) -> bool:
+    """Say whether an object can be a key."""
+    return isinstance(key, str | bytes | int | float | bool | tuple) or key is None
+
+
 def cannot(call: Call, name: str, *values: Value) -> Opaque:
     """Return what a call gives whose arguments are not known: as little known as they are."""
     call.run.doubts += 1

@@ -26,6 +26,7 @@ from deployguard.python import (
 )
 from deployguard.python.files import Layered
 from deployguard.python.outcome import Command, Effect, EffectKind, Ending, Outcome
+from deployguard.python.parameters import bind
 from deployguard.python.signals import (
     BreakSignal,
     ContinueSignal,
@@ -399,9 +400,7 @@ class Interpreter:
         scopes = (slots, *function.scopes)
         frame = Frame(scopes, function.module, owner=function.owner, on_yield=on_yield)
         given = waiting.arguments
-        expressions.bind(
-            self, function, given, waiting.keywords, waiting.rest, slots, location=location
-        )
+        bind(self, function, given, waiting.keywords, waiting.rest, slots, location=location)
         base, caller = len(self.conditions), self.current
         self._depth += 1
         self.current = function.module

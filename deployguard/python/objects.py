@@ -28,6 +28,7 @@ from deployguard.python.values import (
     derived,
     known,
     linearize,
+    visible,
 )
 
 if TYPE_CHECKING:
@@ -104,10 +105,6 @@ def _of_every_object(value: Instance, name: str) -> Value | None:
     line = linearize(value.type) if value.type is not None else ()
     hidden = next((base for base in line if isinstance(base, Opaque)), None)
     return None if hidden is None else derived(f"{hidden.name}.{name}", hidden)
-
-
-def _visible(key: object) -> bool:
-    return isinstance(key, str) and not key.startswith("<")
 
 
 def _handed(run: "Interpreter", found: Value, instance: Instance, name: str) -> Value:
@@ -199,7 +196,7 @@ def _of_every_class(run: "Interpreter", cls: Class, name: str) -> Value | None:
         case "__bases__":
             return Items({"items": cls.bases}, tuple)
         case "__dict__":
-            visible = {key: slot for key, slot in cls.slots.items() if _visible(key)}
+            visible = {key: slot for key, slot in cls.slots.items() if visible(key)}
             return Mapped(visible, name=f"the attributes of {cls.name}")
         case "__doc__":
             return known(None)

@@ -285,6 +285,11 @@ def holds_objects(value: "Value") -> bool:
             return False
 
 
+def visible(key: object) -> bool:
+    """Say whether a key is one of the program's, and not one of ours."""
+    return not (isinstance(key, str) and key.startswith("<") and key.endswith(">"))
+
+
 def join(one: Any, other: Any, missing: tuple[Missing, ...]) -> Any:  # noqa: ANN401
     """Return what a slot holds after either of two branches: the same value, or an opaque one."""
     if one is other:

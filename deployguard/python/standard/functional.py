@@ -213,7 +213,7 @@ def _itertools() -> dict[Any, Any]:
 
 
 def _item_getter(call: Call) -> Value:
-    from deployguard.python.expressions import item  # noqa: PLC0415  (mutual recursion)
+    from deployguard.python.subscripts import item  # noqa: PLC0415  (mutual recursion
 
     keys = call.arguments
 

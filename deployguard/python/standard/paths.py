@@ -18,7 +18,7 @@ from deployguard.python.concrete import (
     unknown,
 )
 from deployguard.python.signals import RaiseSignal
-from deployguard.python.standard import streams, system
+from deployguard.python.standard import environment_value, streams, system
 from deployguard.python.values import (
     Call,
     Items,
@@ -83,7 +83,7 @@ def _cwd(call: Call) -> Value:
 
 
 def _home(call: Call) -> Value:
-    home = system.environment_value(call.run, known("HOME"), unknown("the user's home"))
+    home = environment_value(call.run, known("HOME"), unknown("the user's home"))
     if isinstance(home, Known):
         return known(PurePosixPath(str(home.value)), *home.trail)
     return derived("Path.home()", home)

@@ -198,8 +198,10 @@ def mutations(draw: st.DrawFn) -> str:
                 tokens = lines[place].split(" ")
                 tokens[chance.randrange(len(tokens))] = chance.choice(WORDS).splitlines()[0]
                 lines[place] = " ".join(tokens)
-            case _ if lines:
-                lines[place] = lines[place][: chance.randrange(len(lines[place]) + 1)]
+            case _:
+                lines[place:] = [
+                    line[: chance.randrange(len(line) + 1)] for line in lines[place:][:1]
+                ]
     return "\n".join(lines)
 
 
