@@ -2,7 +2,6 @@
 
 import ast
 import posixpath
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ from deployguard.model.evidence import (
     unknown,
     yes,
 )
-from deployguard.model.filesystem import Absent, Content, Filesystem
+from deployguard.model.filesystem import Absent, Filesystem
 from deployguard.model.process import Process, Program, Start, Word
 from deployguard.python import (
     Command,

@@ -218,10 +218,10 @@ def add_path_file(run: "Interpreter", folder: str, name: str) -> None:
                 place = replace(content.location, line=number)
                 run.execute_text(text, Module("site", {LOCATION: place}))
             continue
-        place = posixpath.normpath(posixpath.join(folder, text))
+        further = posixpath.normpath(posixpath.join(folder, text))
         held = [entry.value for entry in run.path.items if isinstance(entry, Known)]
-        if place not in held and isinstance(run.files.stat(place), Stat):
-            run.store(run.path.slots, "items", (*run.path.items, known(place)))
+        if further not in held and isinstance(run.files.stat(further), Stat):
+            run.store(run.path.slots, "items", (*run.path.items, known(further)))
 
 
 def _find(run: "Interpreter", name: str, parent: Value | None, location: Location) -> Value:

@@ -28,6 +28,7 @@ from deployguard.python.values import (
     derived,
     known,
     linearize,
+    visible,
 )
 
 if TYPE_CHECKING:
@@ -106,10 +107,6 @@ def _of_every_object(value: Instance, name: str) -> Value | None:
     return None if hidden is None else derived(f"{hidden.name}.{name}", hidden)
 
 
-def _visible(key: object) -> bool:
-    return isinstance(key, str) and not key.startswith("<")
-
-
 def _handed(run: "Interpreter", found: Value, instance: Instance, name: str) -> Value:
     """Return what a class attribute gives when it is asked of an object."""
     match found:
@@ -128,8 +125,8 @@ def _handed(run: "Interpreter", found: Value, instance: Instance, name: str) -> 
             return value
         case Instance(type=Class() as cls) if in_class(cls, "__get__") is not None:
             getter = instance_attribute(run, found, "__get__")
-            owner = instance.type if instance.type is not None else known(None)
-            return run.call(getter or known(None), (instance, owner), {}, run.place)
+            asked: Value = instance.type if instance.type is not None else known(None)
+            return run.call(getter or known(None), (instance, asked), {}, run.place)
         case _:
             return found
 
@@ -199,7 +196,7 @@ def _of_every_class(run: "Interpreter", cls: Class, name: str) -> Value | None:
         case "__bases__":
             return Items({"items": cls.bases}, tuple)
         case "__dict__":
-            visible = {key: slot for key, slot in cls.slots.items() if _visible(key)}
+            visible = {key: slot for key, slot in cls.slots.items() if visible(key)}
             return Mapped(visible, name=f"the attributes of {cls.name}")
         case "__doc__":
             return known(None)
@@ -272,7 +269,7 @@ def parent(owner: Class, first: Value | None) -> Value:
     return Instance(None, view)
 
 
-def _of_parent(
+def _of_parent(  # noqa: PLR0911  (one way out for each kind of base)
     run: "Interpreter", first: Value, after: Sequence[Value], name: str
 ) -> Value | None:
     if not isinstance(first, Instance):

@@ -62,6 +62,7 @@ class Ending(StrEnum):
     RAISED = "raised"  # an exception that nobody catches
     SERVES = "serves"  # a call that does not return
     LIMIT = "limit"  # a limit of ours was reached
+    FAILED = "failed"  # a defect of ours: what follows is unseen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

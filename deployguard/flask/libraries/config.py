@@ -559,8 +559,8 @@ def _construct(call: Call, instance: Instance, flask: Version) -> None:
 
 
 def _config_attribute(run: Interpreter, instance: Instance, name: str) -> Value | None:
-    from deployguard.python.expressions import assign_item  # noqa: PLC0415
-    from deployguard.python.expressions import item as subscript  # noqa: PLC0415
+    from deployguard.python.subscripts import assign_item  # noqa: PLC0415
+    from deployguard.python.subscripts import item as subscript  # noqa: PLC0415
 
     inner = held(instance)
     if inner is None:

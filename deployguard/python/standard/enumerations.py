@@ -7,6 +7,7 @@ from deployguard.python import iteration, objects, patterns
 from deployguard.python.concrete import lift, text_of, unknown
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import (
+    UNSET,
     Call,
     Class,
     Descriptor,
@@ -34,9 +35,7 @@ def _created(run: "Interpreter", cls: Class, location: Location) -> None:
     members: list[Value] = []
     last: Value = known(0)
     for name, value in tuple(cls.slots.items()):
-        if name.startswith(("_", "<")) or isinstance(
-            value, Function | Descriptor | Class | Native
-        ):
+        if name.startswith(("_", "<")) or isinstance(value, Function | Descriptor | Class | Native):
             continue
         made = value
         if isinstance(value, Instance) and value.native is _AUTO:
@@ -74,8 +73,7 @@ def _native(cls: Class) -> Native | None:
 def _mixed(cls: Class) -> bool:
     """Say whether members are texts or numbers as well."""
     return any(
-        isinstance(base, Native)
-        and (base.plain in {str, int, float, bytes} or base.name in _MIXED)
+        isinstance(base, Native) and (base.plain in {str, int, float, bytes} or base.name in _MIXED)
         for base in linearize(cls)
     )
 
@@ -181,8 +179,8 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
     slots: dict[Any, Any] = {
         one: _enum(f"enum.{one}") for one in ("Enum", "IntEnum", "Flag", "IntFlag")
     }
-    if run.version is None or run.version >= (3, 11):
-        slots["StrEnum"] = _enum("enum.StrEnum")
+    old = run.version is not None and run.version < (3, 11)
+    slots["StrEnum"] = UNSET if old else _enum("enum.StrEnum")
     first = Native("enum.unique", lambda call: call.arguments[0] if call.arguments else known(None))
     return {
         **slots,

@@ -21,6 +21,7 @@ from deployguard.python.values import (
     Instance,
     Items,
     Known,
+    Model,
     Native,
     Value,
     derived,
@@ -212,7 +213,7 @@ def _itertools() -> dict[Any, Any]:
 
 
 def _item_getter(call: Call) -> Value:
-    from deployguard.python.expressions import item  # noqa: PLC0415  (mutual recursion)
+    from deployguard.python.subscripts import item  # noqa: PLC0415  (mutual recursion
 
     keys = call.arguments
 
@@ -260,13 +261,17 @@ def _truth(call: Call, *, wanted: Answer) -> Value:
     return known(answer is wanted)
 
 
+def _applied(name: str) -> Model:
+    return lambda call: apply(call, f"operator.{name}", getattr(operator, name))
+
+
 def _operator() -> dict[Any, Any]:
     computed = ("eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mod", "and_", "or_", "xor",
                 "contains", "concat", "is_", "is_not")  # fmt: skip
     slots: dict[Any, Any] = {
         name: Native(
             f"operator.{name}",
-            lambda call, name=name: apply(call, f"operator.{name}", getattr(operator, name)),
+            _applied(name),
         )
         for name in computed
     }
@@ -292,4 +297,3 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
             return _operator()
         case _:
             return {}
-

@@ -11,7 +11,6 @@ from deployguard.python.concrete import (
     apply,
     cannot,
     lift,
-    none,
     pure,
     text_of,
     texts,
@@ -19,7 +18,7 @@ from deployguard.python.concrete import (
     unknown,
 )
 from deployguard.python.signals import RaiseSignal
-from deployguard.python.standard import streams, system
+from deployguard.python.standard import environment_value, streams, system
 from deployguard.python.values import (
     Call,
     Items,
@@ -84,7 +83,7 @@ def _cwd(call: Call) -> Value:
 
 
 def _home(call: Call) -> Value:
-    home = system.environment_value(call.run, known("HOME"), unknown("the user's home"))
+    home = environment_value(call.run, known("HOME"), unknown("the user's home"))
     if isinstance(home, Known):
         return known(PurePosixPath(str(home.value)), *home.trail)
     return derived("Path.home()", home)
@@ -186,7 +185,9 @@ def _children(call: Call, value: Known) -> Value:
 def _glob(call: Call, value: Known, *, everywhere: bool) -> Value:
     pattern = text_of(call.argument(0, "pattern"))
     place = _absolute(call, value)
-    found = None if pattern is None or place is None else _matching(call, place, pattern, everywhere)
+    found = (
+        None if pattern is None or place is None else _matching(call, place, pattern, everywhere)
+    )
     if found is None:
         return Items({"items": (cannot(call, "items", value),)})
     base = str(value.value)
@@ -285,6 +286,3 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
             }
         case _:
             return {}
-
-
-__all__ = ["attribute", "names", "none"]

@@ -4,7 +4,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence, Missing, Reason
-from deployguard.python.concrete import cannot, lift, none, number, text_of, unknown
+from deployguard.python.concrete import cannot, lift, none, text_of, unknown
 from deployguard.python.outcome import Command, EffectKind
 from deployguard.python.signals import ServeSignal
 from deployguard.python.values import (
@@ -245,6 +245,3 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
         "SubprocessError": exceptions.native("Exception"),
         "TimeoutExpired": exceptions.native("subprocess.TimeoutExpired"),
     }
-
-
-__all__ = ["execute", "names", "number", "posix_spawn", "shell", "spawn", "start", "words"]

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.filesystem import Absent, FileKind, Stat, Unread
-from deployguard.python import exceptions
+from deployguard.python import exceptions, methods
 from deployguard.python.concrete import (
     cannot,
     lift,
     none,
-    pure,
     raised,
     text_of,
     texts,
@@ -82,7 +81,7 @@ def _os(run: "Interpreter") -> dict[Any, Any]:
         "devnull": known("/dev/null"),
         "extsep": known("."),
         "listdir": Native("os.listdir", _listdir),
-        "fspath": Native("os.fspath", lambda call: _text(call)),
+        "fspath": Native("os.fspath", _text),
         "uname": Native("os.uname", lambda _call: unknown("the machine's name and kernel")),
         "PathLike": Native("os.PathLike"),
         "error": exceptions.native("OSError"),
@@ -195,7 +194,6 @@ def _exc_info(call: Call) -> Value:
 
 
 def _platform(run: "Interpreter") -> dict[Any, Any]:
-    version = ".".join(map(str, run.version)) if run.version else None
     missing = Missing(Reason.VERSION, "the version of Python")
     tuple_of = (
         Items({"items": tuple(known(str(part)) for part in run.version)}, tuple)
@@ -207,12 +205,11 @@ def _platform(run: "Interpreter") -> dict[Any, Any]:
         "python_implementation": known("CPython"),
         "python_version_tuple": tuple_of,
     }
-    slots: dict[Any, Any] = {
-        name: Native(f"platform.{name}", lambda _call, value=value: value)
-        for name, value in values.items()
-    }
-    del version
-    return slots
+    return {name: Native(f"platform.{name}", _returning(value)) for name, value in values.items()}
+
+
+def _returning(value: Value) -> Model:
+    return lambda _call: value
 
 
 def _nothing(_call: Call) -> Value:
@@ -376,6 +373,8 @@ def _expandvars(call: Call) -> Value:
     if text is None:
         return _path_opaque(call)
     used: list[Value] = []
+    if text.count("$") * methods.longest(call.run.environ.slots.values()) > methods.WORK:
+        return unknown("a very long text", Reason.LIMIT)
 
     def value_of(name: str, whole: str) -> str:
         value = environment_value(call.run, known(name), known(whole))
@@ -387,6 +386,14 @@ def _expandvars(call: Call) -> Value:
     )
     opaque = [value for value in used if isinstance(value, Opaque)]
     return derived("a path", *opaque) if opaque else lift(expanded, trails(*used))
+
+
+def _relative(call: Call) -> Value:
+    found = texts(call.arguments)
+    if found is None or call.run.cwd is None or not found:
+        return _path_opaque(call)
+    places = [absolute(call.run, text) or "/" for text in found]
+    return known(posixpath.relpath(places[0], places[1] if len(places) > 1 else call.run.cwd))
 
 
 _PATH: dict[Any, Any] = {
@@ -403,7 +410,7 @@ _PATH: dict[Any, Any] = {
     "pardir": known(".."),
     "abspath": Native("os.path.abspath", _abspath),
     "realpath": Native("os.path.realpath", _realpath),
-    "relpath": Native("os.path.relpath", lambda call: _relative(call)),
+    "relpath": Native("os.path.relpath", _relative),
     "exists": Native("os.path.exists", _there(None)),
     "lexists": Native("os.path.lexists", _there(None)),
     "isfile": Native("os.path.isfile", _there(FileKind.FILE)),
@@ -411,14 +418,3 @@ _PATH: dict[Any, Any] = {
     "expanduser": Native("os.path.expanduser", _expanduser),
     "expandvars": Native("os.path.expandvars", _expandvars),
 }  # fmt: skip
-
-
-def _relative(call: Call) -> Value:
-    found = texts(call.arguments)
-    if found is None or call.run.cwd is None or not found:
-        return _path_opaque(call)
-    places = [absolute(call.run, text) or "/" for text in found]
-    return known(posixpath.relpath(places[0], places[1] if len(places) > 1 else call.run.cwd))
-
-
-__all__ = ["absolute", "environment_value", "is_there", "names"]

@@ -361,7 +361,7 @@ def real() -> dict[str, Any]:
     return dict(zip(texts, json.loads(made.stdout), strict=True))
 
 
-def shown(value: Value) -> Any:  # noqa: ANN401, PLR0911  (one for each kind)
+def shown(value: Value) -> Any:  # noqa: ANN401  (one for each kind)
     """Return a value as the child shows Python's."""
     match value:
         case Known(value=bytes() as raw):
@@ -388,7 +388,7 @@ def shown(value: Value) -> Any:  # noqa: ANN401, PLR0911  (one for each kind)
 @pytest.mark.parametrize(("topic", "text"), CASES)
 def test_a_program_notes_what_python_notes(topic: str, text: str, real: dict[str, Any]) -> None:
     files = {f"/srv/app/{name}": content for name, content in FILES.items()}
-    outcome = evaluate(HEAD + text, files, python=sys.version_info[:2], **VARIABLES)
+    outcome = evaluate(HEAD + text, files, python=sys.version_info[:2], variables=VARIABLES)
     assert outcome.unseen == (), topic
     noted = [e for e in outcome.effects if e.name == "note"]
     assert [shown(e.values["0"]) for e in noted] == real[text]

@@ -1,5 +1,6 @@
 """What the evaluator makes of Python: values, branches, effects, and what it cannot see."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +59,12 @@ def evaluate(
     python: tuple[int, int] | None = None,
     terminal: bool = False,
     optimize: int = 0,
-    **variables: str | None,
+    variables: Mapping[str, str | None] | None = None,
+    **others: str | None,
 ) -> Outcome:
     entries: dict[str, Traced[str | None]] = {
         name: Traced(value, Location("compose.yaml"), missing=() if value else (SECRET,))
-        for name, value in variables.items()
+        for name, value in {**(variables or {}), **others}.items()
     }
     site = {"/venv/site-packages/probe/__init__.py": ""}
     run = Interpreter(
@@ -98,7 +100,7 @@ def plain(value: Value) -> Any:  # noqa: ANN401
 
 def noted(text: str, files: dict[str, str] | None = None, **variables: str | None) -> list[Any]:
     """Return the first argument of every certain call of `note`, in order."""
-    outcome = evaluate(text, files, **variables)
+    outcome = evaluate(text, files, variables=variables)
     assert outcome.unseen == ()
     return [
         plain(effect.values["0"])
