@@ -31,7 +31,7 @@ from deployguard.python import (
     known,
 )
 from deployguard.python.concrete import Unplain, lift, none, plain, text_of
-from deployguard.python.standard.system import environment_value
+from deployguard.python.standard import environment_value
 from deployguard.python.values import derived, trail_of
 
 _BOOLEAN = words(

@@ -30,7 +30,7 @@ from deployguard.python import (
     known,
 )
 from deployguard.python.concrete import none, text_of
-from deployguard.python.standard.system import environment_value
+from deployguard.python.standard import environment_value
 from deployguard.python.values import derived
 
 _TRUE = frozenset({"true", "on", "ok", "y", "yes", "1"})

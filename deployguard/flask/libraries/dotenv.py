@@ -12,7 +12,7 @@ from deployguard.flask.libraries.reading import (
     read,
     upwards,
 )
-from deployguard.flask.libraries.releases import release
+from deployguard.flask.libraries.installed import release
 from deployguard.formats import dotenv as dotenv_format
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason, Traced

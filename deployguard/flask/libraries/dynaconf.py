@@ -19,7 +19,7 @@ from deployguard.flask.libraries.dynaconf_values import (
 )
 from deployguard.flask.libraries.effects import harmless
 from deployguard.flask.libraries.reading import exception, main_folder, raising
-from deployguard.flask.libraries.releases import release
+from deployguard.flask.libraries.installed import release
 from deployguard.model.evidence import Answer, Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.python import (

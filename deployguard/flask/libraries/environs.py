@@ -22,7 +22,7 @@ from deployguard.flask.libraries.reading import (
     upwards,
     words,
 )
-from deployguard.flask.libraries.releases import release
+from deployguard.flask.libraries.installed import release
 from deployguard.model.evidence import Answer, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.python import (
@@ -40,7 +40,7 @@ from deployguard.python import (
 )
 from deployguard.python.concrete import lift, none, text_of
 from deployguard.python.signals import RaiseSignal
-from deployguard.python.standard.system import environment_value
+from deployguard.python.standard import environment_value
 from deployguard.python.values import derived, trail_of
 
 # marshmallow.fields.Boolean; each word in these spellings alone.

@@ -11,7 +11,7 @@ _MODELS: dict[str, tuple[str, str]] = {
     "environs": ("environs", "slots"),
     "dynaconf": ("dynaconf", "slots"),
     "environ": ("django_environ", "slots"),
-    **dict.fromkeys(("starlette", "starlette.config"), ("starlette_config", "slots")),
+    "starlette.config": ("starlette_config", "slots"),
     **dict.fromkeys(
         ("pydantic", "pydantic.v1", "pydantic.fields", "pydantic_settings"), ("pydantic", "slots")
     ),

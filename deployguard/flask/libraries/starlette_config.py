@@ -16,7 +16,7 @@ from deployguard.python import (
     known,
 )
 from deployguard.python.concrete import none, text_of
-from deployguard.python.standard.system import environment_value
+from deployguard.python.standard import environment_value
 from deployguard.python.values import derived
 
 _BOOLEAN = words(frozenset({"true", "1"}), frozenset({"false", "0"}), str.lower)
