@@ -2,6 +2,7 @@
 
 import posixpath
 
+from deployguard.flask.libraries.installed import release
 from deployguard.flask.libraries.reading import (
     absolute,
     calling_folder,
@@ -12,7 +13,6 @@ from deployguard.flask.libraries.reading import (
     read,
     upwards,
 )
-from deployguard.flask.libraries.installed import release
 from deployguard.formats import dotenv as dotenv_format
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason, Traced

@@ -18,8 +18,8 @@ from deployguard.flask.libraries.dynaconf_values import (
     plain_key,
 )
 from deployguard.flask.libraries.effects import harmless
-from deployguard.flask.libraries.reading import exception, main_folder, raising
 from deployguard.flask.libraries.installed import release
+from deployguard.flask.libraries.reading import exception, main_folder, raising
 from deployguard.model.evidence import Answer, Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.python import (

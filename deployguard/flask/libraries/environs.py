@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from deployguard.flask.libraries.dotenv import environment, take_file, values
 from deployguard.flask.libraries.effects import harmless
+from deployguard.flask.libraries.installed import release
 from deployguard.flask.libraries.reading import (
     absolute,
     calling_folder,
@@ -22,7 +23,6 @@ from deployguard.flask.libraries.reading import (
     upwards,
     words,
 )
-from deployguard.flask.libraries.installed import release
 from deployguard.model.evidence import Answer, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.python import (

@@ -24,8 +24,8 @@ from deployguard.flask.libraries.annotations import (
 )
 from deployguard.flask.libraries.dotenv import environment, values
 from deployguard.flask.libraries.effects import harmless
-from deployguard.flask.libraries.reading import absolute, exception, missing_file, raising
 from deployguard.flask.libraries.installed import release
+from deployguard.flask.libraries.reading import absolute, exception, missing_file, raising
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.python import (

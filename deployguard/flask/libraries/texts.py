@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from deployguard.errors import LimitError, SyntaxInputError
 from deployguard.flask.libraries.effects import harmless
-from deployguard.flask.libraries.reading import content_of, exception, missing_file, raising, read
 from deployguard.flask.libraries.installed import release
+from deployguard.flask.libraries.reading import content_of, exception, missing_file, raising, read
 from deployguard.formats.program_yaml import Schema, UnknownTag, documents
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.filesystem import Absent, Content
