@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deployguard.flask import dotenv
 from deployguard.flask.libraries import config as config_model
-from deployguard.flask.libraries import current
+from deployguard.flask.libraries import config_defaults, current
 from deployguard.flask.libraries.dotenv import disabled as dotenv_disabled
 from deployguard.flask.libraries.dotenv import take_file
 from deployguard.flask.libraries.effects import emit_serve, harmless, register, unseen
@@ -67,7 +67,7 @@ class Applications:
 
     def _config(self, call: Call, instance: Instance, root: Value) -> Value:
         """Flask.make_config: of the class of the program where it names one."""
-        config = config_model.made(
+        config = config_defaults.made(
             self.stack.flask, root, _env(call.run), self._default_debug(call.run)
         )
         cls = call.run.attribute_or_none(instance, "config_class") if instance.type else None
