@@ -148,7 +148,7 @@ def _attributes(call: Call, value: Value) -> tuple[tuple[str, Value], ...] | Non
             found = _inherited(value)
             return None if found is None else tuple(found.items())
         case Instance(type=None, native=native) if native is not None and not native.plain:
-            return _of_model(value, native)
+            return _of_model(call, value, native)
         case Instance(type=cls, slots=slots):
             inherited = {} if cls is None else _inherited(cls)
             if inherited is None:
@@ -166,8 +166,15 @@ def _attributes(call: Call, value: Value) -> tuple[tuple[str, Value], ...] | Non
             return None
 
 
-def _of_model(value: Instance, native: Native) -> tuple[tuple[str, Value], ...] | None:
-    """Return the attributes of an object of a library's, where it has those that were set alone."""
+# Under this name an object of a library's gives the dictionary of its upper-case attributes.
+UPPER = "<upper>"
+
+
+def _of_model(call: Call, value: Instance, native: Native) -> tuple[tuple[str, Value], ...] | None:
+    """Return the attributes of an object of a library's, where its model tells them all."""
+    found = native.attribute(call.run, value, UPPER) if native.attribute is not None else None
+    if isinstance(found, Mapped) and found.rest is None:
+        return tuple((str(name), entry) for name, entry in found.slots.items())
     if native.attribute is not None and native.name not in _PLAIN:
         return None
     names = [name for name in value.slots if _is_upper(name)]

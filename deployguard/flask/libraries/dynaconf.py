@@ -6,6 +6,7 @@ sections of the environment that is chosen, then the variables of the prefix, ea
 
 from collections.abc import Callable
 
+from deployguard.flask.libraries.config import UPPER
 from deployguard.flask.libraries.dynaconf_reading import DEFAULT_FILES, INVALID, SUFFIX, Reading
 from deployguard.flask.libraries.dynaconf_values import (
     boxed,
@@ -14,6 +15,7 @@ from deployguard.flask.libraries.dynaconf_values import (
     plain_key,
 )
 from deployguard.flask.libraries.effects import harmless
+from deployguard.flask.libraries.installed import release
 from deployguard.flask.libraries.reading import raising
 from deployguard.model.evidence import Answer, Location, Missing, Reason
 from deployguard.python import (
@@ -82,11 +84,24 @@ def _attribute(run: Interpreter, instance: Instance, name: str) -> Value | None:
         return Native(f"settings.{name}", models[name])
     if name in _UNFOLLOWED:
         return Native(f"settings.{name}", lambda call: _changed(call, instance, name))
+    if name == UPPER:
+        return _listed_attributes(run, instance)
     if name in _OWN or name.upper().endswith(SUFFIX):
         return _of_settings(run, instance, name)
     if name == "validators":
         return Instance(None, _VALIDATORS, {"<settings>": instance})
     return None if name.startswith("__") else _look(run, instance, name)
+
+
+# dir() of settings names an attribute from this release on that they do not have.
+_MISLEADING = (3, 2)
+
+
+def _listed_attributes(run: Interpreter, instance: Instance) -> Value | None:
+    version = release(run, "dynaconf")
+    if version is not None and version >= _MISLEADING:
+        raise raising(_here(run), "AttributeError", "dir() of these settings misleads")
+    return None if version is None else _copied(_here(run), instance)
 
 
 def _copied(call: Call, instance: Instance) -> Mapped:

@@ -501,7 +501,6 @@ OF_PYDANTIC = f"{PYDANTIC}class S(BaseSettings):\n  DEBUG: bool = False\n  other
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        (f"{OF_DYNACONF}app.config.from_object(s)", UNKNOWN),  # some releases fail here
         (f"{OF_DYNACONF}app.config.update(s.as_dict())", YES),
         (f"{OF_DYNACONF}app.config.from_mapping(s.to_dict())", YES),
         (f"{OF_DYNACONF}for k, v in s.items():\n  app.config[k] = v", YES),
@@ -522,6 +521,14 @@ def test_settings_of_libraries_as_app_config(source: str, expected: Answer) -> N
     variables = {"DEBUG": "1"} if library != "dynaconf" else {}
     found = debugger(f"{source}\napp.run()", {"s.toml": ALONE}, variables, library, "3.2.6")
     assert found is expected
+
+
+@pytest.mark.parametrize(("version", "expected"), [("3.1.12", YES), ("3.2.6", NO)])
+def test_settings_of_dynaconf_are_no_object_for_app_config_from_3_2_on(
+    version: str, expected: Answer
+) -> None:
+    source = f"{OF_DYNACONF}app.config.from_object(s)\napp.run()"
+    assert debugger(source, {"s.toml": ALONE}, {}, "dynaconf", version) is expected
 
 
 VALUES = st.sampled_from(
