@@ -110,6 +110,8 @@ class Interpreter:
         self.argv = Items({"items": tuple(arguments)})
         self.path = Items({"items": tuple(known(entry) for entry in search_path)})
         self.modules: dict[str, Value] = {}
+        # The libraries whose program this is, such as a server that imports an application.
+        self.hosts: frozenset[str] = frozenset()
         # What models of libraries remember of a program, each under names of its own.
         self.memory: dict[Any, Any] = {}
         self.effects: list[Effect] = []
