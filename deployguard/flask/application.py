@@ -64,6 +64,7 @@ class Setting:
     unread: Missing | None
     version: tuple[int, int] | None = None
     sites: tuple[str, ...] = ()
+    user: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ def interpreter(setting: Setting) -> Interpreter:
         arguments=(known(program.name), *words),
         search_path=setting.folders,
         terminal=program.process.terminal.value,
-        optimize=python.optimize if python is not None else 0,
+        optimize=_optimize(setting),
         version=setting.version,
         executable=python.path if python is not None else None,
     )
@@ -108,6 +109,16 @@ def interpreter(setting: Setting) -> Interpreter:
         note = Evidence(program.location, "gunicorn sets SERVER_SOFTWARE")
         run.environ.slots["SERVER_SOFTWARE"] = known("gunicorn", note)
     return run
+
+
+def _optimize(setting: Setting) -> int:
+    """Return the level of -O, or that of PYTHONOPTIMIZE (Modules/main.c)."""
+    python = setting.program.interpreter
+    level = python.optimize if python is not None else 0
+    variable = setting.environment.get("PYTHONOPTIMIZE")
+    if variable is None or not variable.value or (python and python.ignore_environment):
+        return level
+    return max(level, int(variable.value) if variable.value.isdecimal() else 1)
 
 
 # Servers and commands that import a program: what sys.modules holds of them.
@@ -135,7 +146,7 @@ def start_up(run: Interpreter, setting: Setting) -> None:
     if hidden is not None and hidden.value is None:
         run.unseen_import("sitecustomize", hidden.missing, hidden.location)
         return
-    for name in ("sitecustomize", "usercustomize"):
+    for name in ("sitecustomize", *(("usercustomize",) if setting.user else ())):
         if not _may_be_there(name, setting):
             continue
         try:

@@ -76,6 +76,8 @@ def _of_native(run: "Interpreter", value: Instance, name: str) -> Value | None:
     from deployguard.python import builtins  # noqa: PLC0415  (mutual recursion)
 
     native = value.native
+    if native is not None and name in run.patched.get(native.name, {}):
+        return _handed(run, run.patched[native.name][name], value, name)
     if native is not None and native.plain is not None and native.attribute is not None:
         # A class made of a built-in one has what it has itself before what it holds.
         own = native.attribute(run, value, name)
@@ -216,6 +218,13 @@ def _of_every_class(run: "Interpreter", cls: Class, name: str) -> Value | None:
             return known(None)
         case _:
             pass
+    metaclass = in_class(cls, METACLASS)
+    if isinstance(metaclass, Class):
+        found = in_class(metaclass, name)
+        if isinstance(found, Descriptor) and found.kind is DescriptorKind.PROPERTY:
+            return run.call(found.function, (cls,), {}, run.place)
+        if found is not None:
+            return bind(found, cls) if isinstance(found, Function) else found
     for base in linearize(cls):
         if isinstance(base, Opaque):
             return derived(f"{base.name}.{name}", base)
@@ -228,7 +237,9 @@ def _of_every_class(run: "Interpreter", cls: Class, name: str) -> Value | None:
 
 def native_attribute(run: "Interpreter", native: Native, name: str) -> Value | None:
     """Return an attribute of a modelled function or class; None where it lacks it."""
-    del run
+    if name in run.patched.get(native.name, {}):
+        replaced: Value = run.patched[native.name][name]
+        return replaced
     if name in native.members:
         return native.members[name]
     if name in {"__name__", "__qualname__"}:
@@ -251,7 +262,12 @@ def unbound(native: Native, name: str) -> Value:
     def model(call: Call) -> Value:
         if not call.arguments:
             return call.run.unseen(f"what {native.name}.{name}() does", call.location)
-        method = call.run.attribute(call.arguments[0], name, call.location)
+        first = call.arguments[0]
+        method = None
+        if isinstance(first, Instance) and native.attribute is not None:
+            # The class's own, whatever the object or the program has put in its place since.
+            method = native.attribute(call.run, first, name)
+        method = method or call.run.attribute(first, name, call.location)
         return call.run.call(method, call.arguments[1:], call.keywords, call.location, call.open)
 
     return Native(f"{native.name}.{name}", model)
@@ -316,8 +332,35 @@ def _of_parent(  # noqa: PLR0911  (one way out for each kind of base)
     return _of_every_object(first, name)
 
 
+def makes_classes(cls: Class) -> bool:
+    """Say whether a class is a metaclass."""
+    return any(isinstance(base, Native) and base.plain is type for base in linearize(cls))
+
+
+def _new_class(call: Call) -> Value:
+    """type.__new__(metaclass, name, bases, namespace)."""
+    metaclass, name, bases, namespace = call.arguments[:4]
+    if not (isinstance(name, Known) and isinstance(bases, Items) and isinstance(namespace, Mapped)):
+        return call.run.unseen("which class is made", call.location)
+    made = call.run.memory.get(("class", id(namespace.slots)))
+    if not isinstance(made, Class):
+        made = Class(str(name.value), bases.items, dict(namespace.slots), call.location)
+        for value in made.slots.values():
+            if isinstance(value, Function):
+                value.owner = made
+    made.slots[METACLASS] = metaclass
+    return made
+
+
+# Where a class keeps its metaclass, where that is one of the program's.
+METACLASS = "<metaclass>"
+_OF_TYPE = 4
+
+
 def _new(call: Call) -> Value:
     cls = call.arguments[0] if call.arguments else None
+    if isinstance(cls, Class) and makes_classes(cls) and len(call.arguments) >= _OF_TYPE:
+        return _new_class(call)
     return empty(cls) if isinstance(cls, Class) else call.run.unseen("what is made", call.location)
 
 
@@ -477,7 +520,9 @@ def assign(run: "Interpreter", value: Value, name: str, new: Value, location: Lo
         case Known() | Items() | Mapped():
             note = Evidence(location, f"no attribute {name} can be set")
             raise RaiseSignal("AttributeError", note)
-        case Native() if value.construct is not None or value.call is not None:
+        case Native() if value.construct is not None:
+            run.store(run.patched.setdefault(value.name, {}), name, new)
+        case Native() if value.call is not None:
             run.unseen(f"what setting {value.name}.{name} does", location)
         case Function() | Bound() | Coroutine() | Native() | Descriptor():
             return
