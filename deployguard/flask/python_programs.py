@@ -42,6 +42,7 @@ def judge(program: Program, files: Filesystem) -> Judged:
         unread=path.unread,
         version=path.version,
         sites=path.sites,
+        user=path.user,
     )
     candidates = [_under(replace(setting, stack=stack), path) for stack in found.stacks()]
     return agreed(candidates, found.missing())

@@ -85,6 +85,7 @@ def _setdefault(call: Call, value: Mapped) -> Value:
         trace = Evidence(call.location, f"the program sets {key.value}")
         new = default
         if value is call.run.environ and isinstance(default, Known):
+            traced(call, value, key.value, default)
             new = known(default.value, *default.trail, trace)
         call.run.store(value.slots, key.value, new)
         return new
@@ -115,8 +116,10 @@ def _update(call: Call, value: Mapped) -> Value:
 def traced(call: Call, value: Mapped, key: object, entry: Value) -> Value:
     """Remember where a variable of the environment was set in the source."""
     from deployguard.python import builtins  # noqa: PLC0415  (mutual recursion)
+    from deployguard.python.subscripts import only_texts  # noqa: PLC0415
 
     if value is call.run.environ and isinstance(entry, Known):
+        only_texts(entry, call.location)
         note = f"the program sets {key} to {builtins.shown(str(key), entry.value)}"
         return known(entry.value, *entry.trail, Evidence(call.location, note))
     return entry

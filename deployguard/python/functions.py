@@ -366,7 +366,9 @@ def _vars(call: Call) -> Value:
     if not call.arguments:
         return _locals(call)
     match call.arguments[0]:
-        case Instance(slots=slots) | Class(slots=slots):
+        case Instance() as instance:
+            return objects.attributes_of(instance)
+        case Class(slots=slots):
             return Mapped(slots, name="the attributes of an object")
         case Module(slots=slots, rest=rest):
             return Mapped(slots, rest, "the names of a module")

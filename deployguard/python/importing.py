@@ -3,10 +3,12 @@
 import ast
 from typing import TYPE_CHECKING
 
+from deployguard.model.evidence import Evidence
 from deployguard.python import (
     iteration,
     modules,
 )
+from deployguard.python.signals import RaiseSignal
 from deployguard.python.targets import scope_of
 from deployguard.python.values import (
     Items,
@@ -32,8 +34,19 @@ def import_modules(run: "Interpreter", node: ast.Import, frame: "Frame") -> None
             run.store(scope_of(frame, alias.asname), alias.asname, module)
 
 
+def _check_package(run: "Interpreter", node: ast.ImportFrom, frame: "Frame") -> None:
+    """Refuse a relative import without a package, or beyond its top (importlib._bootstrap)."""
+    package = frame.module.slots.get("__package__")
+    name = package.value if isinstance(package, Known) else None
+    if package is not None and (not name or len(str(name).split(".")) < node.level):
+        note = Evidence(run.at(node), "a relative import with no parent package")
+        raise RaiseSignal("ImportError", note)
+
+
 def import_names(run: "Interpreter", node: ast.ImportFrom, frame: "Frame") -> None:
     """Run `from a import b as c`."""
+    if node.level:
+        _check_package(run, node, frame)
     name = modules.absolute(frame.module, node.module or "", node.level)
     if name == "__future__":
         return

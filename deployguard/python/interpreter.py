@@ -110,6 +110,10 @@ class Interpreter:
         self.argv = Items({"items": tuple(arguments)})
         self.path = Items({"items": tuple(known(entry) for entry in search_path)})
         self.modules: dict[str, Value] = {}
+        # The libraries whose program this is, such as a server that imports an application.
+        self.hosts: frozenset[str] = frozenset()
+        # Attributes of modelled classes that the program has replaced, by the names of the classes.
+        self.patched: dict[str, dict[Any, Any]] = {}
         # What models of libraries remember of a program, each under names of its own.
         self.memory: dict[Any, Any] = {}
         self.effects: list[Effect] = []

@@ -13,8 +13,7 @@ SOURCE_LIMIT = 2 * 1024 * 1024
 # What every Python 3 refuses with these words, whatever its version; others may be new syntax.
 _REFUSED_BY_ALL = re.compile(
     r"Missing parentheses in call to '(print|exec)'|inconsistent use of tabs"
-    r"|leading zeros in decimal integer literals|unindent does not match"
-    r"|expected an indented block|unexpected indent"
+    r"|leading zeros in decimal integer literals"
 )
 # The first version in which `async` and `await` are no names any more.
 _KEYWORDS = (3, 7)

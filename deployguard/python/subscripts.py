@@ -159,9 +159,16 @@ def assign_item(
             return
 
 
+def only_texts(value: Known, location: Location) -> None:
+    """Refuse what is no text as the value of a variable, as os.environ does."""
+    if not isinstance(value.value, str):
+        raise RaiseSignal("TypeError", Evidence(location, "os.environ takes texts only"))
+
+
 def _traced(owner: Mapped, key: object, value: Value, location: Location) -> Value:
     """Remember where a variable of the environment was set in the source."""
     if owner.name == builtins.ENVIRON and isinstance(value, Known):
+        only_texts(value, location)
         note = f"the program sets {key} to {builtins.shown(str(key), value.value)}"
         return known(value.value, *value.trail, Evidence(location, note))
     return value

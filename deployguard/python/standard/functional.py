@@ -103,7 +103,9 @@ def _key(call: Call) -> Any | None:  # noqa: ANN401  (a key of a dictionary)
         return None
     parts: list[Any] = []
     for name, value in (*enumerate(call.arguments), *call.keywords.items()):
-        parts.append((name, value.value if isinstance(value, Known) else id(value)))
+        if not isinstance(value, Known):
+            return None
+        parts.append((name, type(value.value), value.value))
     return tuple(parts)
 
 

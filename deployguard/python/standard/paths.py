@@ -58,13 +58,18 @@ def attribute(run: "Interpreter", value: Known, name: str) -> Value | None:
     if model is not None:
         return Native(f"Path.{name}", lambda call: model(call, value))
     if name in _HARMLESS:
-        return Native(f"Path.{name}", lambda _call: known(None))
+        return Native(f"Path.{name}", _perhaps)
     if name == "__class__":
         return _PATH
     del run
     if name in {"stat", "lstat", "owner", "group", "samefile", "readlink"}:
         return Native(f"Path.{name}", lambda call: cannot(call, name))
     return None
+
+
+def _perhaps(call: Call) -> Value:
+    call.run.doubts += 1
+    return known(None)
 
 
 def _made(call: Call) -> Value:

@@ -98,6 +98,8 @@ def _writer(call: Call, path: str, mode: str) -> Value:
         start = known(before.data) if isinstance(before, Content) else known(b"")
         if isinstance(before, Unread):
             start = Opaque((before.missing,), place, harmless=True)
+    # The folder may not be there, or not be writable.
+    call.run.doubts += 1
     stream = Instance(None, FILE, {"<path>": known(place), "<text>": start, "name": known(path)})
     _keep(call, stream)
     return stream

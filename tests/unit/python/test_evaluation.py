@@ -229,7 +229,7 @@ def test_a_handler_of_an_exception_that_may_be_raised_may_run() -> None:
         "import os\nos.rename('a', 'b')",
         "setattr(os, os.environ['HIDDEN'], 1)",
         "import asyncio\nasyncio.run(asyncio.start_server(note))",
-        "class M(type): pass\nclass A(metaclass=M): pass",
+        "class M(type):\n  def __call__(c): return 1\nclass A(metaclass=M): pass",
         "import unknown_library\nunknown_library.start()",
     ],
 )
