@@ -35,8 +35,9 @@ def judge(
 
 
 def _counts(program: Program, judged: Judged) -> bool:
-    """Say whether a program is spoken of: one that is waited for only where it would not end."""
-    return program.lasting or judged.facts.dev_server.answer is Answer.YES
+    """Say whether a program is spoken of: one that is waited for may serve all the same."""
+    facts = judged.facts
+    return program.lasting or Answer.YES in {facts.dev_server.answer, facts.debugger.answer}
 
 
 def _on_every_way(found: Sequence[tuple[Program, Judged]]) -> frozenset[str]:

@@ -49,8 +49,8 @@ class Start:
 
     It sees `files`; None: those that its starter sees. `certain` is false where it starts only
     under a condition that cannot be told, and `missing` names the condition; `choices`, where they
-    are known, are the ways on which it does start. `awaited` says that what it prints is waited
-    for, so that it is written to end.
+    are known, are the ways on which it does start. `awaited` says that its starter goes on once it
+    has ended, so that it is written to end.
     """
 
     process: Process
