@@ -72,9 +72,7 @@ class Told:
     @property
     def settled(self) -> bool:
         """Say whether nothing of it is left open."""
-        values = [
-            value for one in self.begun for value in (one.cwd, *one.variables, *one.words)
-        ]
+        values = [value for one in self.begun for value in (one.cwd, *one.variables, *one.words)]
         certain = all(one.certain for one in self.begun)
         return certain and not self.is_open and None not in values
 
@@ -153,9 +151,7 @@ def outcome(
     )
 
 
-def told(
-    kind: Kind | None, text: str, files: Mapping[str, str], env: Mapping[str, str]
-) -> Told:
+def told(kind: Kind | None, text: str, files: Mapping[str, str], env: Mapping[str, str]) -> Told:
     """Return what the evaluator says is started."""
     found = outcome(kind, text, files, env)
     begun: list[Begun] = []
@@ -164,7 +160,7 @@ def told(
         first = start.process.args[0].value
         if first != "flask":
             # What another program starts is not its business here.
-            is_open = is_open or first not in {"absent"}
+            is_open = is_open or first != "absent"
             continue
         values: list[str | None] = []
         for name in VARIABLES:

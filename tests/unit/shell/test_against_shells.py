@@ -98,7 +98,7 @@ def simple(deep: int) -> st.SearchStrategy[str]:
         st.builds("{}={} flask {}".format, NAMES, words(deep), several),
         st.builds("{} | {}".format, printing(deep), st.sampled_from(
             ["cat", "sort", "head -n 1", "xargs flask run", "xargs", "sed 's/a/c/'", "tr a z",
-             "while read -r line; do flask \"$line\"; done", "xargs -n1 flask one",
+             'while read -r line; do flask "$line"; done', "xargs -n1 flask one",
              "xargs -I{} flask '<{}>'", "grep a", "tail -n 1", "cut -d= -f2", "tee copy"]
         )),
     )  # fmt: skip
@@ -131,7 +131,7 @@ def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds("{} && {} || {}".format, CONDITIONS, inner, inner),
         st.builds("{} && {}".format, CONDITIONS, inner),
         st.builds("{} || {}".format, CONDITIONS, inner),
-        st.builds("for w in {}; do\n{}\nflask loop \"$w\"\ndone".format,
+        st.builds('for w in {}; do\n{}\nflask loop "$w"\ndone'.format,
                   st.lists(words(), max_size=3).map(" ".join), body),
         st.builds('for w; do {}\nflask arg "$w"; done'.format, inner),
         st.builds("case {} in\n{}) {} ;;\n{}|{}) {} ;;\n*) {} ;;\nesac".format, words(), PATTERNS.filter(bool),
@@ -140,12 +140,12 @@ def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds("{{ {}\n}}".format, body),
         st.builds("f() {{\n{}\n}}\nf {}".format, body, st.lists(words(), max_size=2).map(" ".join)),
         st.builds("f() {{\nlocal A={}\n{}\n}}\nf; flask after".format, words(), body),
-        st.builds("while read -r line; do\n{}\nflask \"$line\"\ndone < {}".format, inner,
+        st.builds('while read -r line; do\n{}\nflask "$line"\ndone < {}'.format, inner,
                   st.sampled_from(["list", "settings"])),
         st.builds("n=0; while [ $n -lt {} ]; do n=$((n+1))\n{}\ndone".format, st.integers(0, 3), inner),
         st.builds("{}; break; done".format, st.builds("while {}; do {}".format, CONDITIONS, inner)),
-        st.builds("cat <<END | while read -r l; do flask \"$l\"; done\nx {}\nEND".format, PARAMETERS),
-        st.builds("{} > out; while read -r l; do flask \"$l\"; done < out".format, inner),
+        st.builds('cat <<END | while read -r l; do flask "$l"; done\nx {}\nEND'.format, PARAMETERS),
+        st.builds('{} > out; while read -r l; do flask "$l"; done < out'.format, inner),
         st.builds("{} >> settings; cat settings | xargs flask".format,
                   printing(1).filter(lambda text: "settings" not in text)),
         st.builds("{} &\nwait".format, inner),
@@ -158,7 +158,7 @@ LEAVES = st.one_of(
     st.builds("{}={}".format, NAMES, words()),
     st.builds("export {}={}".format, NAMES, words()),
     st.builds("export {}".format, NAMES),
-    st.builds("readonly R={}; flask \"$R\"".format, words()),
+    st.builds('readonly R={}; flask "$R"'.format, words()),
     st.builds("unset {}".format, NAMES),
     st.builds("set -- {}".format, st.lists(words(), max_size=3).map(" ".join)),
     st.builds("IFS={}".format, TEXTS.map(quoted)),
@@ -170,10 +170,10 @@ LEAVES = st.one_of(
          "export $(cat settings | xargs)", "export $(grep -v '^#' settings | xargs)",
          "echo FLASK_DEBUG=1 >> settings", "sed -i 's/file/edited/' settings", "cp settings copy",
          ". ./copy", "rm -f settings", "mkdir -p new/deep; cd new/deep", "trap 'flask bye' EXIT",
-         "mv list settings", "ln -s settings linked; . ./linked", "flask \"$PWD\"", "flask $*",
+         "mv list settings", "ln -s settings linked; . ./linked", 'flask "$PWD"', "flask $*",
          'flask "$@"', 'flask "$*"', "while getopts ab:c o -a -b x -c y; do flask $o $OPTARG; done",
          "command flask plain", "A=1 B=2", "A=$B B=$A", "flask ${A:?}", "echo hi > new.txt; cat new.txt | xargs flask",
-         ": ${C:=default}; flask $C", "env B=set flask inner", "nothing-there", "flask \"${A%% *}\" \"${A##* }\""]
+         ": ${C:=default}; flask $C", "env B=set flask inner", "nothing-there", 'flask "${A%% *}" "${A##* }"']
     ),
 )  # fmt: skip
 SCRIPTS = block(st.recursive(LEAVES, compound, max_leaves=6))
@@ -182,15 +182,15 @@ OF_BASH = st.one_of(
     LEAVES,
     st.sampled_from(
         ['args=(a "b c"); args+=(d); flask "${args[@]}"', 'flask "${A/x/z}" "${A//[xy]/_}"',
-         'flask "${A^^}" "${MODE^}" "${A:1}" "${A:0:1}" "${A: -1}"', 'flask {a,b}{1..3}',
-         '[[ $A == x* ]] && flask globbed', '[[ $MODE =~ ^i.*e$ ]] && flask matched',
+         'flask "${A^^}" "${MODE^}" "${A:1}" "${A:0:1}" "${A: -1}"', "flask {a,b}{1..3}",
+         "[[ $A == x* ]] && flask globbed", "[[ $MODE =~ ^i.*e$ ]] && flask matched",
          'flask "${@:2}" "${@:1:1}" "${#@}"', "source settings; flask $MODE", "((n++)); flask $n",
-         'declare -x B=9', "declare B=8; flask $B", "for ((i=0; i<3; i++)); do flask $i; done",
+         "declare -x B=9", "declare B=8; flask $B", "for ((i=0; i<3; i++)); do flask $i; done",
          "export -n A", 'name=MODE; flask "${!name}"', "let n=n+2; flask $n", "A+=more",
-         "read -r first rest <<< \"$A\"; flask \"$first\" \"$rest\"", "flask $'a\\tb'",
-         "mapfile -t lines < list; flask \"${lines[@]}\"", "shopt -s nullglob; flask no*match",
-         "set -o pipefail; false | true || flask failed", "flask \"${args[1]}\" \"${#args[@]}\"",
-         "f() { local x=$1; shift; flask \"$x\" \"$@\"; }; f a b", "flask ${A,,} ${A@Q}",
+         'read -r first rest <<< "$A"; flask "$first" "$rest"', "flask $'a\\tb'",
+         'mapfile -t lines < list; flask "${lines[@]}"', "shopt -s nullglob; flask no*match",
+         "set -o pipefail; false | true || flask failed", 'flask "${args[1]}" "${#args[@]}"',
+         'f() { local x=$1; shift; flask "$x" "$@"; }; f a b', "flask ${A,,} ${A@Q}",
          "cat <(flask beside); flask then", "case $A in x*) flask one ;;& *y) flask two ;; esac",
          "case $A in x*) flask one ;& zz) flask two ;; esac", "flask 2>&1 | cat", "flask &> out"]
     ),
