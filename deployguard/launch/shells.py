@@ -183,8 +183,23 @@ def _shell(name: str, process: Process, files: Filesystem) -> "Shell | Missing":
     if not real:
         at = files.stat("/bin/sh")
         real = at.path if isinstance(at, Stat) else ""
-    kind = _KINDS.get(posixpath.basename(real))
+    kind = _KINDS.get(posixpath.basename(real)) or _twin(real, files)
     return Shell(name, None if kind is None else Kind(kind), posix=True)
+
+
+def _twin(path: str, files: Filesystem) -> str | None:
+    """Return the kind of a shell that is no link, but the same file as one under its own name.
+
+    dash comes first: where a distribution has it, it is sh.
+    """
+    own = files.read(path) if path else Absent(path)
+    if not isinstance(own, Content):
+        return None
+    for name in ("dash", "bash", "busybox"):
+        other = files.read(f"/bin/{name}")
+        if isinstance(other, Content) and other.data == own.data:
+            return _KINDS[name]
+    return None
 
 
 def script(

@@ -43,6 +43,7 @@ from deployguard.shell.syntax import (
 _LONGEST = 256 * 1024
 _DEEPEST = 40
 _ATTEMPTS = 100_000
+_LETTERS = 16
 _BLANKS = " \t"
 _ENDS = " \t\n|&;<>()"
 _RESERVED = re.compile(
@@ -151,9 +152,10 @@ class _Parser:
             for closer in closers
         )
 
-    def deepen(self) -> None:
+    def deepen(self, letters: int = 0) -> None:
+        """Go one level down; what was looked through to get there counts as well."""
         self.depth += 1
-        self.attempts[0] -= 1
+        self.attempts[0] -= 1 + letters // _LETTERS
         if self.depth > _DEEPEST or self.attempts[0] < 0:
             raise _NotUnderstoodError
 
@@ -674,10 +676,11 @@ class _Parser:
                 if not self.text.startswith(closing, at):
                     break
                 inner = _Parser(self.text[start:at], line, self)
-                inner.deepen()
+                inner.deepen(at - start)
                 self.at = at + len(closing)
                 return Word(inner.double_quoted(None), line)
             open_brackets += (letter == "(") - (letter == ")")
+        self.attempts[0] -= (len(self.text) - start) // _LETTERS
         raise _NotUnderstoodError
 
     def backquoted(self, *, quoted: bool) -> Substitution:

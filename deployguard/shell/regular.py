@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 _DEEPEST = 30
 _MOST_STATES = 2_000
-_MOST_WORK = 2_000_000
+_MOST_WORK = 200_000
 _CLASSES: dict[str, Callable[[str], bool]] = {
     "alpha": str.isalpha,
     "digit": str.isdigit,

@@ -19,7 +19,7 @@ from deployguard.shell.state import (
     Ways,
 )
 
-_MOST = 16
+_MOST = 12
 Trace = tuple[Start | Unseen, ...]
 
 
@@ -56,14 +56,18 @@ def parted(run: Run, state: State, line: int) -> tuple[State | None, State | Non
 def joined(run: Run, states: Iterable[State]) -> Ways:
     """Return the ways that still differ, no more than a few."""
     ways = [state for state in states if not _abandoned(state)]
-    while (pair := _siblings(ways)) is not None:
+    if len(ways) < 2:  # noqa: PLR2004  (one has nothing to join)
+        return tuple(ways)
+    keys = [key(state) for state in ways]
+    while (pair := _siblings(ways, keys)) is not None:
         one, other = pair
         ways[one] = _merged(run, ways[one], ways[other])
-        del ways[other]
+        del ways[other], keys[other]
     while len(ways) > _MOST:
-        one, other = _closest(ways)
+        one, other = _closest(ways, keys)
         ways[one] = blurred(run, ways[one], ways[other])
-        del ways[other]
+        keys[one] = key(ways[one])
+        del ways[other], keys[other]
     return tuple(ways)
 
 
@@ -78,11 +82,8 @@ def _abandoned(state: State) -> bool:
     )
 
 
-def _siblings(ways: Sequence[State]) -> tuple[int, int] | None:
+def _siblings(ways: Sequence[State], keys: Sequence[object]) -> tuple[int, int] | None:
     """Return two ways that parted last of all, and left everything alike."""
-    if len(ways) < 2:  # noqa: PLR2004  (a pair)
-        return None
-    keys = [key(state) for state in ways]
     for one, other in combinations(range(len(ways)), 2):
         left, right = ways[one].forks, ways[other].forks
         if (
@@ -95,9 +96,8 @@ def _siblings(ways: Sequence[State]) -> tuple[int, int] | None:
     return None
 
 
-def _closest(ways: Sequence[State]) -> tuple[int, int]:
+def _closest(ways: Sequence[State], keys: Sequence[object]) -> tuple[int, int]:
     """Return the two ways that parted last, of those that are most alike."""
-    keys = [key(state) for state in ways]
     return max(
         combinations(range(len(ways)), 2),
         key=lambda pair: (
