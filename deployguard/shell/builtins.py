@@ -52,6 +52,20 @@ def _once(step: Step) -> Builtin:
     return builtin
 
 
+def _listing(step: Step) -> Builtin:
+    """Return a builtin that without operands prints what there is, which is not followed."""
+
+    def builtin(run: Run, words: tuple[Word, ...], line: int, state: State) -> Ways:
+        after = step(run, words, line, state)
+        if all((word.value or "").startswith("-") for word in words[1:]):
+            name = words[0].value
+            missing = (run.missing(f"what {name} prints", line, Reason.COMMAND),)
+            after = written(after, Traced(None, run.at(line), missing=missing))
+        return (after,)
+
+    return builtin
+
+
 def _only(*kinds: Kind) -> Callable[[Builtin], Builtin]:
     """Return a builtin that only some shells have; others do not find the command."""
 
@@ -359,14 +373,14 @@ BUILTINS: Mapping[str, Builtin] = {
     "printf": _once(printing.printf),
     "cd": _once(_changed_folder),
     "chdir": _only(Kind.DASH, Kind.BUSYBOX)(_once(_changed_folder)),
-    "export": _once(variables.exported),
-    "readonly": _once(variables.fixed),
-    "declare": _only(Kind.BASH)(_once(variables.declared)),
-    "typeset": _only(Kind.BASH)(_once(variables.declared)),
+    "export": _listing(variables.exported),
+    "readonly": _listing(variables.fixed),
+    "declare": _only(Kind.BASH)(_listing(variables.declared)),
+    "typeset": _only(Kind.BASH)(_listing(variables.declared)),
     "local": _once(variables.local),
     "unset": _once(variables.unset_names),
-    "set": _once(variables.set_options),
-    "shopt": _only(Kind.BASH)(_once(variables.shell_options)),
+    "set": _listing(variables.set_options),
+    "shopt": _only(Kind.BASH)(_listing(variables.shell_options)),
     "getopts": _once(variables.next_option),
     "read": _once(variables.read_line),
     "mapfile": _only(Kind.BASH)(_once(variables.read_lines)),
@@ -386,19 +400,19 @@ BUILTINS: Mapping[str, Builtin] = {
     "command": _command,
     "builtin": _only(Kind.BASH)(_command),
     "type": _once(_located),
-    "hash": _once(_located),
+    "hash": _listing(_located),
     "which": _which,
-    "trap": _once(_trap),
-    "alias": _once(_alias),
+    "trap": _listing(_trap),
+    "alias": _listing(_alias),
     "unalias": _once(_succeed),
     "wait": _once(_waited),
-    "umask": _once(_succeed),
-    "ulimit": _once(_succeed),
-    "jobs": _once(_succeed),
-    "fg": _once(_succeed),
+    "umask": _listing(_succeed),
+    "ulimit": _listing(_succeed),
+    "jobs": _listing(_succeed),
+    "fg": _listing(_succeed),
     "bg": _once(_succeed),
     "disown": _only(Kind.BASH)(_once(_succeed)),
-    "times": _once(_succeed),
+    "times": _listing(_succeed),
     "pushd": _only(Kind.BASH)(_refuse),
     "popd": _only(Kind.BASH)(_refuse),
     "enable": _only(Kind.BASH)(_refuse),

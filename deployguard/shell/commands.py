@@ -6,14 +6,13 @@ from dataclasses import replace
 
 from deployguard.effective import search
 from deployguard.model.evidence import Evidence, Missing, Reason, Traced
-from deployguard.model.filesystem import Absent, Content, Stat, Unread
+from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Start, Word
 from deployguard.shell import syntax
 from deployguard.shell.conditions import Outlook, decide
-from deployguard.shell.expansion import Expander
 from deployguard.shell.fields import Field
 from deployguard.shell.parsing import parse
-from deployguard.shell.redirections import decoded, place, redirected
+from deployguard.shell.redirections import decoded, place, redirected, wrote
 from deployguard.shell.run import Run, UnclearError
 from deployguard.shell.state import (
     FAILURE,
@@ -30,12 +29,11 @@ from deployguard.shell.state import (
     restored,
     written,
 )
+from deployguard.shell.substitution import expander
 from deployguard.shell.utilities.accounts import user_number
-from deployguard.shell.ways import blurred, forked, joined
+from deployguard.shell.ways import forked, joined
 
 NOT_FOUND = Status(127)
-# What bash makes of <(...): a descriptor's path, whose number is of no account here.
-_PROCESS_FILE = "/dev/fd/63"
 # Their arguments of the form NAME=VALUE are expanded as assignments are (POSIX.1-2024 XCU 2.9.1.1).
 DECLARING = frozenset({"export", "readonly", "local", "declare", "typeset"})
 # An assignment before one of these stays (POSIX special builtins).
@@ -52,19 +50,13 @@ _ELF = b"\x7fELF"
 _RUNNING = ("python", "pypy", "sh", "bash", "dash", "ash", "env", "busybox")
 
 
-def expander(run: Run) -> Expander:
-    """Return the expander of a run."""
-    return Expander(run, substitute)
-
-
 def simple(run: Run, command: syntax.Simple, state: State) -> Ways:
     """Run assignments, or a command with its words."""
     if not command.words:
-        before = state
         state = replace(state, status=SUCCESS)
         for assignment in command.assignments:
             state = assigned(run, assignment, state)
-        return _redirected_alone(run, command, replace(state, trace=before.trace))
+        return _redirected_alone(run, command, state)
     words, state = _words(run, command, state)
     if not words:
         return _redirected_alone(run, command, replace(state, status=SUCCESS))
@@ -82,6 +74,8 @@ def simple(run: Run, command: syntax.Simple, state: State) -> Ways:
     def body(inner: State) -> Ways:
         return called(run, name, words, command, inner)
 
+    if name == "exec" and len(words) == 1 and name not in state.functions:
+        return _kept(run, command, state)
     ways = redirected(run, expander(run), command.redirects, state, body)
     if not names:
         return ways
@@ -95,6 +89,37 @@ def simple(run: Run, command: syntax.Simple, state: State) -> Ways:
     if name == "exec":
         return ways
     return tuple(restored(way, kept, names) for way in ways)
+
+
+def _kept(run: Run, command: syntax.Simple, state: State) -> Ways:
+    """Apply the redirections of an `exec` without a command, which stay."""
+    inner: list[State] = []
+
+    def body(entered: State) -> Ways:
+        inner.append(entered)
+        return (replace(entered, status=SUCCESS),)
+
+    ways = redirected(run, expander(run), command.redirects, state, body)
+    if not inner:
+        # A redirection that fails ends the shell.
+        return tuple(replace(way, flow=Flow.EXIT) for way in ways)
+    printed = next(
+        (
+            one
+            for one in command.redirects
+            if one.operator[0] in ">&" and one.descriptor in {None, 1}
+        ),
+        None,
+    )
+    found = replace(ways[0], stdin=inner[0].stdin)
+    if printed is None or printed.operator == ">&":
+        return (found,)
+    entry, found = expander(run).text(printed.target, found)
+    if entry.value is not None and not entry.value.startswith("/dev/"):
+        missing = (run.missing(f"what the script writes to {entry.value}", command.line),)
+        unseen: Traced[str | None] = Traced(None, run.at(command.line), missing=missing)
+        found = wrote(found, place(entry.value, found), unseen, append=True)
+    return (replace(found, output=None),)
 
 
 def _set_again(state: State, way: State, names: Sequence[str]) -> State:
@@ -116,12 +141,10 @@ def _words(run: Run, command: syntax.Simple, state: State) -> tuple[tuple[Word, 
     fields: list[Field] = []
     for word in plain:
         if declaring and _is_assignment(word):
-            entry, state = expander(run).text(word, state, assigned=True)
-            name, equals, _ = entry.known.partition("=")
-            if entry.value is None and equals:
-                # The name is seen: what is missing is the value's alone.
-                entry = replace(entry, value=f"{name}=")
-            fields.append(entry)
+            name, value = _named(word)
+            entry, state = expander(run).text(value, state, assigned=True)
+            # The name is seen: what may be missing is the value's alone.
+            fields.append(replace(entry, value=f"{name}={entry.value or ''}"))
         else:
             found, state = expander(run).fields((word,), state)
             fields += found
@@ -138,6 +161,15 @@ def _is_assignment(word: syntax.Word) -> bool:
         return False
     name, equals, _ = first.text.partition("=")
     return bool(equals) and name.rstrip("+").replace("_", "a").isalnum()
+
+
+def _named(word: syntax.Word) -> tuple[str, syntax.Word]:
+    """Split a word of the form NAME=VALUE."""
+    first, *rest = word.parts
+    text = first.text if isinstance(first, syntax.Literal) else ""
+    name, _, value = text.partition("=")
+    begin = (syntax.Literal(value, quoted=False),) if value else ()
+    return name, syntax.Word((*begin, *rest), word.line)
 
 
 def _declared(
@@ -359,82 +391,6 @@ def _read_through(way: State, outer: State, words: tuple[Word, ...], run: Run) -
     return way
 
 
-def substitute(
-    run: Run, part: syntax.Substitution, state: State
-) -> tuple[Traced[str | None], State]:
-    """Run a command substitution: its value is what is written, where that is known."""
-    here = run.location
-    if part.process:
-        # A path is handed over, while the body runs beside.
-        beside = replace(state, output=Traced("", here), background=True, trap=None, tested=True)
-        ways = run.body(run, part.body, beside)
-        return Traced(_PROCESS_FILE, here), _one(run, state, ways)
-    inner = replace(
-        state, output=Traced("", here), tested=True, awaited=True, trap=None, status=SUCCESS
-    )
-    quick = _quick(part, state, run)
-    ways = quick if quick is not None else run.body(run, part.body, inner)
-    missing = (Missing(Reason.SCRIPT, f"what a command substitution gives ({here.file})"),)
-    lost_way = next((way for way in ways if way.flow is Flow.LOST), None)
-    after = _one(run, state, ways)
-    outputs = {
-        way.output.value if way.output is not None and not way.unordered else None for way in ways
-    }
-    if lost_way is not None:
-        unseen = lost_way.trace[-1]
-        named = unseen.missing if not isinstance(unseen, Start) else missing[0]
-        unsure = named if isinstance(named, Missing) else missing[0]
-        after = replace(after, trace=state.trace, files=replace(after.files, doubt=unsure))
-        return Traced(None, here, missing=(unsure,)), replace(after, status=Status(None, unsure))
-    if len(outputs) == 1 and (value := outputs.pop()) is not None:
-        return Traced(value.replace("\0", "").rstrip("\n"), here), after
-    named_by = [
-        name
-        for way in ways
-        for name in (*(way.output.missing if way.output else ()),
-                     *(fork.missing for fork in way.forks[len(state.forks) :]))
-    ]  # fmt: skip
-    return Traced(None, here, missing=tuple(named_by[:1]) or missing), after
-
-
-def _quick(part: syntax.Substitution, state: State, run: Run) -> Ways | None:
-    """Read the file of `$(<file)`, which names no command (bash)."""
-    match part.body.statements:
-        case (syntax.Simple(words=(), assignments=(), redirects=(redirect,)) as command,) if (
-            redirect.operator == "<" and run.shell.kind is Kind.BASH
-        ):
-
-            def body(inner: State) -> Ways:
-                given = inner.stdin or Traced("", run.at(command.line))
-                return (replace(inner, output=given, status=SUCCESS),)
-
-            entered = replace(state, output=Traced("", run.location))
-            return redirected(run, expander(run), command.redirects, entered, body)
-        case _:
-            return None
-
-
-def _one(run: Run, outer: State, ways: Ways) -> State:
-    """Return the state after a substitution, in which it left files, a status and what it began."""
-    after = [
-        replace(
-            outer,
-            files=way.files,
-            status=way.status,
-            trace=way.trace,
-            forks=way.forks,
-            stdin=way.stdin,
-        )
-        for way in ways
-    ]
-    if not after:
-        return replace(outer, status=FAILURE)
-    merged = after[0]
-    for way in after[1:]:
-        merged = blurred(run, merged, way)
-    return replace(merged, forks=outer.forks if len(after) > 1 else merged.forks, flow=outer.flow)
-
-
 def asked(
     run: Run, words: Sequence[str | None], missing: Missing | None, line: int, state: State
 ) -> Status:
@@ -496,6 +452,3 @@ def either_shell(
             *(replace(way, forks=(*second.forks, *way.forks[len(state.forks) :])) for way in no),
         ),
     )
-
-
-__all__ = ["Stat", "called", "expander", "simple"]

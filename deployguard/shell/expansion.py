@@ -25,6 +25,8 @@ from deployguard.shell.utilities import accounts
 
 _MOST_FIELDS = 4_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+# Operators that dash does not know.
+_OF_OTHERS = re.compile(r"\+\+|--|\*\*|,")
 _DEFAULTS = frozenset({"-", ":-", "=", ":=", "+", ":+", "?", ":?"})
 
 Substitute = Callable[[Run, Substitution, State], tuple[Traced[str | None], State]]
@@ -165,6 +167,9 @@ class Expander:
         location = self.run.at(expression.line)
         if entry.value is None:
             return entry.traced(), state
+        if _OF_OTHERS.search(entry.value) and not self.run.shell.among(Kind.BASH, Kind.BUSYBOX):
+            what = f"what (({entry.value[:80]})) gives in this shell"
+            raise self.run.unclear(what, expression.line)
         unseen: list[Missing] = []
 
         def variable(name: str) -> str | None:
@@ -236,14 +241,12 @@ class Expander:
 
     def _refused_by_dash(self, part: Parameter, state: State, *others: Kind) -> None:
         """End the shell at an expansion that it does not know ("Bad substitution")."""
-        match self.run.shell.among(Kind.BASH, *others):
-            case True:
-                return
-            case False:
-                raise LeftError(replace(state, flow=Flow.EXIT, status=Status(2)))
-            case None:
-                what = f"what ${{{part.name}{part.operator}}} gives in this shell"
-                raise self.run.unclear(what, part.argument.line)
+        if self.run.shell.kind in {Kind.BASH, *others}:
+            return
+        if self.run.shell.kind is Kind.DASH:
+            raise LeftError(replace(state, flow=Flow.EXIT, status=Status(2)))
+        what = f"what ${{{part.name}{part.operator}}} gives in this shell"
+        raise self.run.unclear(what, part.argument.line)
 
     def _elements(self, part: Parameter, state: State) -> tuple[list[Piece], State]:
         """Expand all elements of an array, which is no other than the words of a script."""
@@ -340,9 +343,10 @@ class Expander:
         joint = DEFAULT_SPLITTING if splitting is None else splitting.value
         unseen = () if splitting is None else splitting.missing
         between = Piece(None, quoted=True, ends=True)
-        if part.name == "*":
+        # Where nothing is split bash puts blanks between $@, the others the first letter of IFS.
+        if part.name == "*" or self.run.shell.kind is not Kind.BASH:
             between = Piece(None if joint is None else joint[:1], quoted=True, missing=unseen,
-                            ends=not part.quoted)  # fmt: skip
+                            ends=not (part.quoted and part.name == "*"))  # fmt: skip
         found: list[Piece] = []
         for index, word in enumerate(words):
             if index:
@@ -408,10 +412,15 @@ class Expander:
     def _argument(self, part: Parameter, state: State) -> tuple[list[Piece], State]:
         """Return the argument of an expansion; outside quotes its plain text is split too."""
         pieces, state = self._pieces(part.argument, state)
-        return [
+        return self._nothing(part) + [
             piece if piece.quoted or piece.ends else replace(piece, split=not part.quoted)
             for piece in pieces
         ], state
+
+    @staticmethod
+    def _nothing(part: Parameter) -> list[Piece]:
+        """Return what is left of an empty expansion: within quotes an empty word."""
+        return [Piece("", quoted=True)] if part.quoted else []
 
     def _conditional(
         self, part: Parameter, value: Traced[str | None] | None, state: State
@@ -423,7 +432,7 @@ class Expander:
         unset = value is None or (part.operator[0] == ":" and value.value == "")
         match part.operator[-1]:
             case "+":
-                return ([], state) if unset else self._argument(part, state)
+                return (self._nothing(part), state) if unset else self._argument(part, state)
             case "?" if unset:
                 raise LeftError(replace(state, flow=Flow.EXIT, status=Status(self._failure())))
             case "=" if unset:

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.shell import syntax
-from deployguard.shell.commands import expander
 from deployguard.shell.run import Run
 from deployguard.shell.state import SUCCESS, Flow, State, Ways, assign
+from deployguard.shell.substitution import expander
 from deployguard.shell.ways import blurred, forked, item_key, joined, key, lost, parted
 
 _MOST_ROUNDS = 1_000

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 from deployguard.model.evidence import Missing, Reason
 from deployguard.shell import syntax
-from deployguard.shell.commands import asked, expander
+from deployguard.shell.commands import asked
 from deployguard.shell.fields import Field
 from deployguard.shell.patterns import matches
 from deployguard.shell.regular import NotRegularError, Regular
 from deployguard.shell.run import Run
 from deployguard.shell.state import FAILURE, SUCCESS, Flow, Kind, State, Status, Ways
+from deployguard.shell.substitution import expander
 from deployguard.shell.ways import forked, joined
 
 _NOT_FOUND = Status(127)

@@ -7,12 +7,10 @@ The grammar is POSIX.1-2017 XCU 2.10 with bash's `[[`, `((`, `function`, here st
 """
 
 import re
-from bisect import bisect_right
 
+from deployguard.shell.reading import BLANKS, DEEPEST, ENDS, NotUnderstoodError, Reader, fused
 from deployguard.shell.syntax import (
     AndOr,
-    AnsiQuoted,
-    Arithmetic,
     Array,
     Assignment,
     Background,
@@ -26,7 +24,6 @@ from deployguard.shell.syntax import (
     Join,
     Literal,
     Loop,
-    Parameter,
     Part,
     Pipeline,
     Redirect,
@@ -34,33 +31,16 @@ from deployguard.shell.syntax import (
     Script,
     Simple,
     Statement,
-    Substitution,
     Test,
     Unclear,
     Word,
 )
 
 _LONGEST = 256 * 1024
-_DEEPEST = 40
-_ATTEMPTS = 100_000
-_LETTERS = 16
-_BLANKS = " \t"
-_ENDS = " \t\n|&;<>()"
-_RESERVED = re.compile(
-    r"(?:if|then|elif|else|fi|do|done|case|esac|while|until|for|in|function|select|coproc"
-    r"|[{}!]|\[\[|\]\])(?=[ \t\n|&;<>()]|\Z)"
-)
-_PARAMETER = re.compile(r"!?[A-Za-z_][A-Za-z0-9_]*(?:\[(?:[@*]|[0-9]{1,4})\])?|[0-9]+|[@*#?$!-]")
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^]\n]*\])?(\+?)=")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DESCRIPTOR = re.compile(r"([0-9]{1,3})(?=[<>])")
 _REDIRECT = re.compile(r"&>>|&>|<<<|<<-|<<|<>|<&|>>|>&|>\||<|>")
-_OPERATOR = re.compile(r":[-=?+]|[-=?+]|##|#|%%|%|//|/|\^\^|\^|,,|,|:")
 _CLOSERS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
-
-
-class _NotUnderstoodError(Exception):
-    """The text is no shell, or a part of the language that is not read."""
 
 
 def parse(text: str) -> Script:
@@ -71,25 +51,12 @@ def parse(text: str) -> Script:
     return _Parser(text, 1).script()
 
 
-class _Parser:
-    """A recursive descent over one text; `first` is the line it begins on.
-
-    `attempts` is shared with the parsers of nested texts: what may be read in two ways is tried
-    in both, and the tries must not multiply.
-    """
-
-    def __init__(self, text: str, first: int, outer: "_Parser | None" = None) -> None:
-        self.text = text
-        self.at = 0
-        self.first = first
-        self.depth: int = outer.depth + 1 if outer else 0
-        self.attempts: list[int] = outer.attempts if outer else [_ATTEMPTS]
-        self.lines = [index for index, letter in enumerate(text) if letter == "\n"]
-        self.after: dict[int, int] = {}  # newline before here documents -> first letter after them
+class _Parser(Reader):
+    """A recursive descent over one text."""
 
     def script(self) -> Script:
         done: list[Statement] = []
-        if len(self.text) > _LONGEST or self.depth > _DEEPEST:
+        if len(self.text) > _LONGEST or self.depth > DEEPEST:
             return Script((), self.first)
         while True:
             line = self.line()
@@ -99,11 +66,8 @@ class _Parser:
                     return Script(tuple(done))
                 line = self.line()
                 done += self.complete_line()
-            except (_NotUnderstoodError, RecursionError):
+            except (NotUnderstoodError, RecursionError):
                 return Script(tuple(done), line)
-
-    def line(self) -> int:
-        return self.first + bisect_right(self.lines, self.at - 1)
 
     def complete_line(self) -> list[Statement]:
         """Read statements up to the end of the line, as a shell does before it runs them."""
@@ -122,7 +86,7 @@ class _Parser:
         if self.take("&"):
             return Background(statement.line, statement)
         if self.looking_at(";;") or not self.take(";"):
-            raise _NotUnderstoodError
+            raise NotUnderstoodError
         return statement
 
     def compound_list(self, *closers: str) -> Script:
@@ -142,7 +106,7 @@ class _Parser:
             found[-1] = self.separated(found[-1])
         self.depth -= 1
         if not found:
-            raise _NotUnderstoodError
+            raise NotUnderstoodError
         return Script(tuple(found))
 
     def closed(self, closers: tuple[str, ...]) -> bool:
@@ -151,13 +115,6 @@ class _Parser:
             self.looking_at(closer) if closer in {")", ";;", ";&"} else word == closer
             for closer in closers
         )
-
-    def deepen(self, letters: int = 0) -> None:
-        """Go one level down; what was looked through to get there counts as well."""
-        self.depth += 1
-        self.attempts[0] -= 1 + letters // _LETTERS
-        if self.depth > _DEEPEST or self.attempts[0] < 0:
-            raise _NotUnderstoodError
 
     def and_or(self) -> Statement:
         left = self.pipeline()
@@ -215,7 +172,7 @@ class _Parser:
                 start = self.at
                 try:
                     return Calculation(line, self.calculation(2, "))"))
-                except _NotUnderstoodError:
+                except NotUnderstoodError:
                     self.at = start
             if self.take("("):
                 body = self.compound_list(")")
@@ -223,7 +180,7 @@ class _Parser:
                 return Group(line, body, subshell=True)
             return None
         if word in _CLOSERS or word in {"in", "select", "coproc", "]]"}:
-            raise _NotUnderstoodError
+            raise NotUnderstoodError
         self.at += len(word)
         match word:
             case "{":
@@ -251,7 +208,7 @@ class _Parser:
                 self.newlines()
                 return Function(line, name, self.command(), keyword=True)
             case _:
-                raise _NotUnderstoodError
+                raise NotUnderstoodError
 
     def conditional(self, line: int) -> If:
         branches: list[tuple[Script, Script]] = []
@@ -295,13 +252,13 @@ class _Parser:
         stop = self.text.find("))", self.at)
         parts = self.text[self.at + 2 : max(stop, self.at)].split(";")
         if len(parts) != 3:  # noqa: PLR2004  (first, condition, update)
-            raise _NotUnderstoodError
+            raise NotUnderstoodError
         self.at = stop + 2
         self.blanks()
         self.take(";")
         self.newlines()
         first, condition, update = (
-            Script((Calculation(line, _Parser(part, line, self).expression_text()),))
+            Script((Calculation(line, self.inner(part, line).expression_text()),))
             if part.strip()
             else None
             for part in parts
@@ -370,8 +327,8 @@ class _Parser:
                 parts.append(Literal(letter, quoted=False))
                 self.at += 1
             else:
-                parts += self.pieces(_ENDS)
-        return Word(_fused(parts), line)
+                parts += self.pieces(ENDS)
+        return Word(fused(parts), line)
 
     def simple(self, line: int) -> Statement:
         assignments: list[Assignment] = []
@@ -396,7 +353,7 @@ class _Parser:
             if len(words) == 1 and not assignments and not redirects and self.looking_at("("):
                 return self.function(line, word)
         if not (assignments or words or redirects):
-            raise _NotUnderstoodError
+            raise NotUnderstoodError
         return Simple(line, tuple(assignments), tuple(words), tuple(redirects))
 
     def function(self, line: int, name: Word) -> Function:
@@ -405,7 +362,7 @@ class _Parser:
         self.expect(")")
         self.newlines()
         if name.plain is None:
-            raise _NotUnderstoodError
+            raise NotUnderstoodError
         return Function(line, name.plain, self.command())
 
     def assignment(self) -> Assignment | None:
@@ -419,7 +376,7 @@ class _Parser:
                 match[1], Word((self.array(),), line), append=bool(match[2] or match[3])
             )
         # After a blank stands the command: `NAME= command` sets the empty text.
-        empty = self.text[self.at : self.at + 1] in {*_BLANKS, ""}
+        empty = self.text[self.at : self.at + 1] in {*BLANKS, ""}
         value = None if empty else self.word()
         return Assignment(match[1], value or Word((), line), append=bool(match[3]))
 
@@ -462,13 +419,13 @@ class _Parser:
         line = self.line()
         delimiter = self.required_word()
         if not all(isinstance(part, Literal) for part in delimiter.parts):
-            raise _NotUnderstoodError
+            raise NotUnderstoodError
         literals = [part for part in delimiter.parts if isinstance(part, Literal)]
         end = "".join(part.text for part in literals)
         newline = self.text.find("\n", self.at)
         rest = self.text[self.at : newline]
         if newline < 0 or rest.endswith("\\") or rest.count("'") % 2 or rest.count('"') % 2:
-            raise _NotUnderstoodError
+            raise NotUnderstoodError
         body: list[str] = []
         at = self.after.get(newline, newline + 1)
         while True:
@@ -479,305 +436,17 @@ class _Parser:
             if row == end:
                 break
             if stop == len(self.text):
-                raise _NotUnderstoodError
+                raise NotUnderstoodError
             body.append(row + "\n")
             at = stop + 1
         self.after[newline] = min(stop + 1, len(self.text))
         content = "".join(body)
         if any(part.quoted for part in literals):
             return Word((Literal(content, quoted=True),), line)
-        inner = _Parser(content, line + 1, self)
+        inner = self.inner(content, line + 1)
         return Word(inner.double_quoted(None), line)
-
-    def required_word(self) -> Word:
-        word = self.word()
-        if word is None:
-            raise _NotUnderstoodError
-        return word
-
-    def word(self) -> Word | None:
-        self.blanks()
-        if self.at >= len(self.text):
-            return None
-        if self.text[self.at] in _ENDS and self.text[self.at : self.at + 2] not in {"<(", ">("}:
-            return None
-        line = self.line()
-        parts = self.pieces(_ENDS)
-        return Word(_fused(parts), line)
-
-    def pieces(self, ends: str, *, literal_quotes: bool = False) -> list[Part]:
-        """Read the parts of a word up to one of `ends` that is not quoted.
-
-        In `literal_quotes`, the argument of an expansion within double quotes, a single quote is a
-        letter and unquoted text counts as quoted.
-        """
-        parts: list[Part] = []
-        while self.at < len(self.text):
-            letter = self.text[self.at]
-            if letter in "<>" and self.text[self.at + 1 : self.at + 2] == "(" and ends is _ENDS:
-                self.at += 2
-                body = self.compound_list(")")
-                self.expect(")")
-                parts.append(Substitution(body, quoted=True, process=True))
-            elif letter in ends:
-                break
-            elif letter == "\\":
-                escaped = self.text[self.at + 1 : self.at + 2]
-                self.at += 2
-                if escaped != "\n":
-                    parts.append(Literal(escaped or "\\", quoted=True))
-            elif letter == "'" and not literal_quotes:
-                stop = self.text.find("'", self.at + 1)
-                if stop < 0:
-                    raise _NotUnderstoodError
-                parts.append(Literal(self.text[self.at + 1 : stop], quoted=True))
-                self.at = stop + 1
-            elif letter == '"':
-                self.at += 1
-                inner = self.double_quoted('"')
-                self.expect('"')
-                parts += inner or (Literal("", quoted=True),)
-            elif letter == "$":
-                parts.append(self.dollar(quoted=literal_quotes))
-            elif letter == "`":
-                parts.append(self.backquoted(quoted=literal_quotes))
-            else:
-                parts.append(Literal(letter, quoted=literal_quotes))
-                self.at += 1
-        return parts
-
-    def double_quoted(self, end: str | None) -> tuple[Part, ...]:
-        """Read text in which only dollar, backquote and some escapes mean something."""
-        parts: list[Part] = []
-        while self.at < len(self.text):
-            letter = self.text[self.at]
-            if letter == end:
-                return _fused(parts)
-            if letter == "\\":
-                escaped = self.text[self.at + 1 : self.at + 2]
-                if escaped == "\n":
-                    self.at += 2
-                elif escaped and (escaped in "$`\\" or escaped == end):
-                    parts.append(Literal(escaped, quoted=True))
-                    self.at += 2
-                else:
-                    parts.append(Literal("\\", quoted=True))
-                    self.at += 1
-            elif letter == "$":
-                parts.append(self.dollar(quoted=True))
-            elif letter == "`":
-                parts.append(self.backquoted(quoted=True))
-            else:
-                parts.append(Literal(letter, quoted=True))
-                self.at += 1
-        if end is not None:
-            raise _NotUnderstoodError
-        return _fused(parts)
-
-    def dollar(self, *, quoted: bool) -> Part:
-        self.at += 1
-        following = self.text[self.at : self.at + 1]
-        if following == "(":
-            if self.text.startswith("((", self.at):
-                start = self.at
-                try:
-                    return Arithmetic(self.calculation(2, "))"), quoted)
-                except _NotUnderstoodError:
-                    self.at = start
-            self.at += 1
-            self.newlines()
-            body = Script(())
-            if not self.looking_at(")"):
-                body = self.compound_list(")")
-            self.expect(")")
-            return Substitution(body, quoted)
-        if following == "{":
-            self.at += 1
-            return self.parameter(quoted=quoted)
-        if following == "'" and not quoted:
-            return self.ansi_quoted()
-        if following == "[":
-            raise _NotUnderstoodError
-        if following == '"' and not quoted:  # a message to translate: itself, in the C locale
-            return Literal("", quoted=True)
-        name = _NAME.match(self.text, self.at)
-        if name is not None:
-            self.at = name.end()
-            return Parameter(name[0], "", Word((), self.line()), quoted)
-        if following and following in "0123456789@*#?$!-":
-            self.at += 1
-            return Parameter(following, "", Word((), self.line()), quoted)
-        return Literal("$", quoted=True)
-
-    def parameter(self, *, quoted: bool) -> Part:
-        start, line = self.at, self.line()
-        length = self.take("#") if not self.looking_at("#}") else False
-        match = _PARAMETER.match(self.text, self.at)
-        if match is None or (match[0] == "!" and not self.text.startswith("!}", self.at)):
-            return self.unclear(start, quoted=quoted)
-        self.at = match.end()
-        index: Word | None = None
-        if self.looking_at("["):
-            self.at += 1
-            index = self.until("]", quoted=False)
-            self.expect("]")
-        following = self.text[self.at : self.at + 1]
-        if index is not None and match[0][0] == "!":
-            return self.unclear(start, quoted=quoted)
-        if following == "@" or (match[0][0] == "!" and following == "*"):
-            return self.unclear(start, quoted=quoted)
-        if self.take("}"):
-            operator = "length" if length else ""
-            return Parameter(match[0], operator, Word((), line), quoted, index)
-        operator_found = _OPERATOR.match(self.text, self.at)
-        if operator_found is None:
-            raise _NotUnderstoodError
-        self.at = operator_found.end()
-        operator = operator_found[0]
-        extra: Word | None = None
-        if operator in {"/", "//", ":"}:
-            sign = ":" if operator == ":" else "/"
-            first = self.text[self.at : self.at + 1] if operator != ":" else ""
-            self.at += len(first) if first == "/" else 0
-            argument = self.until(sign + "}", quoted=False)
-            if self.take(sign):
-                extra = self.until("}", quoted=False)
-            self.expect("}")
-        else:
-            keeps = quoted and operator.lstrip(":") in {"-", "=", "?", "+"}
-            argument = self.argument(quoted=keeps)
-        if length:
-            return Unclear("${" + self.text[start : self.at], quoted)
-        return Parameter(match[0], operator, argument, quoted, index, extra)
-
-    def unclear(self, start: int, *, quoted: bool) -> Unclear:
-        """Pass over an expansion that is not evaluated."""
-        self.argument(quoted=quoted)
-        return Unclear("${" + self.text[start : self.at], quoted)
-
-    def until(self, ends: str, *, quoted: bool) -> Word:
-        line = self.line()
-        self.deepen()
-        parts = self.pieces(ends, literal_quotes=quoted)
-        self.depth -= 1
-        return Word(_fused(parts), line)
-
-    def argument(self, *, quoted: bool) -> Word:
-        word = self.until("}", quoted=quoted)
-        self.expect("}")
-        return word
-
-    def calculation(self, opening: int, closing: str) -> Word:
-        """Read an arithmetic expression; its text is expanded as if in double quotes."""
-        start, line, open_brackets = self.at + opening, self.line(), 0
-        for at in range(start, len(self.text)):
-            letter = self.text[at]
-            if letter == ")" and not open_brackets:
-                if not self.text.startswith(closing, at):
-                    break
-                inner = _Parser(self.text[start:at], line, self)
-                inner.deepen(at - start)
-                self.at = at + len(closing)
-                return Word(inner.double_quoted(None), line)
-            open_brackets += (letter == "(") - (letter == ")")
-        self.attempts[0] -= (len(self.text) - start) // _LETTERS
-        raise _NotUnderstoodError
-
-    def backquoted(self, *, quoted: bool) -> Substitution:
-        self.at += 1
-        line = self.line()
-        letters: list[str] = []
-        while not self.looking_at("`"):
-            if self.at >= len(self.text):
-                raise _NotUnderstoodError
-            escaped = self.text[self.at + 1 : self.at + 2]
-            if (
-                self.text[self.at] == "\\"
-                and escaped
-                and escaped in ('$`\\"' if quoted else "$`\\")
-            ):
-                self.at += 1
-            letters.append(self.text[self.at])
-            self.at += 1
-        self.at += 1
-        script = _Parser("".join(letters), line, self).script()
-        if script.broken is not None:
-            raise _NotUnderstoodError
-        return Substitution(script, quoted)
-
-    def ansi_quoted(self) -> AnsiQuoted:
-        """Read `$'...'` (bash, 3.1.2.4)."""
-        match = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL).match(self.text, self.at)
-        if match is None:
-            raise _NotUnderstoodError
-        self.at = match.end()
-        simple = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"', "e": "\x1b"}
-
-        def decoded(escape: re.Match[str]) -> str:
-            if escape[1] not in simple:
-                raise _NotUnderstoodError
-            return simple[escape[1]]
-
-        return AnsiQuoted(re.sub(r"\\(.)", decoded, match[1], flags=re.DOTALL))
-
-    def reserved(self) -> str | None:
-        self.blanks()
-        match = _RESERVED.match(self.text, self.at)
-        return match[0] if match is not None else None
-
-    def name(self) -> str:
-        word = self.word()
-        if word is None or word.plain is None:
-            raise _NotUnderstoodError
-        return word.plain
-
-    def looking_at(self, sign: str) -> bool:
-        return self.text.startswith(sign, self.at)
-
-    def take(self, sign: str) -> bool:
-        found = self.looking_at(sign)
-        if found:
-            self.at += len(sign)
-        return found
-
-    def expect(self, sign: str) -> None:
-        if not self.take(sign):
-            raise _NotUnderstoodError
-
-    def blanks(self) -> None:
-        """Pass over blanks, line continuations and a comment."""
-        while self.at < len(self.text):
-            if self.text[self.at] in _BLANKS:
-                self.at += 1
-            elif self.looking_at("\\\n"):
-                self.at += 2
-            elif self.text[self.at] == "#" and self.text[self.at - 1 : self.at] in {"", *_ENDS}:
-                stop = self.text.find("\n", self.at)
-                self.at = len(self.text) if stop < 0 else stop
-            else:
-                return
-
-    def newlines(self) -> None:
-        """Pass over blanks and line ends, and over the here documents that follow a line."""
-        while True:
-            self.blanks()
-            if not self.looking_at("\n"):
-                return
-            self.at = self.after.get(self.at, self.at + 1)
 
 
 def _is_assignment(word: Word) -> bool:
     plain = word.plain
     return plain is not None and _ASSIGNMENT.fullmatch(plain) is not None
-
-
-def _fused(parts: list[Part]) -> tuple[Part, ...]:
-    """Join neighbouring literals of one kind."""
-    found: list[Part] = []
-    for part in parts:
-        last = found[-1] if found else None
-        if isinstance(part, Literal) and isinstance(last, Literal) and part.quoted == last.quoted:
-            found[-1] = Literal(last.text + part.text, part.quoted)
-        else:
-            found.append(part)
-    return tuple(found)

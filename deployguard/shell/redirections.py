@@ -82,9 +82,13 @@ def _applied(
     if operator in _INPUT:
         return streams if descriptor else _fed(redirect, entry.traced(), streams)
     if operator == "<&":
-        closed = descriptor in {None, 0} and entry.value == "-"
-        empty = Traced[str | None]("", entry.location)
-        return replace(streams, state=replace(state, stdin=empty)) if closed else streams
+        if descriptor not in {None, 0} or entry.value == "0":
+            return streams
+        missing = (run.missing("what is read from another descriptor", line),)
+        given: Traced[str | None] = Traced("", entry.location)
+        if entry.value != "-":
+            given = Traced(None, entry.location, missing=missing)
+        return replace(streams, state=replace(state, stdin=given))
     if operator == ">&":
         if descriptor in {None, 1} and entry.value in {"2", "-"}:
             return replace(streams, sink=_Sink(None, entry.location))

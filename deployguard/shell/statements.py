@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.shell import syntax
-from deployguard.shell.commands import expander, simple
+from deployguard.shell.commands import simple
 from deployguard.shell.loops import iteration, loop
 from deployguard.shell.matching import choice, double_test
 from deployguard.shell.parsing import parse
@@ -20,6 +20,7 @@ from deployguard.shell.state import (
     Status,
     Ways,
 )
+from deployguard.shell.substitution import expander
 from deployguard.shell.ways import joined, lost, parted
 
 _MOST_STARTED = 400

@@ -26,13 +26,13 @@ HOSTILE = {
     )
     + "flask run",
     "functions that call each other": "f() { g; g; }; g() { f; f; }; f; flask run",
-    "evals in evals": "a='eval \"$a\"; eval \"$a\"'; eval \"$a\"; flask run",
+    "evals in evals": 'a=\'eval "$a"; eval "$a"\'; eval "$a"; flask run',
     "a file that grows": "while :; do cat f >> g; cat g >> f; echo x >> f; done; flask run",
     "brackets without an end": "(" * 5_000 + "flask run" + ")" * 5_000,
     "words without an end": "flask " + "$(echo " * 300 + ")" * 300,
     "a script of 10 MB": "echo x\n" * 1_500_000,
     "substitutions in arithmetic": "echo $((" * 200 + "1" + "))" * 200,
-    "a pattern that goes back": 'a=' + "a" * 3000 + "; case $a in " + "*a" * 300 + "b) flask x;; "
+    "a pattern that goes back": "a=" + "a" * 3000 + "; case $a in " + "*a" * 300 + "b) flask x;; "
     "esac; flask run",
     "bits of a NUL": "flask\0run\0",
 }  # fmt: skip
