@@ -19,6 +19,7 @@ _FAMILIES: Mapping[str, frozenset[str]] = {
          "gevent.monkey", "wait-for-it"}
     ),
     "procfile": frozenset({"honcho", "foreman", "forego", "goreman"}),
+    "make": frozenset({"make", "gmake"}),
     "supervisors": frozenset({"supervisord", "circusd"}),
     "services": frozenset(
         {"runsvdir", "svscan", "s6-svscan", "runsv", "supervise", "s6-supervise", "my_init"}
@@ -67,7 +68,7 @@ _MODULES: Mapping[str, str] = {
     "circus.circusd": "circusd",
 }
 # Programs of their own, told by the name of their file.
-_FILES = frozenset({"py-spy", "forego", "goreman", *_FAMILIES["services"]})
+_FILES = frozenset({"py-spy", "forego", "goreman", "make", "gmake", *_FAMILIES["services"]})
 # Scripts by their name, and the language of their first line.
 _SCRIPTS: Mapping[str, bytes] = {"foreman": b"ruby", "nodemon": b"node", "my_init": b"python"}
 
@@ -124,6 +125,10 @@ def _table(family: str) -> Mapping[str, Callable[[Call], Next]]:
             from deployguard.launch.services import TOOLS  # noqa: PLC0415
 
             return TOOLS
+        case "make":
+            from deployguard.launch.makefiles import make  # noqa: PLC0415
+
+            return {"make": make, "gmake": make}
         case "supervisors":
             from deployguard.launch.circus import circusd  # noqa: PLC0415
             from deployguard.launch.supervisor import supervisord  # noqa: PLC0415
