@@ -18,8 +18,12 @@ _MOST = 16 * 1024 * 1024  # characters that the values of a file make, each of t
 _TOO_LONG = Missing(Reason.LIMIT, "a value that variables make too long")
 
 
-def environment(content: Content, outer: Environment | None = None) -> Environment:
+def environment(
+    content: Content, outer: Environment | None = None, *, override: bool = False
+) -> Environment:
     """Return what a file sets, each value with its line; `outer` is what `${NAME}` looks up first.
+
+    Where the file is to `override` the environment, its own names are looked up before.
 
     Names without a value and lines that do not parse set nothing (dotenv.main.DotEnv). A file that
     is not UTF-8 may set anything: the result then has unseen sources.
@@ -39,7 +43,7 @@ def environment(content: Content, outer: Environment | None = None) -> Environme
         blank = len(binding.original.string) - len(binding.original.string.lstrip())
         line = binding.original.line + binding.original.string[:blank].count("\n")
         location = Location(place.file, line=line, image=place.image, layer=place.layer)
-        value, hidden = _resolve(binding.value, entries, outer or Environment())
+        value, hidden = _resolve(binding.value, entries, outer or Environment(), override=override)
         made += len(value or "")
         if made > _MOST:
             value, hidden = None, (_TOO_LONG,)
@@ -48,7 +52,7 @@ def environment(content: Content, outer: Environment | None = None) -> Environme
 
 
 def _resolve(
-    text: str, inner: dict[str, Traced[str | None]], outer: Environment
+    text: str, inner: dict[str, Traced[str | None]], outer: Environment, *, override: bool
 ) -> tuple[str | None, tuple[Missing, ...]]:
     """Expand `${NAME}` and `${NAME:-default}` (dotenv.variables), in quotes of either kind too."""
     pieces: list[str] = []
@@ -61,7 +65,8 @@ def _resolve(
             case Literal():
                 pieces.append(atom.value)
             case Variable():
-                entry = outer.get(atom.name) or inner.get(atom.name)
+                first, last = (inner, outer) if override else (outer, inner)
+                entry = first.get(atom.name) or last.get(atom.name)
                 if entry is None:
                     pieces.append(atom.default or "")
                 elif entry.value is None:

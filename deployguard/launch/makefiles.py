@@ -584,7 +584,8 @@ def _environment(run: _Make, scope: Mapping[str, Variable]) -> Environment:
     env = run.process.env
     names = {**run.words.variables, **scope}
     level = env.get("MAKELEVEL")
-    number = int(level.value) if level is not None and (level.value or "").isdigit() else 0
+    text = (level.value if level is not None else None) or "0"
+    number = int(text) if text.isdigit() else 0
     found: dict[str, Traced[str | None]] = {"MAKELEVEL": Traced(str(number + 1), run.call.place)}
     removed: dict[str, Location] = {}
     for name in (*names, *(run.exported - names.keys())):
