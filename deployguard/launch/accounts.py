@@ -116,12 +116,15 @@ def _reset(process: Process, user: Word | None, place: Location, files: Filesyst
     return replace(process, env=Environment(entries, location=place))
 
 
-_SU = syntax(
-    flags="-l --login -m -p --preserve-environment -f --fast -P --pty -T --no-pty",
-    values="-c --command --session-command -C -s --shell -g --group -G --supp-group "
-    "-w --whitelist-environment -u --user",
-    ends="-h --help -V --version",
-    interleaved=True,
+_SU = replace(
+    syntax(
+        flags="-l --login -m -p --preserve-environment -f --fast -P --pty -T --no-pty",
+        values="-c --command --session-command -C -s --shell -g --group -G --supp-group "
+        "-w --whitelist-environment -u --user",
+        ends="-h --help -V --version",
+        interleaved=True,
+    ),
+    complete=True,
 )
 
 

@@ -27,6 +27,7 @@ _FAMILIES: Mapping[str, frozenset[str]] = {
         {"npm", "yarn", "yarnpkg", "pnpm", "dotenv-cli", "cross-env", "cross-env-shell", "env-cmd",
          "concurrently"}
     ),
+    "invoke_tasks": frozenset({"invoke", "fab"}),
     "supervisors": frozenset({"supervisord", "circusd"}),
     "services": frozenset(
         {"runsvdir", "svscan", "s6-svscan", "runsv", "supervise", "s6-supervise", "my_init"}
@@ -58,6 +59,8 @@ _ENTRY_POINTS: Mapping[str, str] = {
     "supervisor.supervisord:main": "supervisord",
     "circus.circusd:main": "circusd",
     "dotenv.__main__:cli": "dotenv",
+    "invoke.main:program.run": "invoke",
+    "fabric.main:program.run": "fab",
     "dotenv.cli:cli": "dotenv",
     "poetry.console.application:main": "poetry",
     "poetry.console:main": "poetry",
@@ -85,6 +88,8 @@ _MODULES: Mapping[str, str] = {
     "circus.circusd": "circusd",
     "dotenv": "dotenv",
     "dotenv.cli": "dotenv",
+    "invoke": "invoke",
+    "fabric": "fab",
     "poetry": "poetry",
     "pipenv": "pipenv",
     "pdm": "pdm",
@@ -182,6 +187,10 @@ def _table(family: str) -> Mapping[str, Callable[[Call], Next]]:  # noqa: PLR091
             return TOOLS
         case "node":
             from deployguard.launch.node import TOOLS  # noqa: PLC0415
+
+            return TOOLS
+        case "invoke_tasks":
+            from deployguard.launch.invoke_tasks import TOOLS  # noqa: PLC0415
 
             return TOOLS
         case "supervisors":

@@ -405,13 +405,27 @@ def _wait_for(process: Process, name: str, words: Sequence[Word], files: Filesys
     return Evidence(process.location, f"{name} waits and ends: no command follows --")
 
 
-_WAITING = (b"WAITFORIT_", b"wait_for()", b"wait_for ()")
+# What the two well-known scripts (wait-for-it, wait-for) have, and none that does more.
+_WAITING = re.compile(rb"\bwait_?for\w*\s*\(\)")
+_STARTING = re.compile(rb'exec "\$(?:\{(?:WAITFORIT_)?CLI\[@\]\}|@)"')
+_CHANGING = re.compile(rb"\bexport\b|\bsource\b|^\s*\. |FLASK", re.MULTILINE)
+
+
+def _is_waiting(name: str, data: bytes) -> bool:
+    return (
+        re.match(r"wait[-_]for", name) is not None
+        and b"--)" in data
+        and _WAITING.search(data) is not None
+        and _STARTING.search(data) is not None
+        and _CHANGING.search(data) is None
+    )
 
 
 def known_script(name: str, data: bytes, process: Process, files: Filesystem) -> Next | None:
     """Return what a well-known script starts: one that waits for others, or expect's unbuffer."""
-    if name.startswith("wait-for") and any(mark in data for mark in _WAITING):
-        return _wait_for(process, name, process.args[1:], files)
+    words = process.args[1:]
+    if _is_waiting(name, data) and any(word.value == "--" for word in words):
+        return _wait_for(process, name, words, files)
     if name == "unbuffer" and b"spawn" in data:
         return _unbuffer(process, name, process.args[1:], files)
     return None
