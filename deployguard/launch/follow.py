@@ -122,6 +122,9 @@ def _word() -> Missing:
 
 def _file(current: Pending, found: Executable) -> tuple[Program | Pending, ...]:
     """Resolve a file as execve does: by its first bytes."""
+    tool = tools.by_place(found.path, current.files)
+    if tool is not None:
+        return _tool(current, tool, current.process.args[1:], (), found.path)
     content = found.content
     if isinstance(content, Unread):
         return _by_name(current, wrappers.basename(found.path), found.path, content.missing)

@@ -91,19 +91,16 @@ def _script(call: Call, given: Read, name: Word, words: Sequence[Word]) -> Next:
     if name.value not in scripts:
         return call.ends(f"ends: there is no script {name.value}")
     inside = _inside(process, content, name.value)
-    starts: list[Start] = []
-    for one in (f"pre{name.value}", name.value, f"post{name.value}"):
-        text = scripts.get(one)
-        if text is None:
-            continue
-        unseen = next((word for word in words if word.value is None), None)
-        if one == name.value and unseen is not None:
-            return hidden(unseen)
-        own = words if one == name.value else ()
-        whole = " ".join((text, *(shlex.quote(word.value or "") for word in own)))
-        place = replace(content.location, line=_line(content, one))
-        starts.append(Start(process=in_shell(inside, call.name, at(whole, place), shell=shell)))
-    return Started(processes=tuple(starts))
+    unseen = next((word for word in words if word.value is None), None)
+    if unseen is not None:
+        return hidden(unseen)
+    own = " ".join((scripts[name.value], *(shlex.quote(word.value or "") for word in words)))
+    before, after = scripts.get(f"pre{name.value}"), scripts.get(f"post{name.value}")
+    texts = [text for text in (before, own, after) if text is not None]
+    # The next one starts only where the one before it has not failed.
+    whole = texts[0] if len(texts) == 1 else " && ".join(f"( {text}\n)" for text in texts)
+    place = replace(content.location, line=_line(content, name.value))
+    return in_shell(inside, call.name, at(whole, place), shell=shell)
 
 
 def _package(call: Call, process: Process) -> Content | None:

@@ -49,8 +49,26 @@ def _poetry(call: Call) -> Next:
     if not given.rest:
         return call.ends("ends: it is given no command")
     prefix = _poetry_prefix(call, process, found)
-    inside = process if prefix is None else environments.entered(process, prefix, call.place)
+    if prefix is None:
+        return becomes(process, call.name, (_beside_poetry(call, given.rest[0]), *given.rest[1:]))
+    inside = environments.entered(process, prefix, call.place)
     return _poetry_script(call, inside, prefix, found, given.rest)
+
+
+def _beside_poetry(call: Call, word: Word) -> Word:
+    """Return a command of the Python below the environment that poetry itself runs in.
+
+    That is the system's environment (EnvManager.get_system_env); what it lacks is sought in PATH.
+    """
+    path = call.python[0].value or ""
+    prefix = posixpath.dirname(posixpath.dirname(path))
+    settings = environments.read(posixpath.join(prefix, "pyvenv.cfg"), call.files)
+    text = settings.data if settings is not None else b""
+    home = re.search(rb"^\s*home\s*=\s*(\S+)", text, re.MULTILINE)
+    folder = home[1].decode("utf-8", "replace") if home is not None else f"{prefix}/bin"
+    place = posixpath.join(folder, word.value or "")
+    found = environments.stat(place, call.files) if word.value and path else None
+    return word if found is None else replace(word, value=place)
 
 
 def _poetry_prefix(call: Call, process: Process, found: Project) -> str | None:
@@ -100,7 +118,7 @@ def _poetry_setting(process: Process, name: str, *tables: Any) -> bool | None:  
 
 
 def _poetry_script(
-    call: Call, process: Process, prefix: str | None, found: Project, words: Sequence[Word]
+    call: Call, process: Process, prefix: str, found: Project, words: Sequence[Word]
 ) -> Next:
     """Return a command, or the function that [tool.poetry.scripts] gives a name."""
     scripts = found.table("tool", "poetry", "scripts")
@@ -108,9 +126,7 @@ def _poetry_script(
     target = scripts.get(name)
     if isinstance(target, Mapping):
         target = target.get("callable") or target.get("reference")
-    installed = None
-    if prefix is not None:
-        installed = environments.stat(posixpath.join(prefix, "bin", name), call.files)
+    installed = environments.stat(posixpath.join(prefix, "bin", name), call.files)
     if not isinstance(target, str) or installed is not None:
         return becomes(process, call.name, tuple(words))
     module, _, function = target.partition(":")

@@ -19,7 +19,6 @@ from deployguard.model.process import Process, Start
 
 # What a service of s6-overlay sees of the environment without with-contenv.
 _S6_PATH = "/command:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_OVERLAY = ("/etc/s6-overlay", "/package/admin/s6-overlay", "/etc/services.d", "/etc/cont-init.d")
 
 
 class _UnreadError(Exception):
@@ -89,13 +88,6 @@ def _service(call: Call, place: str, process: Process) -> Iterator[Start]:
     inside = in_folder(process, at(place, there.location))
     step = Evidence(there.location, f"{call.name} starts this service")
     yield Start(process=started(inside, (at(run, there.location),), step))
-
-
-def is_overlay(call: Call) -> bool:
-    """Say whether /init is that of s6-overlay."""
-    return call.path == "/init" and any(
-        not isinstance(call.files.stat(place), Absent) for place in _OVERLAY
-    )
 
 
 def overlay_init(call: Call) -> Next:
@@ -247,4 +239,5 @@ TOOLS: Mapping[str, Callable[[Call], Next]] = {
     "supervise": service,
     "s6-supervise": service,
     "my_init": my_init,
+    "s6-overlay": overlay_init,
 }

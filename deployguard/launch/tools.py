@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from deployguard.launch.outcomes import Call, Next
 from deployguard.model.evidence import Missing, Reason
+from deployguard.model.filesystem import Filesystem, Stat
 
 _FAMILIES: Mapping[str, frozenset[str]] = {
     "hosted": frozenset(
@@ -30,7 +31,8 @@ _FAMILIES: Mapping[str, frozenset[str]] = {
     "invoke_tasks": frozenset({"invoke", "fab"}),
     "supervisors": frozenset({"supervisord", "circusd"}),
     "services": frozenset(
-        {"runsvdir", "svscan", "s6-svscan", "runsv", "supervise", "s6-supervise", "my_init"}
+        {"runsvdir", "svscan", "s6-svscan", "runsv", "supervise", "s6-supervise", "my_init",
+         "s6-overlay"}
     ),
 }  # fmt: skip
 
@@ -138,6 +140,16 @@ def by_script(path: str, data: bytes) -> str | None:
     if language is None or language not in data.split(b"\n", 1)[0]:
         return None
     return _RENAMED.get((name, language), name)
+
+
+# Folders of s6-overlay, in whose images /init starts what they hold.
+_OVERLAY = ("/etc/s6-overlay", "/package/admin/s6-overlay", "/etc/services.d", "/etc/cont-init.d")
+
+
+def by_place(path: str, files: Filesystem) -> str | None:
+    """Return the tool that a file is by its place: s6-overlay's /init."""
+    there = path == "/init" and any(isinstance(files.stat(one), Stat) for one in _OVERLAY)
+    return "s6-overlay" if there else None
 
 
 def run(tool: str, call: Call) -> Next:
