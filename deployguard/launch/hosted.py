@@ -222,7 +222,7 @@ _DEBUGPY_FLAGS = frozenset(
     {"--log-to-stderr", "--wait-for-client", "--disable-sys-remote-exec",
      "--linux-attach-prefer-lldb"}
 )  # fmt: skip
-_LOOPBACK = "127.0.0.1"
+_LOOPBACK, _ANY = "127.0.0.1", "0.0.0.0"  # noqa: S104  (what an address means, nothing is bound)
 
 
 def _debugpy(call: Call) -> Next:
@@ -306,7 +306,9 @@ def _address(call: Call, given: Mapping[str, Word | None]) -> RemoteDebugger | N
         host, colon, number = word.value.rpartition(":")
         if not number.isdigit():
             return call.ends(f"ends: {word.value} is no address")
-        host, port = (host.strip("[]") if colon else _LOOPBACK), int(number)
+        # An empty host binds every address.
+        host = (host.strip("[]") or _ANY) if colon else _LOOPBACK
+        port = int(number)
     return RemoteDebugger(
         name="debugpy",
         address=host,
@@ -354,7 +356,7 @@ def _under_pydevd(call: Call, given: Mapping[str, Word | None], words: Sequence[
     remote = RemoteDebugger(
         name="pydevd",
         # A server is bound to every address (pydevd_comm.start_server).
-        address=client.value if client is not None else "0.0.0.0",  # noqa: S104
+        address=client.value if client is not None else _ANY,
         port=int(number) if number is not None and number.isdigit() else None,
         location=call.place,
         connects="--server" not in given,

@@ -206,7 +206,7 @@ def _arguments(reader: _Reader, task: _Task, words: list[str]) -> dict[str, obje
     defaults = arguments.defaults[max(len(arguments.defaults) - len(names), 0) :]
     values: dict[str, object] = {}
     for name, default in zip(names[len(names) - len(defaults) :], defaults, strict=True):
-        values[name] = _value(reader, default, {})
+        values[name] = _value(reader, default, reader.names)
     flags = {one: name for name in names for one in _spellings(name, names)}
     while words and words[0].startswith("-") and words[0] != "--":
         option, equals, text = words.pop(0).partition("=")
