@@ -1,11 +1,9 @@
 """What Flask, Werkzeug, the servers and frameworks do with a launch: programs to facts."""
 
-from dataclasses import replace
-
 from deployguard import launch
 from deployguard.flask import binaries
 from deployguard.flask.judged import Judged, ended, nothing, open_program
-from deployguard.flask.settings import configured
+from deployguard.flask.settings import answered
 from deployguard.model.evidence import Answer, Claim, Evidence, Missing, unknown, yes
 from deployguard.model.facts import ProgramClass, ProgramFacts, mapped
 from deployguard.model.filesystem import Filesystem
@@ -35,7 +33,8 @@ def _facts(program: Program, judged: Judged) -> ProgramFacts:
     facts = judged.facts
     if not program.certain:
         facts = mapped(facts, lambda _, claim: _perhaps(claim, program.missing))
-    facts = replace(facts, configured=configured(program.process, facts))
+    stays = judged.starts.answer is not Answer.NO
+    facts = answered(program.process, facts, stays=stays)
     return ProgramFacts(
         program=program,
         kind=judged.kind,

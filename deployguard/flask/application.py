@@ -86,7 +86,7 @@ def interpreter(setting: Setting) -> Interpreter:
         else Opaque(word.missing, "an argument", harmless=True)
         for word in program.args
     )
-    return Interpreter(
+    run = Interpreter(
         environment=setting.environment,
         files=setting.files,
         library=FlaskLibrary(setting.stack),
@@ -96,6 +96,8 @@ def interpreter(setting: Setting) -> Interpreter:
         terminal=program.process.terminal.value,
         optimize=python.optimize if python is not None else 0,
     )
+    run.unread = setting.unread
+    return run
 
 
 def start_up(run: Interpreter, setting: Setting) -> None:
@@ -108,6 +110,10 @@ def start_up(run: Interpreter, setting: Setting) -> None:
         for name in names if isinstance(names, tuple) else ():
             if name.endswith(".pth"):
                 _path_file(run, posixpath.join(folder, name), setting)
+    hidden = setting.environment.get("PYTHONPATH")
+    if hidden is not None and hidden.value is None:
+        run.unseen_import("sitecustomize", hidden.missing, hidden.location)
+        return
     for name in ("sitecustomize", "usercustomize"):
         if not _may_be_there(name, setting):
             continue

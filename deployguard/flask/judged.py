@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from deployguard.flask.settings import asked
+from deployguard.flask.settings import hinted
 from deployguard.model.evidence import (
     Answer,
     Claim,
@@ -133,7 +133,7 @@ def open_program(program: Program, missing: tuple[Missing, ...]) -> Judged:
         kind=ProgramClass.OTHER,
         server="unknown",
         starts=unknown(names),
-        facts=undetermined(names, *program.trail, flask=False, debug=bool(asked(program.process))),
+        facts=undetermined(names, *program.trail, flask=False, debug=hinted(program.process)),
     )
 
 

@@ -26,7 +26,7 @@ def judge(program: Program, files: Filesystem) -> Judged:
     python = program.interpreter or Interpreter(path=None)
     cwd = program.process.cwd.value
     path = search_path(python, program.process, _first_folder(program, cwd), files)
-    found = installed(path.sites, files)
+    found = installed(path.sites, files, path.unread)
     setting = Setting(
         program=program,
         environment=program.process.env,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deployguard.model.evidence import Missing
+from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Filesystem, Stat, Unread
 from deployguard.model.process import Interpreter, Process
 
@@ -34,13 +34,16 @@ def search_path(
             unread = next(iter(variable.missing), None)
         else:
             folders.extend(entry or "." for entry in variable.value.split(":") if entry)
-    home = process.env.get("HOME")
-    if home is not None and home.value is None:
-        # The user's own packages come from there.
-        unread = unread or next(iter(home.missing), None)
+    # The user's own packages come from HOME; a command that was not read is one that PATH names.
+    for name in ("HOME",) if interpreter.path is not None else ("HOME", "PATH"):
+        entry = process.env.get(name)
+        if entry is not None and entry.value is None:
+            unread = unread or next(iter(entry.missing), Missing(Reason.VARIABLE, name))
     sites: list[str] = []
     version = _version(interpreter.path, files)
     settings = None if interpreter.path is None else _settings(interpreter.path, files)
+    if isinstance(settings, Missing):
+        unread, settings = unread or settings, None
     user = _user(interpreter, process, files) if settings is None else ()
     for prefix in (*user, *_prefixes(interpreter.path, settings, process, files)):
         found = list(_sites(prefix, version, files))
@@ -58,11 +61,16 @@ def _user(interpreter: Interpreter, process: Process, files: Filesystem) -> tupl
     return () if isinstance(files.stat(place), Absent) else (place,)
 
 
-def _settings(path: str, files: Filesystem) -> str | None:
+def _settings(path: str, files: Filesystem) -> str | Missing | None:
     """Return the pyvenv.cfg of a program in a virtual environment, None for any other."""
     prefix = posixpath.dirname(posixpath.dirname(path))
-    marker = files.read(posixpath.join(prefix, "pyvenv.cfg"))
-    return marker.data.decode("utf-8", "replace").lower() if isinstance(marker, Content) else None
+    match files.read(posixpath.join(prefix, "pyvenv.cfg")):
+        case Content(data=data):
+            return data.decode("utf-8", "replace").lower()
+        case Unread(missing=missing):
+            return missing
+        case Absent():
+            return None
 
 
 def _prefixes(

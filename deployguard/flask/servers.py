@@ -400,7 +400,13 @@ def _served(
         Serving(
             trail=trail,
             dev_server=inside,
-            debug=any_of(debug, *(value_claim(effect.values["debug"], "debug") for effect in own)),
+            debug=any_of(
+                debug,
+                *(
+                    all_of(start, value_claim(effect.values["debug"], "debug"))
+                    for effect, start in starts.items()
+                ),
+            ),
             server_debugger=inner_debugger,
             evalex=any_of(no(), *(value_claim(e.values["evalex"], "use_evalex") for e in own)),
             middleware=wrapped(imported.application, outcome),

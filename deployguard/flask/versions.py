@@ -124,11 +124,15 @@ def parse(text: str) -> Version:
     return tuple(int(part) for part in _NUMBER.findall(release)[:4])
 
 
-def installed(folders: Sequence[str], files: Filesystem) -> Installed:
-    """Read the distributions of site-packages folders from the names of their metadata."""
+def installed(
+    folders: Sequence[str], files: Filesystem, unread: Missing | None = None
+) -> Installed:
+    """Read the distributions of site-packages folders from the names of their metadata.
+
+    `unread` says why there may be further folders.
+    """
     versions: dict[str, Release] = {}
-    unread: Missing | None = None
-    dotenv = False
+    dotenv = unread is not None
     for folder in folders:
         names = files.list(folder)
         if isinstance(names, Unread):

@@ -85,6 +85,8 @@ class Interpreter:
         self.cwd = cwd
         self.terminal = terminal
         self.optimize = optimize
+        # Why there may be folders or files on sys.path that were not seen.
+        self.unread: Missing | None = None
         self.environ = builtins.environ(environment)
         self.argv = Items({"items": tuple(arguments)})
         self.path = Items({"items": tuple(known(entry) for entry in search_path)})

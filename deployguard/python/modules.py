@@ -117,10 +117,17 @@ def _find(run: "Interpreter", name: str, parent: Value | None, location: Locatio
             return _described(found, name)
         if top in sys.stdlib_module_names and parent is None and _is_site(folder):
             break
-    if top in sys.stdlib_module_names:
+    return _elsewhere(run, name, parent, location)
+
+
+def _elsewhere(run: "Interpreter", name: str, parent: Value | None, location: Location) -> Value:
+    """Return a module that is in none of the folders: Python's own, or one that was not seen."""
+    if name.partition(".")[0] in sys.stdlib_module_names:
         return standard.module(run, name)
     if isinstance(parent, Module) and parent.rest is not None:
         return derived(name, parent.rest)
+    if run.unread is not None and parent is None:
+        return _guess(run, name, Unread(run.unread), location)
     raise RaiseSignal("ModuleNotFoundError", Evidence(location, f"there is no module {name}"))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Answer, Evidence, Missing, Reason
 from deployguard.python import expressions, modules
+from deployguard.python.outcome import EffectKind
 from deployguard.python.signals import (
     BreakSignal,
     ContinueSignal,
@@ -316,7 +317,8 @@ def _with(run: "Interpreter", node: ast.With | ast.AsyncWith, frame: "Frame") ->
 
 
 def _try(run: "Interpreter", node: ast.Try, frame: "Frame") -> None:
-    seen = len(run.effects) + run.doubtful_raises
+    effects, doubts = len(run.effects), run.doubtful_raises
+    seen = effects + doubts
     signal: Signal | None = None
     try:
         execute(run, node.body, frame)
@@ -329,9 +331,18 @@ def _try(run: "Interpreter", node: ast.Try, frame: "Frame") -> None:
         raise
     except Signal as left:
         signal = left
+        # What came before a server or an exit may have raised instead, where it was not seen.
+        if node.handlers and _unseen_since(run, effects, doubts):
+            _perhaps_handle(run, node, frame)
     execute(run, node.finalbody, frame)
     if signal is not None:
         raise signal
+
+
+def _unseen_since(run: "Interpreter", effects: int, doubts: int) -> bool:
+    return run.doubtful_raises > doubts or any(
+        effect.kind is EffectKind.UNSEEN for effect in run.effects[effects:]
+    )
 
 
 def _may_raise(run: "Interpreter", node: ast.Try, seen: int) -> bool:

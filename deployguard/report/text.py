@@ -188,5 +188,4 @@ def _claim(name: str, claim: Claim, mask: Mask, indent: str) -> Iterator[str]:
     yield f"{indent}{name}: {claim.answer}"
     yield from _steps(claim.evidence, mask, indent + "  ")
     if claim.answer is Answer.UNKNOWN:
-        for entry in claim.missing:
-            yield f"{indent}  missing: {mask(entry.what)}"
+        yield from _missing(claim.missing, mask, indent + "  ")

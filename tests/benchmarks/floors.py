@@ -16,7 +16,7 @@ import click  # noqa: F401  (every command of ours pays for it)
 from deployguard.inputs.image.compression import inflation
 
 _BLOCK = 512
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16  # so that what is unpacked is hashed in the cache: 0.65 s instead of 0.77
 
 
 def _members(file: BinaryIO, start: int, end: int) -> Iterator[tuple[str, int, int]]:

@@ -64,23 +64,38 @@ class Case:
         return bool(self.row["truth"].get("dev_server"))
 
     @property
+    def pin_off(self) -> bool | None:
+        """Return whether the debugger asked for no PIN, None where there was none to ask."""
+        pin = self.row["truth"].get("pin")
+        return None if not self.debugger or pin is None else pin != "required"
+
+    @property
+    def interactive(self) -> bool | None:
+        """Return whether the debugger had a console, None where there was no debugger."""
+        truth = self.row["truth"]
+        return bool(truth.get("evalex") or truth.get("console")) if self.debugger else None
+
+    @property
     def beyond(self) -> bool:
         """Return whether the unsafe (else any) listener was not on loopback alone."""
         return bool(self.row["exposed"])
 
 
 def cases() -> Iterator[Case]:
-    """Return every observed launch, in the order of the file."""
-    with (HERE / "cases.jsonl").open(encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            yield Case(row["id"], row)
+    """Return every observed launch: those that the first models rest on, then the later ones."""
+    for path in (HERE / "cases.jsonl", *sorted((HERE / "observed").glob("*.jsonl"))):
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                yield Case(row["id"], row)
 
 
 @cache
 def _venvs() -> dict[str, Any]:
-    venvs: dict[str, Any] = json.loads(gzip.decompress((HERE / "venvs.json.gz").read_bytes()))
-    return venvs
+    found: dict[str, Any] = {}
+    for path in (HERE / "venvs.json.gz", *sorted((HERE / "observed").glob("*.json.gz"))):
+        found |= json.loads(gzip.decompress(path.read_bytes()))
+    return found
 
 
 def base_files(name: str) -> dict[str, Entry]:

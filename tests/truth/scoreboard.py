@@ -1,8 +1,9 @@
 """The observed launches against the analyser: `make truth`, or `python -m tests.truth.scoreboard`.
 
 Each launch becomes an image and goes through the whole pipeline. For `debugger`, `dev_server` and
-whether a listener is beyond loopback, an answer is right, unknown, wrong-safe ("no" where the truth
-is yes) or wrong-unsafe. Exits with 1 on a crash or a wrong-safe answer.
+whether a listener is beyond loopback, and where the debugger is up for `pin_off` and `interactive`,
+an answer is right, unknown, wrong-safe ("no" where the truth is yes) or wrong-unsafe. Exits with 1
+on a crash or a wrong-safe answer.
 """
 
 import argparse
@@ -35,7 +36,7 @@ class Score(StrEnum):
     CRASH = "crash"
 
 
-QUESTIONS = ("debugger", "dev_server", "beyond")
+QUESTIONS = ("debugger", "dev_server", "beyond", "pin_off", "interactive")
 
 
 @dataclass(frozen=True)
@@ -69,18 +70,22 @@ def judge(case: Case) -> tuple[Row, ...]:
         report = scan([f"archive:{path}"], (load("production", IDS),), options)
     problems = [problem.message for target in report.targets for problem in target.problems]
     if problems or len(report.containers) != 1:
-        return tuple(Row(case.id, group, q, Score.CRASH, "", str(problems)) for q in QUESTIONS)
+        return (Row(case.id, group, "debugger", Score.CRASH, "", str(problems)),)
     return tuple(_rows(case, report))
 
 
 def _rows(case: Case, report: Report) -> Iterator[Row]:
     facts = report.containers[0].facts
-    claims: tuple[tuple[str, Claim, bool], ...] = (
+    claims: tuple[tuple[str, Claim, bool | None], ...] = (
         ("debugger", facts.debugger, case.debugger),
         ("dev_server", facts.dev_server, case.dev_server),
         ("beyond", facts.reachable.claim, case.beyond),
+        ("pin_off", facts.pin_off, case.pin_off),
+        ("interactive", facts.interactive, case.interactive),
     )
     for question, claim, truth in claims:
+        if truth is None:
+            continue
         why = "; ".join(missing.what for missing in claim.missing[:3]) or "; ".join(
             step.note for step in claim.evidence[-2:]
         )
@@ -102,13 +107,13 @@ def table(rows: Iterable[Row]) -> str:
         counts[row.group, row.question, row.score] += 1
         counts["all", row.question, row.score] += 1
     groups = [*sorted({group for group, _, _ in counts} - {"all"}), "all"]
-    lines = [f"{'group':<16}" + "".join(f"{question:>32}" for question in QUESTIONS)]
-    heads = "  right unkn  safe  unsafe crash"
+    lines = [f"{'group':<16}" + "".join(f"{question:>29}" for question in QUESTIONS)]
+    heads = "  right unkn safe unsaf crash"
     lines.append(" " * 16 + heads * len(QUESTIONS))
     for group in groups:
         cells = "".join(
             f"{counts[group, q, Score.RIGHT]:>7}{counts[group, q, Score.UNKNOWN]:>5}"
-            f"{counts[group, q, Score.WRONG_SAFE]:>6}{counts[group, q, Score.WRONG_UNSAFE]:>8}"
+            f"{counts[group, q, Score.WRONG_SAFE]:>5}{counts[group, q, Score.WRONG_UNSAFE]:>6}"
             f"{counts[group, q, Score.CRASH]:>6}"
             for q in QUESTIONS
         )

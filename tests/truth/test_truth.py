@@ -10,7 +10,7 @@ from tests.truth.scoreboard import Row, Score, judge
 pytestmark = pytest.mark.truth
 
 # What is right today. A change may raise these, never lower them.
-RIGHT = {"debugger": 615, "dev_server": 630, "beyond": 630}
+RIGHT = {"debugger": 617, "dev_server": 632, "beyond": 632, "pin_off": 342, "interactive": 336}
 # Two launches that are blamed though they serve nothing in the end: one whose port is taken by a
 # process started before it, and one whose server ends at its first error.
 WRONG_UNSAFE = {"addr-in-use", "apprun-docs-external-f012"}
@@ -22,7 +22,8 @@ def rows() -> list[Row]:
 
 
 def test_every_launch_is_judged(rows: list[Row]) -> None:
-    assert len(rows) == 3 * 757
+    assert {row.case for row in rows} == {case.id for case in cases()}
+    assert len({row.case for row in rows}) >= 757
 
 
 @pytest.mark.parametrize("score", [Score.CRASH, Score.WRONG_SAFE])

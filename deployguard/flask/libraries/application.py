@@ -1,8 +1,8 @@
 """flask.Flask: the application, its debug flag, and app.run()."""
 
 import posixpath
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from deployguard.flask import dotenv
 from deployguard.flask.libraries import config as config_model
@@ -87,7 +87,9 @@ class Applications:
             if isinstance(flag, Known) and flag.value == "true":
                 return known(None)
             if isinstance(flag, Opaque) or (flag is None and run.environ.rest is not None):
-                return _either_way(call, lambda: self._serve(call, instance))
+                missing = (Missing(Reason.VARIABLE, "the value of FLASK_RUN_FROM_CLI"),)
+                _either_way(call, lambda: self._serve(call, instance), missing)
+                return known(None)
         return self._serve(call, instance)
 
     def _serve(self, call: Call, instance: Instance) -> Value:
@@ -122,10 +124,17 @@ class Applications:
 
     def _read_environment(self, call: Call, config: Mapped) -> None:
         """Flask.run with load_dotenv: .env files, then FLASK_DEBUG and FLASK_ENV where present."""
-        run, stack = call.run, self.stack
+        run = call.run
         skip = run.environ.slots.get("FLASK_SKIP_DOTENV")
         if isinstance(skip, Known) and str(skip.value).lower() not in {"", "0", "false", "no"}:
             return
+        if isinstance(skip, Opaque):
+            _either_way(call, lambda: self._take_environment(call, config), skip.missing)
+            return
+        self._take_environment(call, config)
+
+    def _take_environment(self, call: Call, config: Mapped) -> None:
+        run, stack = call.run, self.stack
         self._load_files(call)
         names = ("FLASK_ENV", "FLASK_DEBUG") if stack.flask < (2, 3) else ("FLASK_DEBUG",)
         present = [name for name in names if name in run.environ.slots]
@@ -149,13 +158,16 @@ class Applications:
         return known(value=True)
 
 
-def _either_way(call: Call, action: Any) -> Value:  # noqa: ANN401  (a thunk that may not return)
+def _either_way(call: Call, action: Callable[[], object], missing: tuple[Missing, ...]) -> None:
+    """Do something that may happen or not; it may not return."""
     from deployguard.python.interpreter import Frame  # noqa: PLC0415
 
-    missing = (Missing(Reason.VARIABLE, "the value of FLASK_RUN_FROM_CLI"),)
     frame = Frame((), call.run.current or Module("?", {}))
-    call.run.branch(frame, missing, (action, lambda: None))
-    return known(None)
+    call.run.branch(frame, missing, (lambda: _done(action), lambda: None))
+
+
+def _done(action: Callable[[], object]) -> None:
+    action()
 
 
 def debug_flag(run: Interpreter, stack: Stack) -> Value:

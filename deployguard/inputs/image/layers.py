@@ -259,23 +259,19 @@ class _Contents:
         The oldest give way: what an image starts lies in its last layers.
         """
         size = entry.size
-        if entry.kind is not EntryKind.FILE or not 0 < size <= _KEPT_FILE:
+        if not 0 < size <= _KEPT_FILE or entry.kind is not EntryKind.FILE:
             return 0
-        if size <= _SNIFFED:
-            data = source.read(size)
-        else:
-            data = source.read(_SNIFFED)
-            if b"\0" not in data:
-                data += source.read(size - _SNIFFED)
-        if b"\0" in data[:_SNIFFED]:
+        data = source.read(size)
+        if data.find(b"\0", 0, _SNIFFED) >= 0:
             return 0
         self._shelve(index, entry.offset, data)
         return size
 
     def _shelve(self, index: int, offset: int, data: bytes) -> None:
-        if (index, offset) in self._kept:
+        place = (index, offset)
+        if place in self._kept:
             return
-        self._kept[index, offset] = data
+        self._kept[place] = data
         self._kept_size += len(data)
         while self._kept_size > _KEPT_TOTAL:
             _, oldest = self._kept.popitem(last=False)

@@ -202,6 +202,11 @@ class Plain:
 
     def skip(self, size: int) -> None:
         """Pass over uncompressed bytes; `position` shows whether there were as many."""
+        end = self._start + size
+        if end <= len(self._buffer):
+            self._start = end
+            self.position += size
+            return
         while size > 0 and (self._start < len(self._buffer) or self._fill()):
             passed = min(size, len(self._buffer) - self._start)
             self._start += passed

@@ -24,7 +24,7 @@ _RECORDS = 16_384
 _ENTRIES = 2_000_000
 # Extension headers, and what they may hold: a constant, and a share for each entry.
 _HEADERS = 64 * 1024
-_HEADERS_EACH = 4
+_HEADERS_EACH = 3
 _EXTENSIONS = 16 * 1024 * 1024
 _EXTENSIONS_EACH = 1024
 _SIZE_LIMIT = 1 << 45
@@ -71,6 +71,7 @@ class Entry(NamedTuple):
     doubt: str = ""
 
 
+_FILE = EntryKind.FILE
 _KINDS = {
     b"0": EntryKind.FILE,
     b"\0": EntryKind.FILE,
@@ -109,25 +110,31 @@ def entries(source: Source) -> Iterator[Entry]:
     Raises IntegrityError for what is no tar or ends too early, LimitError beyond a bound.
     """
     extended: _Extended | None = None
+    entry: Entry | None
     count = headers = extensions = 0
-    while header := _header(source):
-        headers += 1
-        if headers > _HEADERS + _HEADERS_EACH * count:
-            raise LimitError("the tar has too many extension headers")
-        kind, size = header[156:157], _size(_number(header[124:136]))
-        if kind in b"LKxg":
-            extensions += size
-            if extensions > _EXTENSIONS + _EXTENSIONS_EACH * count:
-                raise LimitError("the tar has too much in its extension headers")
-            extended = _extend(extended or _Extended(), kind, _payload(source, size))
-            continue
+    while header := source.read(_BLOCK):
+        entry = None if extended else _usual(header, source.position)
+        if entry is None:
+            if _is_end(header, source):
+                return
+            _check(header)
+            kind, size = header[156:157], _size(_number(header[124:136]))
+            if kind in b"LKxg":
+                headers += 1
+                extensions += size
+                if headers > _HEADERS + _HEADERS_EACH * count:
+                    raise LimitError("the tar has too many extension headers")
+                if extensions > _EXTENSIONS + _EXTENSIONS_EACH * count:
+                    raise LimitError("the tar has too much in its extension headers")
+                extended = _extend(extended or _Extended(), kind, _payload(source, size))
+                continue
+            if kind == b"S":
+                headers += _pass_sparse_map(source, header)
+            entry = _entry(header, kind, extended, source.position, size)
+            extended = None
         count += 1
         if count > _ENTRIES:
             raise LimitError(f"the tar has more than {_ENTRIES} entries")
-        if kind == b"S":
-            headers += _pass_sparse_map(source, header)
-        entry = _entry(header, kind, extended, source.position, size)
-        extended = None
         yield entry
         end = entry.offset + entry.size
         padded = end + (-entry.size % _BLOCK)
@@ -137,24 +144,49 @@ def entries(source: Source) -> Iterator[Entry]:
                 raise IntegrityError("the tar ends in the middle of a file")
 
 
-def _header(source: Source) -> bytes | None:
-    """Return the next header, verified; None at the end: two blocks of zeros, or nothing."""
-    header = source.read(_BLOCK)
-    if header == _ZERO:
-        header = source.read(_BLOCK)
-        if header and header != _ZERO:
-            raise IntegrityError("the tar goes on after a block of zeros")
+def _is_end(header: bytes, source: Source) -> bool:
+    """Say whether a block ends the tar: the first of two blocks of zeros, or of one at the end."""
+    if header != _ZERO:
+        return False
+    following = source.read(_BLOCK)
+    if following and following != _ZERO:
+        raise IntegrityError("the tar goes on after a block of zeros")
+    return True
+
+
+# Mode, owner, group, size, time, checksum and type of a file, as Go, Python and GNU tar write them.
+_USUAL = re.compile(rb"([0-7]{7})\0[0-7]{7}\0[0-7]{7}\0([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 0")
+
+
+def _usual(header: bytes, offset: int) -> Entry | None:
+    """Read a header as most are, of a file and in ASCII, and compare its checksum: a short way.
+
+    None for any other. What is read here, `_check` and `_entry` would read to the same, in 5.1 us
+    instead of 2.5.
+    """
+    found = _USUAL.match(header, 100)
+    if found is None or len(header) < _BLOCK or header[345] or not header.isascii():
         return None
-    if not header:
+    mode, size, checksum = found.groups()
+    if zlib.adler32(header) & 0xFFFF != _adler(checksum):
         return None
-    if len(header) < _BLOCK:
-        raise IntegrityError("the tar ends in the middle of a header")
-    _check(header)
-    return header
+    name = header[:100].partition(b"\0")[0].decode()
+    return Entry(name, _FILE, int(size, 8), int(mode, 8) & 0o7777, "", offset)
+
+
+@lru_cache(maxsize=4096)
+def _adler(checksum: bytes) -> int:
+    """Return the low half of a header's Adler-32 that belongs to its checksum's six digits.
+
+    It is one more than the sum of the bytes (`_sums`), in which the field counts as written.
+    """
+    return int(checksum, 8) - 8 * ord(" ") + sum(checksum) + ord(" ") + 1
 
 
 def _check(header: bytes) -> None:
-    """Compare the checksum, and check the numbers that Go's reader checks."""
+    """Compare the length and the checksum, and check the numbers that Go's reader checks."""
+    if len(header) < _BLOCK:
+        raise IntegrityError("the tar ends in the middle of a header")
     if _number(header[148:156].rstrip(b" ")) not in _sums(header):
         raise IntegrityError("a tar header does not match its checksum")
     _number(header[136:148])
@@ -285,9 +317,6 @@ def _field(data: bytes) -> str:
 def _entry(header: bytes, kind: bytes, extended: _Extended | None, offset: int, size: int) -> Entry:
     name = _field(header[:100])
     mode = _mode(header[100:124])
-    if kind == b"0" and extended is None and not header[345]:
-        # Most are so.
-        return Entry(name, EntryKind.FILE, size, mode, "", offset)
     link = _field(header[157:257]) if header[157] else ""
     if header[345] or header[357]:
         prefix = _prefix(header)

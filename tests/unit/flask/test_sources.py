@@ -130,6 +130,11 @@ def test_flask_debug_under_gunicorn_is_debug_mode_and_nothing_more() -> None:
     found = launched("gunicorn app:app", "", variables={"FLASK_DEBUG": "1"}).facts
     assert (found.debug_mode.answer, found.debugger.answer) == (YES, NO)
     assert found.debug_mode.evidence[-1].note == "FLASK_DEBUG is '1'"
+    assert [step.note for step in found.debugger.evidence[-2:]] == [
+        "gunicorn serves the application without Werkzeug's server",
+        "FLASK_DEBUG is '1', which by itself starts no server and no debugger",
+    ]
+    assert found.configured.evidence[-1].note == "FLASK_DEBUG is '1', and is heeded"
 
 
 def test_what_is_set_and_ignored_is_said() -> None:

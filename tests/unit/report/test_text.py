@@ -199,6 +199,7 @@ container compose.yaml#services.web
     pin_off: unknown
       compose.yaml:6:20: FLASK_DEBUG is '1'
       missing: the image acme/shop:1
+        let the image be read: pull or build it first, or scan an archive of it
     reloader: no
     remote_debugger: no
     configured: no

@@ -6,6 +6,7 @@ import random
 import tarfile
 import tracemalloc
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from deployguard.inputs.image import tar
 from deployguard.inputs.image.layers import Layer, LayeredFilesystem
 from deployguard.inputs.image.streams import Blob, Plain
 from deployguard.inputs.image.tar import EntryKind
+from deployguard.inputs.image.tree import LayerTree, Room
 from tests.support.archives import (
     BLOCK,
     GNU,
@@ -332,6 +334,105 @@ def test_any_damage_ends_in_our_error_or_in_entries(data: st.DataObject) -> None
     except InputError:
         return
     assert all(one.size >= 0 and one.kind in EntryKind for one in found)
+
+
+def outcome(data: bytes) -> list[tar.Entry] | tuple[type[InputError], str]:
+    try:
+        return walked(data)
+    except InputError as error:
+        return type(error), error.message
+
+
+def slow(data: bytes) -> list[tar.Entry] | tuple[type[InputError], str]:
+    """Walk a tar as if no header in it were as most are."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tar, "_usual", lambda header, offset: None)  # noqa: ARG005  (as called)
+        return outcome(data)
+
+
+NUMBERS = [octal(0, 8), octal(0o4755, 8), b"0000644 ", b"    644\0", b"0000648\0", b"000644\0\0",
+           b"-000644\0", bytes(8), base256(7, 8)]  # fmt: skip
+SIZES = [octal(0, 12), octal(1, 12), octal(600, 12), b"00000000001 ", b"          1\0",
+         b"00000000008\0", b"77777777777\0", base256(1, 12), bytes(12)]  # fmt: skip
+PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        **{at: st.sampled_from(NUMBERS) for at in (100, 108, 116)},
+        **{at: st.sampled_from(SIZES) for at in (124, 136)},
+        156: st.sampled_from([b"0", b"\0", b"1", b"2", b"3", b"5", b"7", b"S", b"x"]),
+        257: st.sampled_from([GNU, V7, b"ustar\0tar", b"\xff"]),
+        345: st.sampled_from([b"prefix", b"\0x", b"00000000001\0", b"\xe9"]),
+        508: st.sampled_from([b"tar\0", b"\x7f\xff"]),
+    },
+)
+HEADERS = st.builds(
+    lambda name, parts, checksum: header(name, patches=parts, checksum=checksum),
+    st.binary(max_size=100) | NAMES.map(str.encode),
+    PARTS,
+    st.none() | st.none() | st.sampled_from([b"012345\0 ", b"01234\0  ", b"0012345\0", bytes(8)]),
+)
+
+
+@settings(max_examples=examples(400, 4_000), deadline=None)
+@given(st.lists(HEADERS, min_size=1, max_size=4), st.integers(0, 3))
+def test_the_short_way_through_a_header_finds_what_the_long_one_finds(
+    headers: list[bytes], cut: int
+) -> None:
+    data = tape(*(one + padded(b"x" * 600) for one in headers))[: -cut * 700 or None]
+    assert outcome(data) == slow(data)
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_files_of_an_image_take_the_short_way_and_their_checksums_count_on_it(
+    form: Literal[0, 1, 2], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tarfile.TarInfo("usr/lib/python3/dist-packages/flask/app.py")
+    info.size, info.mode, info.mtime = 700, 0o4755, 1_700_000_000
+    block = info.tobuf(form)
+    monkeypatch.setattr(tar, "_check", lambda header: pytest.fail(f"the long way: {header!r}"))
+    found = walked(tape(block, padded(b"x" * 700)))
+    assert found == [tar.Entry(info.name, EntryKind.FILE, 700, 0o4755, "", BLOCK)]
+    monkeypatch.undo()
+    with pytest.raises(IntegrityError, match="checksum"):
+        walked(tape(block[:400] + b"x" + block[401:], padded(b"x" * 700)))
+
+
+ENTRIES = st.builds(
+    tar.Entry,
+    st.lists(st.sampled_from(["a", "b", ".wh.a", ".c", ".", "..", "", "n" * 64, "é" * 130, "n" * 256]),
+             min_size=1, max_size=4).map("/".join),
+    st.sampled_from([EntryKind.FILE, EntryKind.FILE, *EntryKind]),
+    st.integers(0, 9),
+    st.sampled_from([0o644, 0o755]),
+    st.sampled_from(["", "a", "/b/a"]),
+    st.integers(0, 9),
+    st.sampled_from(["", "", "", "a doubt"]),
+)  # fmt: skip
+
+
+def placed(members: list[tar.Entry], letters: int) -> tuple[object, ...]:
+    """Return all that shows of a tree once entries are put into it."""
+    room = Room(letters=letters)
+    made = LayerTree(0, room)
+    told = ""
+    try:
+        for member in members:
+            made.place(member)
+    except LimitError as error:
+        told = error.message
+    return made.root, made.doubts, room, told
+
+
+@settings(max_examples=examples(400, 4_000), deadline=None)
+@given(st.lists(ENTRIES, max_size=12), st.integers(0, 60))
+def test_a_file_put_beside_the_last_one_lies_as_one_that_is_put_by_its_path(
+    members: list[tar.Entry], letters: int
+) -> None:
+    shown = [placed(members, letters * letters)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(LayerTree, "_beside", lambda tree, entry: False)  # noqa: ARG005  (as called)
+        shown.append(placed(members, letters * letters))
+    assert shown[0] == shown[1]
 
 
 def test_small_texts_of_packed_layers_are_kept_and_all_others_are_reached_again() -> None:
