@@ -162,6 +162,8 @@ def su(process: Process, name: str, words: Sequence[Word], files: Filesystem) ->
         process = switched(process, user, files)
     process = replace(process, user=user)
     shell = options.last("-s", "--shell")
+    if shell is None and not login and options.has("-m", "-p", "--preserve-environment"):
+        shell = process.env.get("SHELL")
     if shell is None:
         named = account[6] if isinstance(account, list) and account[6] else "/bin/sh"
         shell = at(named, place)

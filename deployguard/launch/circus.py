@@ -97,8 +97,9 @@ def _started(
 ) -> Iterator[Process]:
     if _false(watcher.get("autostart")) or "cmd" not in watcher:
         return
-    if "virtualenv" in watcher:
-        raise _HiddenError(Missing(Reason.COMMAND, f"the virtualenv of the watcher {name}"))
+    for option in ("virtualenv", "executable"):
+        if option in watcher:
+            raise _HiddenError(Missing(Reason.COMMAND, f"the {option} of the watcher {name}"))
     local = Environment(dict(sections.get("env", {})))
     outer = overlay((call.process.env, local))
     copied = watcher.get("copy_env")

@@ -3,7 +3,7 @@
 import posixpath
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,16 @@ class OpenError(Exception):
     def __init__(self, missing: Missing) -> None:
         super().__init__()
         self.missing = missing
+
+
+def other_command(call: Call, words: Sequence[Word], ends: frozenset[str]) -> Next:
+    """Return what a tool does whose command starts no program of the user's, as far as known."""
+    if not words:
+        return call.ends("prints its help and ends")
+    name = words[0].value
+    if name in ends:
+        return call.ends(f"{name} does its work and ends")
+    return call.missing(f"what {call.name} {name or '?'} starts")
 
 
 def guarded(run: Callable[[Call], Next]) -> Callable[[Call], Next]:

@@ -21,6 +21,11 @@ ASSIGNMENT = re.compile(
 )
 # The idiom that exports what an included .env sets.
 _LISTED = re.compile(r"\$\(shell\s+(?:sed|cut|awk|grep)\b.*?([^\s'\"|)]*\.?env[^\s'\"|)]*)\s*[|)]")
+# Options that change nothing of what is started, as MAKEFLAGS has them.
+HARMLESS_FLAGS = re.compile(
+    r"[ksrRwBS]*(?: ?(?:-[ksrRwBS]+|-j\d*|--no-print-directory|--silent|--quiet|--jobs=?\d*|"
+    r"--jobserver\S*|--warn-undefined-variables|--no-builtin-rules|--no-builtin-variables|-l\S*))*\Z"
+)
 _LINES = 20_000
 _FILES = 100
 
@@ -112,8 +117,9 @@ def _conditional(run: Make, text: str, active: list[bool | None]) -> bool:
             if before is not False or not outer:
                 active[-1] = None
             elif inner:
-                kind, _, condition = inner.replace("(", " (", 1).partition(" ")
-                active[-1] = _holds(run, kind, condition.strip())
+                kind = re.match(r"[a-z]*", inner)
+                word = kind[0] if kind is not None else ""
+                active[-1] = _holds(run, word, inner[len(word) :].strip())
             else:
                 active[-1] = True
         case "endif" if active:
@@ -173,6 +179,7 @@ def _statement(
     if assignment is not None:
         origin = Origin.OVERRIDE if override else Origin.FILE
         name = run.words.expand(assignment["name"])
+        _check(name, assignment["text"])
         run.words.set(name, assignment["sign"], assignment["text"], origin, place)
         return None
     colon = _outside(text, ":")
@@ -183,6 +190,12 @@ def _statement(
             Missing(Reason.COMMAND, f"what a line says ({place.file}:{line.number})")
         )
     return None
+
+
+def _check(name: str, text: str) -> None:
+    """Refuse what changes how the rest is read: another sign of recipes, options of make."""
+    if name == ".RECIPEPREFIX" or (name == "MAKEFLAGS" and not HARMLESS_FLAGS.match(text.strip())):
+        raise UnclearError(Missing(Reason.COMMAND, f"what {name} = {text} makes of the makefile"))
 
 
 def _include(run: Make, text: str, *, silent: bool) -> None:
@@ -269,6 +282,7 @@ def _rule(run: Make, before: str, after: str, place: Location) -> list[Rule]:
         for rule in rules:
             rule.unclear = True
     names = [name for name in wanted.replace("|", " ").split() if name != ".WAIT"]
+    names = [found for name in names for found in _matching(run, name)]
     _special(run, targets, names)
     for target, rule in zip(targets, rules, strict=True):
         rule.prerequisites.extend(names)
@@ -282,6 +296,14 @@ def _rule(run: Make, before: str, after: str, place: Location) -> list[Rule]:
         # A later recipe replaces an earlier one; a rule without one adds prerequisites only.
         return [_replacing(run, target) for target in targets] if not semicolon else rules
     return rules
+
+
+def _matching(run: Make, name: str) -> list[str]:
+    """Return the files that a prerequisite with a pattern stands for, else its name."""
+    if not re.search(r"[*?\[]", name):
+        return [name]
+    found = run.words.expand(f"$(wildcard {name})").split()
+    return found or [name]
 
 
 def _replacing(run: Make, target: str) -> Rule:

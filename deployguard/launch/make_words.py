@@ -179,7 +179,11 @@ class Words:
             if "%" not in pattern:
                 pattern, by = f"%{pattern}", f"%{by}"
             return _patsubst([pattern, by, self.value(changed[1].strip())])
-        return self.value(self.expand(inner))
+        name = self.expand(inner)
+        if re.search(r"\s", name):
+            # A function that is not known here, or the slip of a pen.
+            raise UnclearError(Missing(Reason.COMMAND, f"what $({inner}) gives"))
+        return self.value(name)
 
     def _function(self, name: str, text: str) -> str:
         match name:

@@ -9,7 +9,14 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from deployguard.launch.make_reading import ASSIGNMENT, Make, Rule, read_file, read_makefile
+from deployguard.launch.make_reading import (
+    ASSIGNMENT,
+    HARMLESS_FLAGS,
+    Make,
+    Rule,
+    read_file,
+    read_makefile,
+)
 from deployguard.launch.make_words import Origin, StopsError, UnclearError, Variable, Words
 from deployguard.launch.options import Read, hidden, read, syntax
 from deployguard.launch.outcomes import Call, Next, at, in_folder, started
@@ -33,7 +40,6 @@ _SYNTAX = syntax(
 )
 _NAMES = ("GNUmakefile", "makefile", "Makefile")
 _SAYABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_HARMLESS_FLAGS = re.compile(r"[ksrRwBS]*( ?(-j\d*|--no-print-directory|--jobserver\S*|-l\S*))*\Z")
 
 
 def make(call: Call) -> Next:
@@ -41,7 +47,7 @@ def make(call: Call) -> Next:
     flags = call.process.env.get("MAKEFLAGS")
     if flags is not None and flags.value is None:
         return hidden(flags)
-    if flags is not None and not _HARMLESS_FLAGS.match(flags.value or ""):
+    if flags is not None and not HARMLESS_FLAGS.match(flags.value or ""):
         return call.missing("what MAKEFLAGS tells make")
     words = tuple(_jobs(call.words))
     options = read(call.name, words, _SYNTAX)
@@ -85,6 +91,8 @@ def _made(run: Make, options: Read) -> Next:
                 match["name"], match["sign"], match["text"], Origin.COMMAND, word.location
             )
     _set(run, "CURDIR", run.process.cwd.value)
+    # $(MAKE) is the name that make was called by.
+    _set(run, "MAKE", run.call.process.args[0].value)
     _set(run, "MAKECMDGOALS", " ".join(goals))
     for content in _makefiles(run, options):
         read_makefile(run, content)
@@ -282,7 +290,7 @@ def _environment(run: Make, scope: Mapping[str, Variable]) -> Environment:
     removed: dict[str, Location] = {}
     for name in (*names, *(run.exported - names.keys())):
         variable = run.words.find(name)
-        if variable is None or name in {"CURDIR", "MAKECMDGOALS", "SHELL"} - run.exported:
+        if variable is None or name in {"CURDIR", "MAKE", "MAKECMDGOALS", "SHELL"} - run.exported:
             continue
         inherited = name in env.entries
         wanted = (

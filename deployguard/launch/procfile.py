@@ -79,6 +79,9 @@ def _managed(call: Call, manager: _Manager) -> Next:
     # foreman goes to the folder of its Procfile, or --root; honcho stays where it is.
     process = base if manager.all_formation else call.process
     process = replace(process, env=overlay((process.env, variables)))
+    settings = search.absolute(".foreman", base.cwd) if manager.all_formation else None
+    if isinstance(settings, str) and not isinstance(call.files.stat(settings), Absent):
+        return call.missing(f"what {settings} tells {call.name}")
     if run:
         return _run(call, process, own.rest)
     return _start(call, process, given, base, variables, manager)

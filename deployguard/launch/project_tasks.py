@@ -21,6 +21,12 @@ from deployguard.model.filesystem import Absent
 from deployguard.model.process import Process, Start, Word
 
 _DEPTH = 20
+# Commands of these runners that start nothing of the project's.
+_ENDS = frozenset(
+    {"add", "build", "clean", "config", "fetch", "fmt", "info", "init", "install", "list", "lock",
+     "new", "pin", "publish", "remove", "search", "self", "show", "status", "sync", "toolchain",
+     "tree", "update", "upgrade", "version"}
+)  # fmt: skip
 _CALLED = "import sys, {module} as _1; sys.exit(_1.{function})"
 
 
@@ -223,7 +229,7 @@ def _rye(call: Call) -> Next:
     if not isinstance(group, Read):
         return group
     if not group.rest or group.rest[0].value not in {"run", "r"}:
-        return call.ends("does its work and ends")
+        return environments.other_command(call, group.rest, _ENDS)
     own = read(call.name, group.rest[1:], _RYE)
     if not isinstance(own, Read):
         return own
@@ -267,7 +273,7 @@ def _hatch(call: Call) -> Next:
     if not isinstance(group, Read):
         return group
     if not group.rest or group.rest[0].value != "run":
-        return call.ends("does its work and ends")
+        return environments.other_command(call, group.rest, _ENDS)
     words = list(group.rest[1:])
     unseen = next((word for word in words if word.value is None), None)
     if unseen is not None:
@@ -369,7 +375,7 @@ def _pixi(call: Call) -> Next:
     if not isinstance(group, Read):
         return group
     if not group.rest or group.rest[0].value not in {"run", "r"}:
-        return call.ends("does its work and ends")
+        return environments.other_command(call, group.rest, _ENDS)
     own = read(call.name, group.rest[1:], _PIXI)
     if not isinstance(own, Read):
         return own

@@ -27,13 +27,25 @@ _POETRY = syntax(
 )
 
 
+# Plugins add commands, so that only these are known to start nothing.
+_POETRY_ENDS = frozenset(
+    {"about", "add", "build", "cache", "check", "config", "debug", "env", "export", "help", "init",
+     "install", "list", "lock", "new", "publish", "python", "remove", "search", "self", "show",
+     "source", "sync", "update", "version"}
+)  # fmt: skip
+_PIPENV_ENDS = frozenset(
+    {"audit", "check", "clean", "graph", "install", "lock", "requirements", "scripts", "sync",
+     "uninstall", "update", "upgrade", "verify"}
+)  # fmt: skip
+
+
 def _poetry(call: Call) -> Next:
     """Follow poetry run: the active environment, the project's .venv, or the one in the cache."""
     group = read(call.name, call.words, _POETRY)
     if not isinstance(group, Read):
         return group
     if not group.rest or group.rest[0].value != "run":
-        return call.ends("does its work and ends")
+        return environments.other_command(call, group.rest, _POETRY_ENDS)
     own = read(call.name, group.rest[1:], _POETRY)
     if not isinstance(own, Read):
         return own
@@ -151,7 +163,7 @@ def _pipenv(call: Call) -> Next:
     if not isinstance(group, Read):
         return group
     if not group.rest or group.rest[0].value != "run":
-        return call.ends("does its work and ends")
+        return environments.other_command(call, group.rest, _PIPENV_ENDS)
     own = read(call.name, group.rest[1:], _PIPENV)
     if not isinstance(own, Read):
         return own

@@ -43,6 +43,12 @@ _UV_RUN = syntax(
 _DECIDING = re.compile(r"(?i)(flask|werkzeug|click|python[-_]dotenv|debugpy|gunicorn)\b")
 
 
+_UV_ENDS = frozenset(
+    {"add", "build", "cache", "export", "format", "help", "init", "lock", "pip", "publish",
+     "python", "remove", "self", "sync", "tool", "tree", "venv", "version"}
+)  # fmt: skip
+
+
 def _uv(call: Call) -> Next:
     """Follow uv run; what `uv tool run` installs when it starts is not in the image."""
     group = read(call.name, call.words, replace(_UV, abbreviated=False))
@@ -56,7 +62,7 @@ def _uv(call: Call) -> Next:
     if command.value == "tool" and words and words[0].value == "run":
         return call.missing("the packages that uv installs when it starts")
     if command.value != "run":
-        return call.ends(f"{command.value} does its work and ends")
+        return environments.other_command(call, group.rest, _UV_ENDS)
     own = read(call.name, words, _UV_RUN)
     if not isinstance(own, Read):
         return own
@@ -199,13 +205,19 @@ _CONDA = syntax(
 )
 
 
+_CONDA_ENDS = frozenset(
+    {"clean", "compare", "config", "create", "env", "info", "init", "install", "list", "remove",
+     "search", "uninstall", "update", "upgrade"}
+)  # fmt: skip
+
+
 def _conda(call: Call) -> Next:
     """Follow conda, mamba and micromamba run: the environment by its name or prefix."""
     group = read(call.name, call.words, _CONDA)
     if not isinstance(group, Read):
         return group
     if not group.rest or group.rest[0].value != "run":
-        return call.ends("does its work and ends")
+        return environments.other_command(call, group.rest, _CONDA_ENDS)
     own = read(call.name, group.rest[1:], _CONDA)
     if not isinstance(own, Read):
         return own

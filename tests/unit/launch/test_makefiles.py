@@ -132,6 +132,8 @@ CASES = [
     ("make", "A = 1\nA += 2\nexport A\nall:\n\t@printenv A\n"),
     ("make", "all:\n\t@echo $(CURDIR) | wc -w; echo $(MAKE) | wc -w\n"),
     ("make", "all:\n\t@echo $$$$ | grep -c '[0-9]'\n"),
+    ("make", "all: *.mk\n\t@echo $^\n"),
+    ("make", "MAKEFLAGS += --no-print-directory -s\nall:\n\t@echo one\n"),
     ("make a b", "a:\n\t@echo a\nb: a\n\t@echo b\n"),
     ("make", "%.x: y\n\t@echo x\nall:\n\t@echo all\n"),
     ("make", "  A = 1\n  export A\nall:\n\t@printenv A\n"),
@@ -201,3 +203,18 @@ def test_a_variable_that_is_exported_and_unclear_is_hidden() -> None:
     assert entry is not None
     assert entry.value is None
     assert entry.missing[0].what == "what $(shell git describe) prints"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (".RECIPEPREFIX = >\nrun:\n> flask run\n", "what .RECIPEPREFIX = > makes"),
+        ("MAKEFLAGS += -n\nrun:\n\tflask run\n", "what MAKEFLAGS = -n makes"),
+        ("run:\n\tflask run $(intcmp 1,2)\n", "what $(intcmp 1,2) gives"),
+        ("run: x*.c\n\tflask run\n%.c: %.y\n\ttrue\n", "how make makes x*.c"),
+    ],
+)
+def test_what_changes_how_a_makefile_is_read_leaves_it_open(text: str, what: str) -> None:
+    outcome = followed("make", {"Makefile": text}, "/srv/app")
+    assert isinstance(outcome, Missing)
+    assert outcome.what.startswith(what)

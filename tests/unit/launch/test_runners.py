@@ -29,6 +29,8 @@ ACTIVE = "/srv/venv"
         ("uv run --isolated flask run", ["unknown: the packages that uv installs when it starts"]),
         ("uv run inline.py",
          ["unknown: the packages that the script names, which uv installs when it starts"]),
+        ("uv tool run flask", ["unknown: the packages that uv installs when it starts"]),
+        ("uv serve", ["unknown: what uv serve starts"]),
         ("uvx flask run", ["unknown: the packages that uvx installs when it starts"]),
         ("uv run --zap flask run", ["unknown: what the option --zap of uv does"]),
     ],
@@ -133,6 +135,9 @@ def test_the_environment_is_the_one_that_the_runner_takes(
          ["FLASK_DEBUG=0 -c from shop.main import run; run() a"]),
         ("poetry run flask run", {}, []),
         ("poetry install", {"pyproject.toml": PROJECT}, []),
+        ("poetry poe serve", {"pyproject.toml": PROJECT}, ["unknown: what poetry poe starts"]),
+        ("hatch env run flask run", {"pyproject.toml": PROJECT},
+         ["unknown: what hatch env starts"]),
         ("pdm run web a", {"pyproject.toml": PROJECT + "[tool.pdm.scripts]\nweb = 'flask run'\n"},
          ["FLASK_DEBUG=0 flask run a"]),
         ("pdm run web a", {"pyproject.toml": PROJECT

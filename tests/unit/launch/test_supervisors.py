@@ -130,6 +130,12 @@ RUN = "#!/bin/sh\ncd /srv/app\nexec flask run\n"
         ("/init", {"/init": "#!/bin/sh\n", "/etc/services.d/web/run":
                    "#!/command/execlineb -P\nforeground { echo } flask run\n"},
          ["unknown: what the execline script /etc/services.d/web/run does"]),
+        ("/init run", {"/init": "#!/bin/sh\n", "/etc/s6-overlay/x": ""}, []),
+        ("/init", {"/init": "#!/bin/sh\n", "/etc/cont-init.d/10": "#!/bin/sh\n"
+                   "echo 1 >/run/s6/container_environment/FLASK_DEBUG\n",
+                   "/etc/services.d/web/run":
+                   "#!/usr/bin/with-contenv sh\nexec /srv/venv/bin/flask run\n"},
+         ["FLASK_DEBUG=? flask run"]),
         # /init of another image is a script like any other.
         ("/init run", {"/init": '#!/bin/sh\nexec flask "$@"\n'}, ["FLASK_DEBUG=1 flask run"]),
     ],

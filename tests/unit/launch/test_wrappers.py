@@ -174,10 +174,13 @@ def test_what_a_wrapper_does_to_the_environment(command: str, expected: str) -> 
         ("nice --zap flask run", "what the option --zap of nice does"),
         ("dockerize -template a:b flask run", "what the option -template of dockerize does"),
         ("timeout 5", "what timeout starts"),
+        ("just -q serve", "what just serve runs of /srv/app/justfile"),
+        ("task", "what task runs of Taskfile.yml"),
     ],
 )
 def test_what_a_wrapper_hides_is_named(command: str, what: str) -> None:
-    assert launches(command) == [f"unknown: {what}"]
+    files = {"justfile": "serve:\n", "/usr/bin/just": ELF, "/usr/bin/task": ELF}
+    assert launches(command, files) == [f"unknown: {what}"]
 
 
 @pytest.mark.parametrize(
