@@ -399,6 +399,7 @@ def _shell_starts(
             lasting=current.lasting,
             missing=(*current.missing, *one.missing),
             from_shell=True,
+            remote=current.remote,
             depth=current.depth + 1,
         )
         for one in started.processes

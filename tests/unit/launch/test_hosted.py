@@ -126,3 +126,10 @@ def test_the_debugger_of_a_command_is_kept_with_its_program(
 def test_variables_speak_to_debugpy(variables: dict[str, str], debugged: bool) -> None:  # noqa: FBT001
     (program,) = programs("python -m debugpy -m flask run", None, **variables)
     assert (program.remote is not None) is debugged
+
+
+def test_a_debugger_stays_where_the_program_under_it_starts_others() -> None:
+    files = {"Procfile": "web: flask run\n"}
+    (program,) = programs("python -m debugpy --listen 5678 -m honcho start", files)
+    assert program.name == "flask.cli:main"
+    assert program.remote is not None
