@@ -135,7 +135,8 @@ def su(process: Process, name: str, words: Sequence[Word], files: Filesystem) ->
     """
     plain = [word for word in words if word.value != "-"]
     if name == "runuser" and any((word.value or "")[:2] in {"-u", "--"} for word in words[:1]):
-        options = read(name, plain, replace(_SU, interleaved=False))
+        # Words that begin with a dash are options of its own, unless "--" stands before them.
+        options = read(name, plain, _SU)
         if not isinstance(options, Read):
             return options
         if options.has("-u", "--user"):

@@ -116,7 +116,10 @@ def _start(
     content = _procfile(call, given, base, variables, manager)
     if not isinstance(content, Content):
         return content
-    commands = procfile.parse(content)
+    parsed = procfile.parse(content)
+    commands = dict(parsed)
+    if len(commands) < len(parsed) and not manager.all_formation:
+        return call.ends(f"ends: {content.location.file} names a process twice")
     wanted = [word.value for word in given.rest] or list(commands)
     counts = _counts(given)
     if isinstance(counts, Missing):

@@ -114,7 +114,7 @@ def overlay_init(call: Call) -> Next:
     before = () if prefix is None or not prefix.value else (prefix,)
     if call.words or before:
         own = becomes(call.process, call.name, (*before, *call.words))
-        if isinstance(own, Missing):
+        if isinstance(own, Evidence):
             return own
         starts.append(Start(process=own))
     return Started(processes=tuple(starts)) if starts else call.ends("finds no service to start")
@@ -256,7 +256,7 @@ def my_init(call: Call) -> Next:
         return error.missing
     if options.rest:
         main = becomes(process, call.name, options.rest)
-        if isinstance(main, Missing):
+        if isinstance(main, Evidence):
             return main
         starts.append(Start(process=main))
     return Started(processes=tuple(starts)) if starts else call.ends("finds nothing to start")

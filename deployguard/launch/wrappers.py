@@ -290,7 +290,7 @@ def _watch(process: Process, name: str, words: Sequence[Word], files: Filesystem
     if not options.rest:
         return Evidence(process.location, f"{name} ends without a command")
     if options.has("-x", "--exec"):
-        inner: Process | Missing = becomes(process, name, options.rest)
+        inner: Process | Evidence = becomes(process, name, options.rest)
     else:
         text = " ".join(word.value or "" for word in options.rest)
         inner = becomes(
@@ -298,7 +298,7 @@ def _watch(process: Process, name: str, words: Sequence[Word], files: Filesystem
             name,
             tuple(replace(options.rest[0], value=one) for one in ("/bin/sh", "-c", text)),
         )
-    if isinstance(inner, Missing):
+    if isinstance(inner, Evidence):
         return inner
     missing = Missing(Reason.COMMAND, "whether watch finds a terminal")
     return Started(processes=(Start(process=inner, certain=False, missing=(missing,)),))

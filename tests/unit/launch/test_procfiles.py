@@ -71,6 +71,13 @@ def test_each_reads_its_own_form_of_env(tool: str, line: str, debug: str | None)
     assert launches(f"{tool} start web", files) == [expected]
 
 
+@pytest.mark.parametrize(("tool", "expected"), [("honcho", []), ("foreman", ["flask routes"])])
+def test_a_name_that_stands_twice_ends_honcho(tool: str, expected: list[str]) -> None:
+    files = {"Procfile": "web: flask run\nweb: flask routes\n",
+             "/usr/bin/foreman": "#!/usr/bin/ruby\n"}  # fmt: skip
+    assert launches(f"{tool} start", files) == expected
+
+
 def test_env_beats_what_the_manager_was_started_with() -> None:
     files = {"Procfile": "web: flask run\n", ".env": "FLASK_DEBUG=0\n"}
     assert launches("honcho start", files, FLASK_DEBUG="1") == ["FLASK_DEBUG=0 flask run"]

@@ -173,7 +173,6 @@ def test_what_a_wrapper_does_to_the_environment(command: str, expected: str) -> 
         ("unshare -R /other flask run", "the files below the new root of unshare"),
         ("nice --zap flask run", "what the option --zap of nice does"),
         ("dockerize -template a:b flask run", "what the option -template of dockerize does"),
-        ("timeout 5", "what timeout starts"),
         ("just -q serve", "what just serve runs of /srv/app/justfile"),
         ("task", "what task runs of Taskfile.yml"),
     ],
@@ -197,6 +196,26 @@ def test_what_sudo_keeps_is_known_where_its_settings_are(
 ) -> None:
     files = {} if settings_of_sudo is None else {"/etc/sudoers": settings_of_sudo}
     assert launches("sudo flask run", files, FLASK_DEBUG="1") == [debug]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "timeout 5",
+        "nohup",
+        "env A=1",
+        "chroot /",
+        "tini --version",
+        "gosu www",
+        "su root -c 'flask run' --zap",
+        "runuser -u www flask run --debug",
+        "dockerize -wait tcp://db:1",
+        "envsubst",
+        "busybox --list",
+    ],
+)
+def test_a_wrapper_without_a_command_starts_nothing(command: str) -> None:
+    assert launches(command) == []
 
 
 def test_a_login_of_another_user_loses_the_environment() -> None:
