@@ -20,6 +20,7 @@ _FAMILIES: Mapping[str, frozenset[str]] = {
          "gevent.monkey", "wait-for-it"}
     ),
     "procfile": frozenset({"honcho", "foreman", "forego", "goreman"}),
+    "cron": frozenset({"cron", "crond", "supercronic"}),
     "make": frozenset({"make", "gmake"}),
     "runners": frozenset({"uv", "uvx", "dotenv", "conda", "mamba", "micromamba"}),
     "projects": frozenset({"poetry", "pipenv"}),
@@ -102,7 +103,7 @@ _MODULES: Mapping[str, str] = {
 # Programs of their own, told by the name of their file.
 _FILES = frozenset(
     {"py-spy", "forego", "goreman", "make", "gmake", "uv", "uvx", "rye", "pixi", "micromamba",
-     "mamba", *_FAMILIES["services"]}
+     "mamba", *_FAMILIES["cron"], *_FAMILIES["services"]}
 )  # fmt: skip
 # Scripts by their name, and the language of their first line.
 _SCRIPTS: Mapping[str, bytes] = {
@@ -179,6 +180,10 @@ def _table(family: str) -> Mapping[str, Callable[[Call], Next]]:  # noqa: PLR091
             return TOOLS
         case "services":
             from deployguard.launch.services import TOOLS  # noqa: PLC0415
+
+            return TOOLS
+        case "cron":
+            from deployguard.launch.cron import TOOLS  # noqa: PLC0415
 
             return TOOLS
         case "make":

@@ -159,3 +159,38 @@ def test_my_init_runs_its_first_scripts_its_services_and_its_words() -> None:
         "FLASK_DEBUG=1 flask run",
         "FLASK_DEBUG=1 flask routes",
     ]
+
+
+@pytest.mark.parametrize(
+    ("command", "files", "expected"),
+    [
+        ("cron -f", {}, []),
+        ("cron -f", {"/etc/crontab": "SHELL=/bin/sh\n# m h\n17 * * * * root cd / && run-parts x\n"},
+         []),
+        ("cron", {"/etc/crontab": "* * * * * www /srv/venv/bin/flask jobs >/dev/null 2>&1\n"},
+         ["flask jobs ?"]),
+        ("cron", {"/etc/cron.d/web": "FLASK_DEBUG=2\n@reboot root /srv/venv/bin/flask run\n"},
+         ["FLASK_DEBUG=2 flask run ?"]),
+        ("cron -f", {"/var/spool/cron/crontabs/root": "*/5 1-3 * * 1,2 /srv/venv/bin/flask x\n",
+                     "/etc/environment": "FLASK_DEBUG=3\n"}, ["FLASK_DEBUG=3 flask x ?"]),
+        ("cron", {"/etc/crontab": "1 1 * * * root run-parts --report /etc/cron.daily\n",
+                  "/etc/cron.daily/web": "#!/bin/sh\n/srv/venv/bin/flask y\n"}, ["flask y ?"]),
+        # What a package of the distribution owns there is its own affair.
+        ("cron", {"/etc/crontab": "1 1 * * * root run-parts --report /etc/cron.daily\n",
+                  "/etc/cron.daily/tidy": "#!/bin/sh\n/srv/venv/bin/flask y\n",
+                  "/var/lib/dpkg/status": "Package: tidy\nStatus: install ok installed\n"
+                  "Version: 1\n\n",
+                  "/var/lib/dpkg/info/tidy.list": "/etc/cron.daily/tidy\n"}, []),
+        ("crond -f -l 8", {"/etc/crontabs/root": "0 0 * * * flask z\n"},
+         ["FLASK_DEBUG=1 flask z ?"]),
+        ("supercronic -quiet jobs", {"jobs": "@every_minute flask w%input\n"},
+         ["FLASK_DEBUG=1 flask w ?"]),
+    ],
+)  # fmt: skip
+def test_jobs_start_when_their_time_comes(
+    command: str, files: dict[str, str], expected: list[str]
+) -> None:
+    binaries = dict.fromkeys(("/usr/sbin/cron", "/usr/sbin/crond", "/usr/bin/supercronic",
+                              "/bin/run-parts"), "\x7fELF")  # fmt: skip
+    found = launches(command, files | binaries, FLASK_DEBUG="1")
+    assert [one for one in found if "run-parts" not in one] == expected
