@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from deployguard.model.evidence import Location, Traced
 from deployguard.model.filesystem import Content
 
-_ASSIGNMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.*?)\s*\Z")
+_ASSIGNMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*=(.*)\Z")
 _TIMES = re.compile(r"\s*(?:@\w+|(?:[^\s#=]+\s+){4}[^\s#=]+)\s+(.+)\Z")
 _INPUT = re.compile(r"(?<!\\)%")
 
@@ -31,7 +31,7 @@ def parse(content: Content, *, users: bool) -> tuple[Job, ...]:
         times = _TIMES.match(line)
         assignment = _ASSIGNMENT.match(line)
         if assignment is not None:
-            value = assignment[2]
+            value = assignment[2].strip()
             quoted = re.fullmatch(r"""(["'])(.*)\1""", value)
             text = quoted[2] if quoted is not None else value
             variables.append((assignment[1], Traced(text, place)))

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_CONTINUED = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
 _CLOSING = {"(": ")", "{": "}"}
 
 
@@ -30,7 +29,7 @@ def lines(text: str) -> Iterator[Line]:
         if not pending:
             first = number
         pending.append(line)
-        if _CONTINUED.search(line) and number < len(physical):
+        if (len(line) - len(line.rstrip("\\"))) % 2 and number < len(physical):
             continue
         yield _joined(pending, first)
         pending = []
@@ -52,6 +51,44 @@ def without_comment(text: str) -> str:
     found = re.search(r"(?<!\\)#", text)
     plain = text if found is None else text[: found.start()]
     return plain.replace("\\#", "#")
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """NAME SIGN TEXT, neither part expanded."""
+
+    name: str
+    sign: str
+    text: str
+
+
+def assignment(text: str) -> Assignment | None:
+    """Return the assignment that a line outside of a recipe is, None for another line."""
+    depth = 0
+    for position, sign in enumerate(text):
+        depth += (sign in "({") - (sign in ")}")
+        if sign != "=" or depth > 0:
+            continue
+        start = position
+        while start > 0 and text[start - 1] == ":":
+            start -= 1
+        if start == position and position > 0 and text[position - 1] in "?+!":
+            start -= 1
+        name = text[:start].strip()
+        if not name or outside(name, ":") is not None or outside(name, " \t#") is not None:
+            return None
+        return Assignment(name, text[start : position + 1], text[position + 1 :].lstrip())
+    return None
+
+
+def outside(text: str, signs: str) -> int | None:
+    """Return where one of some signs stands outside of every reference, None where none does."""
+    depth = 0
+    for position, one in enumerate(text):
+        depth += (one in "({") - (one in ")}")
+        if one in signs and depth == 0:
+            return position
+    return None
 
 
 def references(text: str) -> Iterator[str | tuple[str]]:

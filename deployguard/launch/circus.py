@@ -26,6 +26,7 @@ _SYNTAX = syntax(
 )
 _DIALECT = ini.Dialect(cased=True)
 _VARIABLE = re.compile(r"\$\((?:circus\.)?([\w.]+)\)|\(\((?:circus\.)?([\w.]+)\)\)", re.IGNORECASE)
+_LONGEST = 64 * 1024
 _FALSE = frozenset({"false", "no", "off", "0", "n", "f", ""})
 
 
@@ -135,6 +136,8 @@ def _word(entry: Traced[str]) -> Word:
 
 
 def _command(process: Process, command: Word, watcher: ini.Section) -> Iterator[Process]:
+    if len(command.value or "") > _LONGEST:
+        raise _HiddenError(Missing(Reason.LIMIT, f"a command of more than {_LONGEST} characters"))
     try:
         words = shlex.split(command.value or "")
     except ValueError:

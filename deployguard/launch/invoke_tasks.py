@@ -85,6 +85,15 @@ def invoke(call: Call) -> Next:
         return Missing(Reason.SOURCE, f"what {content.location.file} says, which does not parse")
     if _may_configure(call, content):
         return call.missing(f"what the settings of {call.name} change")
+    try:
+        return _evaluated(call, process, content, tree, options)
+    except RecursionError:
+        return Missing(Reason.LIMIT, f"what the tasks in {content.location.file} do")
+
+
+def _evaluated(
+    call: Call, process: Process, content: Content, tree: ast.Module, options: Read
+) -> Next:
     tasks = dict(_tasks(tree))
     names = dict(_constants(tree))
     words = [word.value or "" for word in options.rest]

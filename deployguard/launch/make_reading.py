@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from deployguard.effective import search
-from deployguard.formats.makefile import Line, lines, without_comment
+from deployguard.formats.makefile import Line, assignment, lines, outside, without_comment
 from deployguard.launch.globbing import glob
 from deployguard.launch.make_words import Origin, StopsError, UnclearError, Words
 from deployguard.launch.outcomes import Call
@@ -14,11 +14,6 @@ from deployguard.model.evidence import Location, Missing, Reason
 from deployguard.model.filesystem import Content, Unread
 from deployguard.model.process import Process, Start
 
-ASSIGNMENT = re.compile(
-    r"(?P<name>[^\s:#=!?+$]+|[^\s:#=]*\$[({][^)}]*[)}][^\s:#=!?+]*)\s*"
-    r"(?P<sign>:::=|::=|:=|\?=|\+=|!=|=)\s*(?P<text>.*)",
-    re.DOTALL,
-)
 # The idiom that exports what an included .env sets.
 _LISTED = re.compile(r"\$\(shell\s+(?:sed|cut|awk|grep)\b.*?([^\s'\"|)]*\.?env[^\s'\"|)]*)\s*[|)]")
 # Options that change nothing of what is started, as MAKEFLAGS has them.
@@ -27,6 +22,7 @@ HARMLESS_FLAGS = re.compile(
     r"--jobserver\S*|--warn-undefined-variables|--no-builtin-rules|--no-builtin-variables|-l\S*))*\Z"
 )
 _LINES = 20_000
+_LONGEST = 64 * 1024
 _FILES = 100
 
 
@@ -84,6 +80,10 @@ def read_makefile(run: Make, content: Content) -> None:
         if run.read > _LINES:
             raise UnclearError(Missing(Reason.LIMIT, "what the rest of the makefiles says"))
         place = replace(content.location, line=line.number)
+        if len(line.text) > _LONGEST:
+            raise UnclearError(
+                Missing(Reason.LIMIT, f"what a line says that is longer than {_LONGEST}")
+            )
         if line.recipe is not None and current is not None:
             if all(active):
                 for rule in current:
@@ -137,7 +137,7 @@ def _holds(run: Make, kind: str, text: str) -> bool:
         return (found is not None and found.text != "") is (kind == "ifdef")
     if text.startswith("("):
         inner = text[1 : text.rfind(")")]
-        comma = _outside(inner, ",")
+        comma = outside(inner, ",")
         parts = [inner[:comma].strip(), inner[comma + 1 :].strip()] if comma is not None else []
     else:
         try:
@@ -171,18 +171,18 @@ def _statement(
     if re.match(r"(?:un)?export\b(?!\s*[:?+]?=)", text):
         _export(run, text, place)
         return None
-    if re.match(r"v?path\b|load\b|private\b", text) and ASSIGNMENT.fullmatch(text) is None:
+    if re.match(r"v?path\b|load\b|private\b", text) and assignment(text) is None:
         return current
     override = text.startswith("override ")
     plain = text.removeprefix("override ").strip()
-    assignment = ASSIGNMENT.fullmatch(plain)
-    if assignment is not None:
+    given = assignment(plain)
+    if given is not None:
         origin = Origin.OVERRIDE if override else Origin.FILE
-        name = run.words.expand(assignment["name"])
-        _check(name, assignment["text"])
-        run.words.set(name, assignment["sign"], assignment["text"], origin, place)
+        name = run.words.expand(given.name)
+        _check(name, given.text)
+        run.words.set(name, given.sign, given.text, origin, place)
         return None
-    colon = _outside(text, ":")
+    colon = outside(text, ":")
     if colon is not None:
         return _rule(run, text[:colon], text[colon:], place)
     if run.words.expand(text).strip():
@@ -218,10 +218,10 @@ def _export(run: Make, text: str, place: Location) -> None:
     word, _, rest = text.partition(" ")
     rest = rest.strip()
     names = run.exported if word == "export" else run.kept_back
-    assignment = ASSIGNMENT.fullmatch(rest.removeprefix("override ").strip())
-    if assignment is not None and word == "export":
-        name = run.words.expand(assignment["name"])
-        run.words.set(name, assignment["sign"], assignment["text"], Origin.FILE, place)
+    given = assignment(rest.removeprefix("override ").strip())
+    if given is not None and word == "export":
+        name = run.words.expand(given.name)
+        run.words.set(name, given.sign, given.text, Origin.FILE, place)
         run.exported.add(name)
         run.kept_back.discard(name)
         return
@@ -245,16 +245,6 @@ def _export(run: Make, text: str, place: Location) -> None:
     (run.kept_back if word == "export" else run.exported).difference_update(found_names)
 
 
-def _outside(text: str, sign: str) -> int | None:
-    """Return where a sign stands outside of every reference, None where it does not."""
-    depth = 0
-    for position, one in enumerate(text):
-        depth += (one in "({") - (one in ")}")
-        if one == sign and depth == 0:
-            return position
-    return None
-
-
 def _rule(run: Make, before: str, after: str, place: Location) -> list[Rule]:
     """Read TARGETS: PREREQUISITES ; RECIPE, or a variable of targets."""
     targets = run.words.expand(before).split()
@@ -263,14 +253,14 @@ def _rule(run: Make, before: str, after: str, place: Location) -> list[Rule]:
     rules = [run.rules.setdefault(target, Rule()) for target in targets]
     exported = re.match(r"\s*export\s+", rest)
     plain = rest[exported.end() :] if exported is not None else rest
-    assignment = ASSIGNMENT.fullmatch(plain.strip().removeprefix("override ").strip())
-    if assignment is not None and ";" not in assignment["name"]:
+    given = assignment(plain.strip().removeprefix("override ").strip())
+    if given is not None and ";" not in given.name:
         for rule in rules:
             rule.variables.append(
                 (
-                    assignment["name"],
-                    assignment["sign"],
-                    assignment["text"],
+                    given.name,
+                    given.sign,
+                    given.text,
                     place,
                     exported is not None,
                 )

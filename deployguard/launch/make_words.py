@@ -154,7 +154,7 @@ class Words:
     def expand(self, text: str) -> str:
         """Return a text with its references replaced."""
         self.steps -= 1
-        if self.steps < 0 or self.depth > _DEPTH:
+        if self.steps < 0 or self.depth > _DEPTH or len(text) > _LONGEST:
             raise UnclearError(Missing(Reason.LIMIT, "what the makefile expands to"))
         self.depth += 1
         try:

@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from deployguard.formats.makefile import assignment
 from deployguard.launch.make_reading import (
-    ASSIGNMENT,
     HARMLESS_FLAGS,
     Make,
     Rule,
@@ -83,13 +83,11 @@ def _jobs(words: Sequence[Word]) -> Iterator[Word]:
 def _made(run: Make, options: Read) -> Next:
     goals: list[str] = []
     for word in options.rest:
-        match = ASSIGNMENT.fullmatch(word.value or "")
-        if match is None:
+        given = assignment(word.value or "")
+        if given is None:
             goals.append(word.value or "")
         else:
-            run.words.set(
-                match["name"], match["sign"], match["text"], Origin.COMMAND, word.location
-            )
+            run.words.set(given.name, given.sign, given.text, Origin.COMMAND, word.location)
     _set(run, "CURDIR", run.process.cwd.value)
     # $(MAKE) is the name that make was called by.
     _set(run, "MAKE", run.call.process.args[0].value)

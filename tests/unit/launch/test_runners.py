@@ -283,3 +283,36 @@ def test_words_fill_what_a_task_takes(words: str, expected: str) -> None:
     text = TASKS.replace('    with c.cd("/srv"), c.prefix("true"):\n        pass\n', "")
     files = {"tasks.py": text, "/bin/bash": "\x7fELF"}
     assert launches(f"inv serve {words}", files) == [expected]
+
+
+MANY = 70_000
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "text"),
+    [
+        ("make run", "Makefile", "run:\n\t" + "$(" * MANY),
+        ("make run", "Makefile", "X = " + "\\" * MANY + "\nrun: ; $(X)\n"),
+        ("make run", "Makefile", "A=" * MANY),
+        ("make run", "Makefile", "(" * MANY + "run:\n\tflask run\n"),
+        ("make run", "Makefile", "include Makefile\nrun:\n\tflask run\n"),
+        ("make run", "Makefile", "define X\n$(X)$(X)\nendef\nrun: ; $(X)\n"),
+        ("make run", "Makefile", "run:\n\t$(MAKE) run\n"),
+        ("supervisord -n", "supervisord.conf", "[supervisord]\na" + " " * MANY + "b"),
+        ("circusd c.ini", "c.ini", "[watcher:a]\ncmd=" + "$(" * MANY),
+        ("honcho start", "Procfile", "web:" + " " * MANY + "\n"),
+        ("cron", "/etc/crontab", "A=" + " " * MANY + "b\n" + "*" * MANY),
+        ("inv serve", "tasks.py", "from invoke import task\n@task\ndef serve(c):\n    c.run("
+         + "+".join(["'a'"] * 3_000) + ")\n"),
+        ("inv serve", "tasks.py", "x = " + "(" * MANY),
+        ("npm start", "package.json", "[" * MANY),
+        ("poetry run flask run", "pyproject.toml", "a = " + "[" * MANY),
+        ("pdm run a", "pyproject.toml", "[project]\nname='x'\n[tool.pdm.scripts]\n"
+         "a={composite=['b','b']}\nb={composite=['a','a']}\n"),
+        ("npm start", "package.json", '{"scripts": {"start": "npm start"}}'),
+    ],
+    ids=lambda text: text[:30],
+)  # fmt: skip
+def test_hostile_files_end_without_an_error(command: str, name: str, text: str) -> None:
+    found = launches(command, {name: text, "/usr/sbin/cron": "\x7fELF"}, VIRTUAL_ENV=ACTIVE)
+    assert not any("flask" in one and not one.startswith("unknown") for one in found)
