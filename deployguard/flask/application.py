@@ -4,11 +4,11 @@ import ast
 import posixpath
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from deployguard.flask.libraries import FlaskLibrary
-from deployguard.flask.libraries.effects import DEBUGGED, FRAMEWORK, INNER, REMOTE, SERVE
+from deployguard.flask.libraries import FlaskLibrary, config
+from deployguard.flask.libraries.effects import DEBUGGED, FRAMEWORK, INNER, REMOTE, SERVE, WSGI
 from deployguard.flask.libraries.werkzeug import debugged_parts
 from deployguard.flask.versions import Stack
 from deployguard.model.environment import Environment
@@ -27,8 +27,8 @@ from deployguard.model.evidence import (
     unknown,
     yes,
 )
-from deployguard.model.filesystem import Absent, Content, Filesystem
-from deployguard.model.process import Process, Program, Start, Word
+from deployguard.model.filesystem import Absent, Filesystem
+from deployguard.model.process import Process, Program, ProgramKind, Start, Word
 from deployguard.python import (
     Command,
     Effect,
@@ -46,6 +46,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.modules import add_path_file
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import missing_of, trail_of, truth
 
@@ -61,6 +62,9 @@ class Setting:
     folders: tuple[str, ...]
     cwd: str | None
     unread: Missing | None
+    version: tuple[int, int] | None = None
+    sites: tuple[str, ...] = ()
+    user: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +98,38 @@ def interpreter(setting: Setting) -> Interpreter:
         arguments=(known(program.name), *words),
         search_path=setting.folders,
         terminal=program.process.terminal.value,
-        optimize=python.optimize if python is not None else 0,
+        optimize=_optimize(setting),
+        version=setting.version,
+        executable=python.path if python is not None else None,
     )
     run.unread = setting.unread
+    run.hosts = frozenset(_loaded_by(program))
+    if "gunicorn" in run.hosts:
+        # gunicorn.arbiter.Arbiter.__init__ sets it before the application is imported.
+        note = Evidence(program.location, "gunicorn sets SERVER_SOFTWARE")
+        run.environ.slots["SERVER_SOFTWARE"] = known("gunicorn", note)
     return run
+
+
+def _optimize(setting: Setting) -> int:
+    """Return the level of -O, or that of PYTHONOPTIMIZE (Modules/main.c)."""
+    python = setting.program.interpreter
+    level = python.optimize if python is not None else 0
+    variable = setting.environment.get("PYTHONOPTIMIZE")
+    if variable is None or not variable.value or (python and python.ignore_environment):
+        return level
+    return max(level, int(variable.value) if variable.value.isdecimal() else 1)
+
+
+# Servers and commands that import a program: what sys.modules holds of them.
+_HOSTS = ("gunicorn", "waitress", "hypercorn", "uvicorn", "uwsgi", "celery", "pytest", "debugpy")
+
+
+def _loaded_by(program: Program) -> tuple[str, ...]:
+    names = {posixpath.basename(program.name), re.split(r"[.:]", program.name)[0]}
+    if program.kind is ProgramKind.SCRIPT or program.kind is ProgramKind.CODE:
+        return ()
+    return tuple(name for name in _HOSTS if name in names)
 
 
 def start_up(run: Interpreter, setting: Setting) -> None:
@@ -108,13 +140,13 @@ def start_up(run: Interpreter, setting: Setting) -> None:
     for folder in setting.folders:
         names = setting.files.list(folder)
         for name in names if isinstance(names, tuple) else ():
-            if name.endswith(".pth"):
-                _path_file(run, posixpath.join(folder, name), setting)
+            if name.endswith(".pth") and folder in setting.sites:
+                add_path_file(run, folder, name)
     hidden = setting.environment.get("PYTHONPATH")
     if hidden is not None and hidden.value is None:
         run.unseen_import("sitecustomize", hidden.missing, hidden.location)
         return
-    for name in ("sitecustomize", "usercustomize"):
+    for name in ("sitecustomize", *(("usercustomize",) if setting.user else ())):
         if not _may_be_there(name, setting):
             continue
         try:
@@ -131,25 +163,6 @@ def _may_be_there(name: str, setting: Setting) -> bool:
         if folder.startswith("/")
         for ending in (".py", "/__init__.py", ".pyc")
     ) or any(not folder.startswith("/") for folder in setting.folders)
-
-
-# Lines that tools of packaging leave, which change how imports are found and nothing else.
-_TOOLS = re.compile(r"(_virtualenv|__editable__|distutils-precedence|_distutils_hack)")
-
-
-def _path_file(run: Interpreter, path: str, setting: Setting) -> None:
-    content = setting.files.read(path)
-    if isinstance(content, Absent):
-        return
-    if not isinstance(content, Content):
-        run.unseen(f"what {path} runs", Location(path), Reason.FILE)
-        return
-    if "site-packages" not in path and "dist-packages" not in path:
-        return
-    for line in content.data.decode("utf-8", "replace").splitlines():
-        if not line.startswith(("import ", "import\t")) or _TOOLS.search(line):
-            continue
-        run.execute_text(line, Module("site", {"<location>": content.location}))
 
 
 def import_application(setting: Setting, name: str, attribute: str | None) -> Imported:
@@ -272,7 +285,7 @@ def application_debug(application: Value | None) -> Claim:
         if INNER in application.slots:
             return application_debug(application.slots[INNER])
     if isinstance(application, Instance) and "config" in application.slots:
-        return value_claim(application.slots["config"].slots["DEBUG"], "app.debug")
+        return value_claim(config.debug(application.slots["config"]), "app.debug")
     return unknown(Missing(Reason.SOURCE, "app.debug of the application"))
 
 
@@ -362,11 +375,20 @@ def processes(outcome: Outcome, program: Program) -> tuple[Start, ...]:
     return tuple(
         Start(
             process=_process(effect, effect.command, program),
+            files=effect.command.files,
             certain=not effect.conditions,
             missing=effect.conditions,
+            awaited=effect.command.waits and _goes_on(outcome.effects[position + 1 :]),
         )
-        for effect in outcome.effects
+        for position, effect in enumerate(outcome.effects)
         if effect.command is not None
+    )
+
+
+def _goes_on(effects: Sequence[Effect]) -> bool:
+    """Say whether a program serves or starts something after a command that it waits for."""
+    return any(
+        effect.name in {SERVE, WSGI} or effect.kind is EffectKind.PROCESS for effect in effects
     )
 
 
@@ -378,7 +400,7 @@ def _process(effect: Effect, command: Command, program: Program) -> Process:
     folder = Missing(Reason.SOURCE, "the folder that a command starts in")
     return Process(
         args=words,
-        env=_environment(command.environ, place),
+        env=environment_of(command.environ, place),
         cwd=Traced(command.cwd, place, missing=() if command.cwd else (folder,)),
         user=program.process.user,
         terminal=program.process.terminal,
@@ -395,7 +417,7 @@ def _word(value: Value, place: Location) -> Word:
     return Traced(None, place, missing=missing)
 
 
-def _environment(environ: Mapped, place: Location) -> Environment:
+def environment_of(environ: Mapped, place: Location) -> Environment:
     """Return a copy of os.environ as the environment of a process, each value with its place."""
     entries: dict[str, Word] = {}
     for name, value in environ.slots.items():

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from deployguard.model.evidence import Missing, Reason
@@ -15,11 +15,16 @@ _PREFIXES = ("/usr/local", "/usr")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPath:
-    """The folders in order, those of installed packages among them, and what was not seen."""
+    """The folders in order, those of installed packages among them, and what was not seen.
+
+    `user` says that Python looks for what is the user's own (site.ENABLE_USER_SITE).
+    """
 
     folders: tuple[str, ...]
     sites: tuple[str, ...]
     unread: Missing | None
+    version: tuple[int, int] | None = None
+    user: bool = True
 
 
 def search_path(
@@ -49,7 +54,40 @@ def search_path(
         found = list(_sites(prefix, version, files))
         sites.extend(site for site in found if isinstance(site, str))
         unread = unread or next((site for site in found if isinstance(site, Missing)), None)
-    return SearchPath(folders=(*folders, *sites), sites=tuple(dict.fromkeys(sites)), unread=unread)
+    return SearchPath(
+        folders=(*folders, *sites),
+        sites=tuple(dict.fromkeys(sites)),
+        unread=unread,
+        version=_number(interpreter.path, version, sites),
+        user=(settings is None or _shared(settings))
+        and not interpreter.isolated
+        and not _set(process, "PYTHONNOUSERSITE"),
+    )
+
+
+def _set(process: Process, name: str) -> bool:
+    entry = process.env.get(name)
+    return entry is not None and bool(entry.value)
+
+
+def _shared(settings: str) -> bool:
+    """Say whether a virtual environment looks into the packages of the system as well."""
+    found = re.search(r"^\s*include-system-site-packages\s*=\s*true", settings, re.MULTILINE)
+    return found is not None
+
+
+def _number(path: str | None, name: str | None, sites: Iterable[str]) -> tuple[int, int] | None:
+    """Return the version of Python: as its file is named, else as its one library is."""
+    if path is None:
+        return None
+    prefix = posixpath.dirname(posixpath.dirname(path))
+    own = [site for site in sites if site.startswith(f"{prefix}/lib/")]
+    names = {name} if name else {site.split("/")[-2] for site in own or sites}
+    found = {_VERSIONED.match(one) for one in names} - {None}
+    if len(found) != 1:
+        return None
+    (match,) = found
+    return None if match is None else (3, int(match.group().partition(".")[2]))
 
 
 def _user(interpreter: Interpreter, process: Process, files: Filesystem) -> tuple[str, ...]:
@@ -80,8 +118,7 @@ def _prefixes(
         return tuple(dict.fromkeys((*_on_path(process, files), *_PREFIXES)))
     prefix = posixpath.dirname(posixpath.dirname(path))
     if settings is not None:
-        shared = re.search(r"^\s*include-system-site-packages\s*=\s*true", settings, re.MULTILINE)
-        return (prefix, *_PREFIXES) if shared else (prefix,)
+        return (prefix, *_PREFIXES) if _shared(settings) else (prefix,)
     real = files.stat(path)
     if isinstance(real, Stat):
         prefix = posixpath.dirname(posixpath.dirname(real.path))

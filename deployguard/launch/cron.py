@@ -5,13 +5,14 @@ variables; busybox's crond and supercronic hand on their own.
 """
 
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from deployguard.effective import search
 from deployguard.formats import crontab, dotenv
 from deployguard.launch.options import Read, hidden, read, syntax
-from deployguard.launch.outcomes import Call, Next, at, in_shell
+from deployguard.launch.outcomes import Call, Next, at, in_shell, started
 from deployguard.launch.packages import Owned, owner
 from deployguard.launch.shells import Started
 from deployguard.model.environment import Environment, overlay
@@ -22,7 +23,7 @@ from deployguard.model.process import Process, Start
 _SYSTEM = ("/etc/crontab",)
 _SYSTEM_FOLDERS = ("/etc/cron.d",)
 _USER_FOLDERS = ("/var/spool/cron/crontabs", "/var/spool/cron", "/etc/crontabs")
-_PERIODS = ("hourly", "daily", "weekly", "monthly")
+_RUN_PARTS = re.compile(r"\brun-parts\b.*?(/etc/cron\.\w+)")
 _PATH = "/usr/bin:/bin"
 _WHEN = Missing(Reason.COMMAND, "whether the time of a job of cron comes")
 
@@ -137,18 +138,14 @@ def _table(call: Call, content: Content, env: Environment, *, users: bool) -> It
         home = inner.get("HOME") or at("/root", place)
         user = call.process.user if job.user is None else at(job.user, place)
         process = replace(call.process, env=inner, cwd=home, user=user)
-        shell = inner.get("SHELL")
-        yield in_shell(process, call.name, job.command, shell=shell)
-        for period in _PERIODS:
-            folder = f"/etc/cron.{period}"
-            if folder in (job.command.value or ""):
-                for path in _files(call, folder):
-                    if isinstance(owner(path, call.files), Owned):
-                        continue
-                    step = Evidence(place, f"run-parts runs the files of {folder}")
-                    trail = (*process.trail, step)
-                    args = (at(path, place),)
-                    yield replace(process, args=args, location=place, trail=trail)
+        folder = _RUN_PARTS.search(job.command.value or "")
+        if folder is None:
+            yield in_shell(process, call.name, job.command, shell=inner.get("SHELL"))
+            continue
+        for path in _files(call, folder[1]):
+            if not isinstance(owner(path, call.files), Owned):
+                step = Evidence(place, f"run-parts runs the files of {folder[1]}")
+                yield started(process, (at(path, place),), step)
 
 
 TOOLS: Mapping[str, Callable[[Call], Next]] = {

@@ -181,7 +181,7 @@ def with_file(
             unseen = Environment(unseen=(missing,), location=path.location)
             return replace(process, env=_laid(unseen, process.env, override=override))
         case Content():
-            inner = dotenv.environment(content, process.env, override=override)
+            inner = dotenv.environment(content, process.env, inner_first=override)
             return replace(process, env=_laid(inner, process.env, override=override))
 
 

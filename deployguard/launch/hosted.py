@@ -198,6 +198,8 @@ def _pdb(call: Call) -> Next:
     if None in commands or any(verb not in _PDB_STAYS | _PDB_GOES for verb in verbs):
         return call.missing("how far the commands of pdb let the program go")
     if not any(verb in _PDB_GOES for verb in verbs):
+        if call.process.stdin is not None and call.process.stdin.value != "":
+            return call.missing("what pdb reads from its standard input")
         if call.process.terminal.value is not False:
             return call.missing("whether somebody at the terminal lets the program go on")
         return call.ends("stops before the first line, and quits at the end of its input")

@@ -1,5 +1,6 @@
 """werkzeug.serving and werkzeug.debug: the development server, and the debugger as middleware."""
 
+from deployguard.flask.libraries import config
 from deployguard.flask.libraries.effects import DEBUGGED, SERVE, emit_serve
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.python import Call, EffectKind, Instance, Native, Opaque, Value, known
@@ -26,8 +27,7 @@ def _run_simple(call: Call) -> Value:
 
 def _application_debug(application: Value | None) -> Value:
     if isinstance(application, Instance) and "config" in application.slots:
-        value: Value = application.slots["config"].slots["DEBUG"]
-        return value
+        return config.debug(application.slots["config"])
     return Opaque((Missing(Reason.SOURCE, "app.debug"),), "app.debug", harmless=True)
 
 
