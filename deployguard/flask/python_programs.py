@@ -9,6 +9,7 @@ from deployguard.flask.application import Setting
 from deployguard.flask.archives import zipped
 from deployguard.flask.http_server import http_server
 from deployguard.flask.judged import Judged, agreed, open_program, other_program
+from deployguard.flask.remote import under_debugger, waiting
 from deployguard.flask.search_path import SearchPath, search_path
 from deployguard.flask.versions import installed
 from deployguard.model.evidence import Evidence, Missing, Reason
@@ -44,8 +45,11 @@ def judge(program: Program, files: Filesystem) -> Judged:
         sites=path.sites,
         user=path.user,
     )
+    if program.remote is not None and program.remote.waits:
+        return waiting(program, program.remote)
     candidates = [_under(replace(setting, stack=stack), path) for stack in found.stacks()]
-    return agreed(candidates, found.missing())
+    judged = agreed(candidates, found.missing())
+    return judged if program.remote is None else under_debugger(judged, program.remote)
 
 
 def _first_folder(program: Program, cwd: str | None, files: Filesystem) -> str | None:

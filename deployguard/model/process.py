@@ -91,6 +91,22 @@ class Interpreter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteDebugger:
+    """A debugger that a command brings up beside a Python program.
+
+    It listens at `address` and `port`, or where it `connects`, seeks a client there. `waits` says
+    that the program goes no further before a client is there.
+    """
+
+    name: str
+    address: str | None
+    port: int | None
+    location: Location
+    connects: bool = False
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """One program that a process ends up running.
 
@@ -102,6 +118,7 @@ class Program:
     cannot be told; `missing` names the condition, or what is not known of an UNKNOWN program, and
     `choices` the ways on which it starts, where they are known.
     `files` are those it sees where a script has written some before; None: the container's.
+    `remote` is a debugger that the command brings up with it.
     """
 
     kind: ProgramKind
@@ -116,3 +133,4 @@ class Program:
     choices: tuple[Choice, ...] = ()
     lasting: bool = True
     files: Filesystem | None = None
+    remote: RemoteDebugger | None = None
