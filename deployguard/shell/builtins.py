@@ -66,6 +66,18 @@ def _listing(step: Step) -> Builtin:
     return builtin
 
 
+def _extended(inner: Builtin) -> Builtin:
+    """Return a builtin that bash has, dash has not, and busybox may have."""
+
+    def builtin(run: Run, words: tuple[Word, ...], line: int, state: State) -> Ways:
+        known = run.shell.has_more()
+        yes = () if known is False else inner(run, words, line, state)
+        no = () if known is True else external(run, words, line, state)
+        return either_shell(run, state, yes, no, known=known)
+
+    return builtin
+
+
 def _only(*kinds: Kind) -> Callable[[Builtin], Builtin]:
     """Return a builtin that only some shells have; others do not find the command."""
 
@@ -305,6 +317,10 @@ def _located(run: Run, words: tuple[Word, ...], line: int, state: State) -> Stat
             )
             unseen: Traced[str | None] = Traced(None, run.at(line), missing=(named,))
             return replace(written(state, unseen), status=Status(None, named))
+    if any((word.value or "-").startswith("-") for word in words[1:]) and (
+        words[0].value == "type" and run.shell.kind is not Kind.BASH
+    ):
+        raise run.unclear("what type says in this shell", line)
     shown: Traced[str | None] = Traced("".join(text), run.at(line))
     if words[0].value in {"type", "-V"} and text:
         missing = (Missing(Reason.COMMAND, "how a shell describes a command"),)
@@ -385,7 +401,7 @@ BUILTINS: Mapping[str, Builtin] = {
     "read": _once(variables.read_line),
     "mapfile": _only(Kind.BASH)(_once(variables.read_lines)),
     "readarray": _only(Kind.BASH)(_once(variables.read_lines)),
-    "let": _only(Kind.BASH, Kind.BUSYBOX)(_once(_let)),
+    "let": _extended(_once(_let)),
     "shift": _once(_shift),
     "exit": _once(_leave(Flow.EXIT)),
     "return": _once(_leave(Flow.RETURN)),
@@ -393,7 +409,7 @@ BUILTINS: Mapping[str, Builtin] = {
     "continue": _once(_leave(Flow.CONTINUE)),
     "exec": _exec,
     ".": _source,
-    "source": _only(Kind.BASH, Kind.BUSYBOX)(_source),
+    "source": _extended(_source),
     "eval": _eval,
     "test": _once(_test),
     "[": _once(_test),

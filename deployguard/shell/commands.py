@@ -321,7 +321,8 @@ def start(run: Run, words: tuple[Word, ...], line: int, state: State) -> State:
     item = Start(process=process, files=state.files, awaited=state.awaited)
     missing = Missing(Reason.COMMAND, f"whether {name} succeeds")
     prints = (Missing(Reason.COMMAND, f"what {name} prints"),)
-    state = written(state, Traced(None, run.at(line), missing=prints))
+    if not isinstance(found, Absent):
+        state = written(state, Traced(None, run.at(line), missing=prints))
     status = NOT_FOUND if isinstance(found, Absent) else Status(None, missing, presumed=True)
     return replace(state, trace=(*state.trace, item), status=status)
 
@@ -341,7 +342,13 @@ def function(run: Run, name: str, words: tuple[Word, ...], state: State, line: i
     definition, location = state.functions[name]
     inner = replace(state, positional=words[1:], more=(), callers=(name, *state.callers), hidden=())
     with run.nested("what a function does that calls itself", line, location):
-        ways = run.body(run, syntax.Script((definition.body,)), inner)
+        # To all but busybox a loop of the caller is none of the function's.
+        loops = run.loops
+        run.loops = loops if run.shell.kind is Kind.BUSYBOX else 0
+        try:
+            ways = run.body(run, syntax.Script((definition.body,)), inner)
+        finally:
+            run.loops = loops
     return joined(run, (_returned(way, state) for way in ways))
 
 
@@ -405,6 +412,7 @@ def asked(
         terminal=lambda descriptor: _terminal(run, descriptor, state),
         is_set=lambda name: lookup(state, name) is not None,
         is_root=is_root(run, state),
+        is_bash=run.shell.among(Kind.BASH),
     )
     answer = decide(words, outlook)
     if isinstance(answer, bool):

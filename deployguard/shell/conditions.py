@@ -16,6 +16,7 @@ class Outlook:
     terminal: Callable[[str], bool | None]
     is_set: Callable[[str], bool]
     is_root: bool | None
+    is_bash: bool | None
 
 
 # True or false, what is missing to tell, the status 2 of an error, or None for a form not followed.
@@ -171,4 +172,6 @@ def _age(left: str, operator: str, right: str, outlook: Outlook) -> Decision:
         return False
     if isinstance(one, Stat) and isinstance(other, Stat):
         return False if one.path == other.path else None
-    return isinstance(one if operator == "-nt" else other, Stat)
+    # To bash what is there is newer than what is not.
+    newer = isinstance(one if operator == "-nt" else other, Stat)
+    return newer and outlook.is_bash

@@ -131,13 +131,13 @@ class Expander:
         match part:
             case Literal(text, quoted):
                 return [Piece(text, quoted)], state
-            case AnsiQuoted(text):
-                match self.run.shell.among(Kind.BASH, Kind.BUSYBOX):
-                    case True:
-                        return [Piece(text, quoted=True)], state
-                    case _:
-                        missing = (self.run.shell.missing(),)
-                        return [Piece(None, quoted=True, missing=missing)], state
+            case AnsiQuoted(text, raw, message):
+                kind = self.run.shell.kind
+                if kind is Kind.BASH:
+                    return [Piece(text, quoted=True)], state
+                if kind is Kind.DASH or (message and kind is Kind.BUSYBOX):
+                    return [Piece(raw, quoted=True)], state
+                return [Piece(None, quoted=True, missing=(self.run.shell.missing(),))], state
             case Unclear(text, quoted):
                 missing = (Missing(Reason.SCRIPT, f"what the expansion {text} gives"),)
                 return [Piece(None, quoted, split=not quoted, missing=missing)], state
@@ -294,6 +294,8 @@ class Expander:
             case _:
                 pass
         base, bracket, index = part.name.partition("[")
+        if bracket:
+            self._refused_by_dash(part, state)
         if bracket or (base == "BASH_SOURCE" and self.run.shell.kind is Kind.BASH):
             words = self._array(base, state, part.argument.line)
             if words is None:
@@ -472,6 +474,9 @@ class Expander:
             if part.extra is not None:
                 extra, state = self.text(part.extra, state)
             missing = (*value.missing, *argument.missing, *(extra.missing if extra else ()))
+            anchored = argument.pattern[:1] in {"#", "%"} and part.operator == "/"
+            if anchored and self.run.shell.kind is not Kind.BASH:
+                missing = (self.run.missing(f"what ${{{part.name}/...}} gives here", 1),)
             if value.value is not None and not missing:
                 text = parameters.applied(part.operator, value.value, argument, extra)
         if text is None and not missing:

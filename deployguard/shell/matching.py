@@ -22,6 +22,8 @@ def choice(run: Run, statement: syntax.Case, state: State) -> Ways:
     subject, state = expander(run).text(statement.subject, state)
     if "nocasematch" in state.options:
         raise run.unclear("what case matches without regard to case", statement.line)
+    if run.shell.kind is not Kind.BASH and any(item.end != ";;" for item in statement.items):
+        raise run.unclear("what this shell makes of the end of an item", statement.line)
     over: list[State] = []
     # Whether the item before asked for the next to be run unasked (;&).
     running: list[tuple[State, bool]] = [(replace(state, status=SUCCESS), False)]
@@ -61,7 +63,7 @@ def _tried(
 
 def double_test(run: Run, tokens: tuple[syntax.Word | str, ...], line: int, state: State) -> Ways:
     """Run `[[ ... ]]`; dash knows no command of that name."""
-    known = run.shell.among(Kind.BASH, Kind.BUSYBOX)
+    known = run.shell.has_more()
     if known is False:
         return (replace(state, status=_NOT_FOUND),)
     entries: list[Field | str] = []
@@ -75,6 +77,7 @@ def double_test(run: Run, tokens: tuple[syntax.Word | str, ...], line: int, stat
             entries.append(entry)
     status = _Reader(run, entries, line, state).status()
     if known is None:
+        # A shell without it finds no such command, which fails too.
         status = status if status.code == 1 else Status(None, run.shell.missing())
     return (replace(state, status=status),)
 

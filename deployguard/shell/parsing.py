@@ -137,17 +137,18 @@ class _Parser(Reader):
             self.at += 1
             negated = not negated
             self.blanks()
+        both = False
         commands = [self.command()]
         while True:
             self.blanks()
             if self.looking_at("||") or not self.take("|"):
                 break
-            self.take("&")
+            both = self.take("&") or both
             self.newlines()
             commands.append(self.command())
         if len(commands) == 1 and not negated:
             return commands[0]
-        return Pipeline(line, tuple(commands), negated)
+        return Pipeline(line, tuple(commands), negated, both)
 
     def command(self) -> Statement:
         self.blanks()

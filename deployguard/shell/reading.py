@@ -187,7 +187,7 @@ class Reader(ABC):
         if following == "[":
             raise NotUnderstoodError
         if following == '"' and not quoted:  # a message to translate: itself, in the C locale
-            return Literal("", quoted=True)
+            return AnsiQuoted("", "$", message=True)
         name = NAME.match(self.text, self.at)
         if name is not None:
             self.at = name.end()
@@ -310,7 +310,8 @@ class Reader(ABC):
                 raise NotUnderstoodError
             return simple[escape[1]]
 
-        return AnsiQuoted(re.sub(r"\\(.)", decoded, match[1], flags=re.DOTALL))
+        text = re.sub(r"\\(.)", decoded, match[1], flags=re.DOTALL)
+        return AnsiQuoted(text, f"${match[1]}")
 
     def reserved(self) -> str | None:
         """Return the reserved word at the place, which is left standing."""

@@ -75,7 +75,7 @@ def _applied(
     streams = replace(streams, state=state)
     operator, descriptor = redirect.operator, redirect.descriptor
     line = redirect.target.line
-    if operator in _BOTH and not run.shell.among(Kind.BASH, Kind.BUSYBOX):
+    if operator in _BOTH and not run.shell.has_more():
         raise run.unclear(f"what this shell makes of {operator}", line)
     if operator == "<<<" and not run.shell.among(Kind.BASH):
         raise run.unclear("what this shell makes of a here string", line)

@@ -35,6 +35,10 @@ class Shell:
         """Say whether the shell is one of some kinds, None where it may be."""
         return None if self.kind is None else self.kind in kinds
 
+    def has_more(self) -> bool | None:
+        """Say whether the shell knows what bash adds: busybox may be built either way."""
+        return {Kind.BASH: True, Kind.DASH: False}.get(self.kind) if self.kind else None
+
 
 @dataclass(frozen=True, slots=True)
 class Status:

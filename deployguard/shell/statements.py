@@ -99,7 +99,7 @@ def _run(run: Run, statement: syntax.Statement, state: State) -> Ways:  # noqa: 
         case syntax.Group(body=body):
             return tuple(_back(state, way) for way in _subshell(run, body, state))
         case syntax.Function(name=name, keyword=keyword, line=line):
-            if keyword and not run.shell.among(Kind.BASH, Kind.BUSYBOX):
+            if keyword and not run.shell.has_more():
                 raise run.unclear("what this shell makes of the word function", line)
             functions = {**state.functions, name: (statement, run.location)}
             return (replace(state, functions=functions, status=SUCCESS),)
@@ -114,6 +114,8 @@ def _run(run: Run, statement: syntax.Statement, state: State) -> Ways:  # noqa: 
 
 
 def _calculation(run: Run, expression: syntax.Word, state: State) -> Ways:
+    if run.shell.kind is not Kind.BASH:
+        raise run.unclear("what this shell makes of ((", expression.line)
     value, state = expander(run).calculated(expression, state)
     if value.value is None:
         missing = next(iter(value.missing), None)
@@ -169,6 +171,8 @@ def _back(outer: State, inner: State, status: Status | None = None) -> State:
 
 def _pipeline(run: Run, statement: syntax.Pipeline, state: State) -> Ways:
     """Run the commands of a pipeline, each in a shell of its own where there are several."""
+    if statement.both and run.shell.kind is not Kind.BASH:
+        raise run.unclear("what this shell makes of |&", statement.line)
     tested = state.tested
     inner = replace(state, tested=True) if statement.negated else state
     if len(statement.commands) == 1:
@@ -270,7 +274,8 @@ def _conditional(run: Run, statement: syntax.If, state: State) -> Ways:
                     following.append(failed)
         pending = tuple(following)
     for way in pending:
-        found += script(run, statement.otherwise, replace(way, status=SUCCESS))
+        passed = way if statement.otherwise.statements else replace(way, status=SUCCESS)
+        found += script(run, statement.otherwise, passed)
     return joined(run, found)
 
 

@@ -49,10 +49,14 @@ class Arithmetic:
 
 @dataclass(frozen=True, slots=True)
 class AnsiQuoted:
-    """`$'text'`, escapes decoded; shells without it keep the dollar."""
+    """`$'text'`, escapes decoded; shells without it take it as it stands (`raw`).
+
+    A `message` is the dollar of `$"text"`, which bash alone leaves out.
+    """
 
     text: str
-    quoted: bool = True
+    raw: str
+    message: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +122,12 @@ class Simple:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Commands joined by `|`, perhaps negated by `!`."""
+    """Commands joined by `|`, perhaps negated by `!`; `both` where one is `|&`."""
 
     line: int
     commands: "tuple[Statement, ...]"
     negated: bool
+    both: bool = False
 
 
 class Join(StrEnum):

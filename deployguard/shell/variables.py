@@ -119,6 +119,8 @@ def exported(run: Run, words: tuple[Word, ...], line: int, state: State) -> Stat
             raise run.unclear(f"what follows an assignment to {name}, which is readonly", line)
         if "n" in letters:
             if given is not None:
+                if run.shell.kind is not Kind.BASH:
+                    raise run.unclear("what export -n does with a value here", line)
                 state = assign(state, name, given)
             state = unexport(state, name, word.location)
         else:
@@ -178,8 +180,8 @@ def _declare(run: Run, words: tuple[Word, ...], line: int, state: State, *, own:
         if own and state.hidden is not None:
             already = any(entry.name == name for entry in state.hidden)
             state = hidden(state, name)
-            if given is None and not already and run.shell.kind is Kind.BASH:
-                state = _blank(state, name, word)
+            if given is None and not already and run.shell.kind is not Kind.DASH:
+                state = _blank(run, state, name, word)
         if "A" in letters:
             state = replace(state, maps=state.maps | {name})
         if "x" in letters:
@@ -191,8 +193,14 @@ def _declare(run: Run, words: tuple[Word, ...], line: int, state: State, *, own:
     return replace(state, status=SUCCESS)
 
 
-def _blank(state: State, name: str, word: Word) -> State:
-    """Return the state in which a local variable of bash has no value yet."""
+def _blank(run: Run, state: State, name: str, word: Word) -> State:
+    """Return the state in which a local variable has no value yet; that of dash keeps the old.
+
+    bash still hands the old value of an exported one to programs.
+    """
+    if run.shell.kind is None or (run.shell.kind is Kind.BASH and name in state.env.entries):
+        missing = (Missing(Reason.VARIABLE, f"the value of {name}, local to a function"),)
+        return assign(state, name, Traced(None, word.location, missing=missing))
     was_exported = name in state.env.entries
     state = unset(state, name, word.location)
     return replace(state, marked=state.marked | {name}) if was_exported else state
@@ -255,7 +263,7 @@ def _named_option(run: Run, name: str | None, line: int) -> str:
         return name or ""
     if name not in _LONG:
         raise run.unclear(f"what set -o {name} does", line)
-    if name == "pipefail" and run.shell.among(Kind.BASH, Kind.BUSYBOX) is not True:
+    if name == "pipefail" and run.shell.has_more() is not True:
         # Some versions of dash know it, others end.
         raise run.unclear("what set -o pipefail does in this shell", line)
     return _LONG[name]

@@ -11,7 +11,7 @@ from deployguard.model.process import Word
 from deployguard.shell.overlay import Overlay, Written
 from deployguard.shell.redirections import place, wrote
 from deployguard.shell.run import Run
-from deployguard.shell.state import FAILURE, SUCCESS, State
+from deployguard.shell.state import FAILURE, SUCCESS, State, Status
 from deployguard.shell.utilities.common import failed, options, prints, standard_input
 
 _MOST_COPIED = 300
@@ -61,7 +61,8 @@ def mkdir(run: Run, words: tuple[Word, ...], line: int, state: State) -> State:
     for name in names:
         whole = place(name.value or "", state)
         there = state.files.stat(whole)
-        if "p" not in _letters(words) and isinstance(there, Stat):
+        above = state.files.stat(posixpath.dirname(whole))
+        if "p" not in _letters(words) and (isinstance(there, Stat) or isinstance(above, Absent)):
             status = FAILURE
             continue
         state = replace(state, files=state.files.with_directory(whole, run.at(line)))
@@ -74,12 +75,35 @@ def touch(run: Run, words: tuple[Word, ...], line: int, state: State) -> State:
     unseen = _unseen(run, names, line, state)
     if unseen is not None:
         return unseen
+    status = SUCCESS
     for name in names:
         whole = place(name.value or "", state)
-        if isinstance(state.files.stat(whole), Absent) and "c" not in _letters(words):
+        if isinstance(state.files.stat(posixpath.dirname(whole)), Absent):
+            status = FAILURE
+        elif isinstance(state.files.stat(whole), Absent) and "c" not in _letters(words):
             empty = Written(b"", executable=False, location=run.at(line))
             state = replace(state, files=state.files.with_change(whole, empty))
-    return replace(state, status=SUCCESS)
+    return replace(state, status=status)
+
+
+def rmdir(run: Run, words: tuple[Word, ...], line: int, state: State) -> State:
+    """Remove directories, which must be empty."""
+    names = _operands(words)
+    unseen = _unseen(run, names, line, state)
+    if unseen is not None:
+        return unseen
+    status = SUCCESS
+    for name in names:
+        whole = place(name.value or "", state)
+        inner = state.files.list(whole)
+        if isinstance(inner, Unread):
+            files = state.files.with_unsure(whole, inner.missing)
+            return replace(state, files=files, status=Status(None, inner.missing))
+        if isinstance(inner, Absent) or inner:
+            status = FAILURE
+        else:
+            state = replace(state, files=state.files.without(whole))
+    return replace(state, status=status)
 
 
 def rm(run: Run, words: tuple[Word, ...], line: int, state: State) -> State:

@@ -10,7 +10,7 @@ from deployguard.model.filesystem import Absent, FileKind, Filesystem, Stat, Unr
 from deployguard.model.process import Word
 from deployguard.shell.redirections import place
 from deployguard.shell.run import Run
-from deployguard.shell.state import SUCCESS, State, Status
+from deployguard.shell.state import SUCCESS, Kind, State, Status
 from deployguard.shell.utilities.accounts import user_name, user_number
 from deployguard.shell.utilities.common import failed, options, prints, untold
 
@@ -136,7 +136,7 @@ def ls(run: Run, words: tuple[Word, ...], line: int, state: State) -> State:
             run.missing("the directory", line)
         )  # fmt: skip
         if isinstance(there, Absent):
-            return failed(state, 2)
+            return failed(state, 1 if run.shell.kind is Kind.BUSYBOX else 2)
         if isinstance(there, Stat) and there.kind is not FileKind.DIRECTORY:
             found.append(f"{name}\n")
             continue

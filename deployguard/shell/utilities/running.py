@@ -11,7 +11,7 @@ from deployguard.model.process import Word
 from deployguard.shell.commands import external, start
 from deployguard.shell.redirections import place
 from deployguard.shell.run import Run, UnclearError
-from deployguard.shell.state import SUCCESS, State, Ways
+from deployguard.shell.state import SUCCESS, Kind, State, Ways
 from deployguard.shell.utilities.common import consumed, standard_input, untold
 
 _MOST_RUNS = 100
@@ -145,7 +145,7 @@ def _split(text: str) -> list[str] | None:
 def xargs(run: Run, words: tuple[Word, ...], line: int, state: State) -> Ways:
     """Run a command with the words that are read."""
     made = batches(words)
-    if made is None:
+    if made is None or (run.shell.kind is Kind.BUSYBOX and "-d" in {w.value for w in words}):
         raise run.unclear("what xargs runs", line)
     given = standard_input(run, state)
     after = consumed(run, (), line, state)

@@ -11,7 +11,7 @@ from deployguard.shell.utilities.common import Step, failed
 Utility = Callable[[Run, tuple[Word, ...], int, State], Ways]
 
 # They end, start nothing, print nothing, and succeed where nothing is wrong.
-_QUIET = ("chown", "chgrp", "sleep", "usleep", "rmdir", "stty", "sync", "renice", "kill", "pkill",
+_QUIET = ("chown", "chgrp", "sleep", "usleep", "stty", "sync", "renice", "kill", "pkill",
           "killall", "mkfifo", "setfacl", "sysctl", "logger", "clear", "reset", "locale-gen",
           "update-ca-certificates", "ldconfig", "usermod", "groupmod", "useradd", "adduser",
           "addgroup", "groupadd", "deluser", "passwd", "chpasswd", "mount", "umount")  # fmt: skip
@@ -76,6 +76,7 @@ UTILITIES: Mapping[str, Utility] = {
     "realpath": _once(lookups.realpath),
     "readlink": _once(lookups.realpath),
     "mkdir": _once(changes.mkdir),
+    "rmdir": _once(changes.rmdir),
     "touch": _once(changes.touch),
     "rm": _once(changes.rm),
     "unlink": _once(changes.rm),
