@@ -29,15 +29,21 @@ def judge(
         return judged.processes
 
     launch.follow(process, files, starts)
-    found = [(program, judged) for program, judged in found if _counts(program, judged)]
+    lasting = any(one.lasting and one.kind is not ProgramKind.NOTHING for one, _ in found)
+    found = [
+        (program, judged) for program, judged in found if _counts(program, judged, followed=lasting)
+    ]
     settled = _on_every_way(found)
     return tuple(_facts(program, judged, settled) for program, judged in found)
 
 
-def _counts(program: Program, judged: Judged) -> bool:
-    """Say whether a program is spoken of: one that is waited for may serve all the same."""
-    facts = judged.facts
-    return program.lasting or Answer.YES in {facts.dev_server.answer, facts.debugger.answer}
+def _counts(program: Program, judged: Judged, *, followed: bool) -> bool:
+    """Say whether a program is spoken of: one that is waited for only where it would not end.
+
+    What is not known of it counts where it is `followed` by no other that lasts.
+    """
+    answers = {judged.facts.dev_server.answer, judged.facts.debugger.answer}
+    return program.lasting or Answer.YES in answers or (Answer.UNKNOWN in answers and not followed)
 
 
 def _on_every_way(found: Sequence[tuple[Program, Judged]]) -> frozenset[str]:

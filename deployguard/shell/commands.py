@@ -46,8 +46,11 @@ _SCRIPTS = frozenset({"egrep", "fgrep", "zcat", "gunzip", "ldconfig", "update-ca
                       "adduser", "addgroup", "deluser", "locale-gen", "which"})  # fmt: skip
 _FOLDERS = frozenset({"/bin", "/usr/bin", "/sbin", "/usr/sbin"})
 _ELF = b"\x7fELF"
-# Binaries that run scripts, and may so start anything.
-_RUNNING = ("python", "pypy", "sh", "bash", "dash", "ash", "env", "busybox")
+# Programs that start others, or Python.
+_RUNNING = ("python", "pypy", "sh", "bash", "dash", "ash", "env", "busybox", "nohup", "timeout",
+            "nice", "ionice", "setsid", "stdbuf", "gosu", "su", "runuser", "sudo", "doas", "chroot",
+            "setpriv", "script", "flock", "tini", "dumb-init", "time", "watch", "unshare",
+            "nsenter", "make", "uv", "uwsgi", "npm", "node")  # fmt: skip
 
 
 def simple(run: Run, command: syntax.Simple, state: State) -> Ways:
@@ -302,7 +305,8 @@ def start(run: Run, words: tuple[Word, ...], line: int, state: State) -> State:
     """Record a process; whether it ends, and how, is for others to say."""
     name = words[0].value or "?"
     found = search.find(name, state.env, state.cwd, state.files)
-    if state.awaited and _prints_only(name, found):
+    awaited = state.awaited and not state.background
+    if awaited and _prints_only(name, found):
         missing = Missing(Reason.COMMAND, f"what {posixpath.basename(name)} prints")
         text: Traced[str | None] = Traced(None, run.at(line), missing=(missing,))
         return replace(written(state, text), status=Status(None, missing))
@@ -318,7 +322,7 @@ def start(run: Run, words: tuple[Word, ...], line: int, state: State) -> State:
         missing=(),
         stdin=state.stdin,
     )
-    item = Start(process=process, files=state.files, awaited=state.awaited)
+    item = Start(process=process, files=state.files, awaited=awaited)
     missing = Missing(Reason.COMMAND, f"whether {name} succeeds")
     prints = (Missing(Reason.COMMAND, f"what {name} prints"),)
     if not isinstance(found, Absent):
@@ -341,6 +345,10 @@ def function(run: Run, name: str, words: tuple[Word, ...], state: State, line: i
     """Call a function of the script."""
     definition, location = state.functions[name]
     inner = replace(state, positional=words[1:], more=(), callers=(name, *state.callers), hidden=())
+    index = lookup(state, "OPTIND")
+    if index is not None and run.shell.kind is not Kind.BASH:
+        # There every call has options of its own.
+        inner = assign(inner, "OPTIND", Traced("1", run.at(line)))
     with run.nested("what a function does that calls itself", line, location):
         # To all but busybox a loop of the caller is none of the function's.
         loops = run.loops
@@ -349,7 +357,10 @@ def function(run: Run, name: str, words: tuple[Word, ...], state: State, line: i
             ways = run.body(run, syntax.Script((definition.body,)), inner)
         finally:
             run.loops = loops
-    return joined(run, (_returned(way, state) for way in ways))
+    after = (_returned(way, state) for way in ways)
+    if index is not None and run.shell.kind is not Kind.BASH:
+        after = (assign(way, "OPTIND", index) for way in after)
+    return joined(run, after)
 
 
 def _returned(state: State, outer: State) -> State:

@@ -3,7 +3,7 @@
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.shell.run import Run
 from deployguard.shell.state import Kind, State
-from deployguard.shell.utilities.accounts import user_number
+from deployguard.shell.utilities.accounts import home, user_name, user_number
 
 # bash(1), Shell Variables: what is set at the start, without those that a script seldom reads.
 _OF_BASH = frozenset(
@@ -23,6 +23,12 @@ def special(run: Run, name: str, state: State, location: Location) -> Traced[str
     match name:
         case "PWD":
             return state.cwd
+        case "HOME":
+            # runc sets it where the image does not, from /etc/passwd.
+            user = user_name(run.process.user, state.files)
+            folder = None if user is None else home(user, state.files)
+            unseen = (Missing(Reason.VARIABLE, "the value of HOME"),)
+            return Traced(folder, location, missing=() if folder is not None else unseen)
         case "OLDPWD":
             return state.before
         case "IFS":

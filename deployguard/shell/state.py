@@ -108,12 +108,13 @@ class State:
     `callers` are the functions that run, the innermost first. `variables` are those not exported,
     `marked` names exported before they are set, `fixed` those that are readonly, `arrays` those of
     bash, whose first element is the variable of that name, `maps` those whose elements are not
-    followed. `positional` is followed by an unknown
-    number of further words where `more` says why. `options` are the letters of `set` and the names
-    of `shopt`. `output` gathers what is written to standard output where somebody reads it,
-    `unordered` says that its lines may come in another order; `stdin` is None for the shell's own.
-    `hidden` holds the variables that `local` hides in the function that runs; `trap` is what runs
-    when the shell ends. `trace` is what has been started, `forks` the ways that led here.
+    followed. `positional` is followed by an unknown number of further words where `more` says why.
+    `options` are the letters of `set` and the names of `shopt`. `output` gathers what is written to
+    standard output where somebody reads it, `unordered` says that its lines may come in another
+    order; `stdin` is None for the shell's own. `inner` says that this is a shell within the
+    script's, whose end is not the script's. `hidden` holds the variables that `local` hides in the
+    function that runs; `trap` is what runs when the shell ends. `trace` is what has been started,
+    `forks` the ways that led here.
     """
 
     env: Environment
@@ -138,6 +139,7 @@ class State:
     tested: bool = False
     background: bool = False
     awaited: bool = False
+    inner: bool = False
     stdin: Traced[str | None] | None = None
     output: Traced[str | None] | None = None
     unordered: bool = False

@@ -84,7 +84,9 @@ def _run(run: Run, statement: syntax.Statement, state: State) -> Ways:  # noqa: 
         case syntax.AndOr():
             return _and_or(run, statement, state)
         case syntax.Background(body=body):
-            beside = run_one(run, body, replace(state, background=True, tested=True))
+            beside = run_one(
+                run, body, replace(state, background=True, tested=True, inner=True, trap=None)
+            )
             return tuple(_beside(state, way, statement.line, run) for way in beside)
         case syntax.If():
             return _conditional(run, statement, state)
@@ -125,7 +127,7 @@ def _calculation(run: Run, expression: syntax.Word, state: State) -> Ways:
 
 def _subshell(run: Run, body: syntax.Script, state: State) -> Ways:
     """Run statements in a shell of their own, which keeps no trap of this one."""
-    return finished(run, script(run, body, replace(state, trap=None)))
+    return finished(run, script(run, body, replace(state, trap=None, inner=True)))
 
 
 def finished(run: Run, ways: Ways) -> Ways:
@@ -215,7 +217,7 @@ def _piped(run: Run, commands: Sequence[syntax.Statement], state: State) -> Ways
                 continue
             empty = Traced[str | None]("", state.cwd.location)
             output = state.output if index == last else empty
-            entered = replace(way, output=output, trap=None)
+            entered = replace(way, output=output, trap=None, inner=True)
             for after in run_one(run, command, entered):
                 back = _back(way, after)
                 # What it wrote is what the next one reads.

@@ -27,11 +27,19 @@ def substitute(
     here = run.location
     if part.process:
         # A path is handed over, while the body runs beside.
-        beside = replace(state, output=Traced("", here), background=True, trap=None, tested=True)
+        beside = replace(
+            state, output=Traced("", here), background=True, trap=None, tested=True, inner=True
+        )
         ways = run.body(run, part.body, beside)
         return Traced(_PROCESS_FILE, here), _one(run, state, ways)
     inner = replace(
-        state, output=Traced("", here), tested=True, awaited=True, trap=None, status=SUCCESS
+        state,
+        output=Traced("", here),
+        tested=True,
+        awaited=True,
+        trap=None,
+        inner=True,
+        status=SUCCESS,
     )
     quick = _quick(part, state, run)
     ways = quick if quick is not None else run.body(run, part.body, inner)
@@ -45,7 +53,11 @@ def substitute(
         unseen = lost_way.trace[-1]
         named = unseen.missing if not isinstance(unseen, Start) else missing[0]
         unsure = named if isinstance(named, Missing) else missing[0]
-        after = replace(after, trace=state.trace, files=replace(after.files, doubt=unsure))
+        # What is not understood here may start something, which the script waits for.
+        process = replace(run.process, args=(), missing=(unsure,))
+        kept = tuple(item for item in after.trace if isinstance(item, Start))
+        trace = (*kept, Start(process=process, awaited=True))
+        after = replace(after, trace=trace, files=replace(after.files, doubt=unsure))
         return Traced(None, here, missing=(unsure,)), replace(after, status=Status(None, unsure))
     if len(outputs) == 1 and (value := outputs.pop()) is not None:
         return Traced(value.replace("\0", "").rstrip("\n"), here), after

@@ -75,11 +75,10 @@ def _abandoned(state: State) -> bool:
     """Say whether a script gives up here as it does when what it needs is not there.
 
     A command that is written to succeed has failed, and nothing was started since: such a launch
-    serves nobody, and is none that lasts.
+    serves nobody, and is none that lasts. More follows where a shell within ends, or a trap is set.
     """
-    return state.flow is Flow.EXIT and any(
-        fork.unlikely and fork.started == len(state.trace) for fork in state.forks
-    )
+    ends = state.flow is Flow.EXIT and not state.inner and state.trap is None
+    return ends and any(fork.unlikely and fork.started == len(state.trace) for fork in state.forks)
 
 
 def _siblings(ways: Sequence[State], keys: Sequence[object]) -> tuple[int, int] | None:

@@ -157,7 +157,7 @@ def told(kind: Kind | None, text: str, files: Mapping[str, str], env: Mapping[st
     begun: list[Begun] = []
     is_open = bool(found.unseen)
     for start in found.starts:
-        first = start.process.args[0].value
+        first = start.process.args[0].value if start.process.args else None
         if first != "flask":
             # What another program starts is not its business here.
             is_open = is_open or first != "absent"

@@ -180,6 +180,14 @@ def telling(run: Run, words: tuple[Word, ...], line: int, state: State) -> State
     return untold(run, posixpath.basename(words[0].value or ""), line, state)
 
 
+def program_text(run: Run, words: tuple[Word, ...], line: int, state: State) -> State:
+    """Return the state after a program of awk, which may start others by itself."""
+    texts = [word.value for word in words[1:]]
+    if any(text is None or "system" in text or "|" in text or "getline" in text for text in texts):
+        raise run.unclear(f"what {words[0].value} starts", line)
+    return telling(run, words, line, state)
+
+
 def asking(run: Run, words: tuple[Word, ...], line: int, state: State) -> State:
     """Return the state after a utility whose status depends on the world outside."""
     name = posixpath.basename(words[0].value or "")

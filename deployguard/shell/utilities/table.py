@@ -18,7 +18,7 @@ _QUIET = ("chown", "chgrp", "sleep", "usleep", "stty", "sync", "renice", "kill",
 # What they print only the running container knows.
 _TELLING = ("date", "uname", "hostname", "nproc", "uptime", "df", "du", "free", "ps", "stat",
             "arch", "getconf", "locale", "tty", "groups", "file", "md5sum", "sha1sum", "sha256sum",
-            "sha512sum", "base64", "od", "xxd", "hexdump", "awk", "gawk", "mawk", "jq", "yq",
+            "sha512sum", "base64", "od", "xxd", "hexdump", "jq", "yq",
             "tput", "yes", "rev", "fold", "fmt", "paste", "nl", "column", "expand", "shuf",
             "strings", "bc", "join", "comm", "ip", "ifconfig", "netstat", "ss", "lsof", "uuidgen",
             "factor", "numfmt")  # fmt: skip
@@ -69,6 +69,7 @@ UTILITIES: Mapping[str, Utility] = {
     "tac": _once(filters.tac),
     "diff": _once(filters.same_files),
     "cmp": _once(filters.same_files),
+    **{name: _once(lookups.program_text) for name in ("awk", "gawk", "mawk", "nawk")},
     "id": _once(lookups.identity),
     "whoami": _once(lookups.identity),
     "find": _once(lookups.find),

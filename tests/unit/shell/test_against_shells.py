@@ -40,7 +40,6 @@ OPERATORS = st.one_of(
     st.builds("{}{}".format, st.sampled_from(["#", "##", "%", "%%"]), PATTERNS),
 )
 PARAMETERS = st.one_of(
-    st.builds("${}".format, NAMES),
     st.builds("${{{}}}".format, NAMES),
     st.builds("${{{}{}}}".format, NAMES, OPERATORS),
     st.builds("${{#{}}}".format, NAMES),

@@ -126,7 +126,8 @@ def test_shells_differ_and_where_it_may_be_any_both_ways_are_told(
 
 FILES = MemoryFiles(
     venv(**FLASK_3)
-    | {"/usr/bin/bash": ELF, "/usr/bin/curl": ELF}
+    | {"/usr/bin/bash": ELF, "/usr/bin/curl": ELF, "/usr/bin/nohup": ELF}
+    | {"/srv/app/unread.py": "from urllib.request import urlopen\nexec(urlopen('http://x').read())\n"}
     | {"/srv/app/app.py": "from flask import Flask\napp = Flask(__name__)\n",
        "/srv/app/inner.sh": "#!/usr/bin/bash\nif curl b; then flask run; else flask run -p 1; fi\n"}
 )  # fmt: skip
@@ -146,6 +147,14 @@ FILES = MemoryFiles(
         ("if curl a; then export B=1; fi; flask run --debug", "yes", "yes"),
         ("x=$(flask run --debug)", "yes", "yes"),
         ("x=$(flask routes); exit 0", "no", "no"),
+        ("x=$(nohup flask run --debug >/dev/null & echo $!); wait", "yes", "yes"),
+        ("x=$(python unread.py)", "unknown", "unknown"),
+        ("x=$(python unread.py); exec flask run", "no", "yes"),
+        ("x=$(flask run $(date))", "unknown", "unknown"),
+        ("x=$(flask run --debug; flask run $(date)); exec flask run", "yes", "yes"),
+        ("(flask routes || exit 1) || flask run", "no", "unknown"),
+        ("trap 'flask run' EXIT; flask routes || exit 1", "no", "yes"),
+        ("awk 'BEGIN { system(\"flask run\") }'", "unknown", "unknown"),
     ],
 )  # fmt: skip
 def test_what_every_way_ends_in_is_settled(text: str, debugger: str, dev_server: str) -> None:
