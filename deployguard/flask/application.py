@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from deployguard.flask.libraries import FlaskLibrary
-from deployguard.flask.libraries.effects import DEBUGGED, REMOTE, SERVE
+from deployguard.flask.libraries.effects import DEBUGGED, FRAMEWORK, INNER, REMOTE, SERVE
 from deployguard.flask.libraries.werkzeug import debugged_parts
 from deployguard.flask.versions import Stack
 from deployguard.model.environment import Environment
@@ -265,7 +265,12 @@ def is_flask(value: Value | None) -> bool:
 
 
 def application_debug(application: Value | None) -> Claim:
-    """Claim app.debug of an application."""
+    """Claim app.debug of an application; those of other frameworks have none."""
+    if isinstance(application, Instance) and "config" not in application.slots:
+        if FRAMEWORK in application.slots:
+            return no()
+        if INNER in application.slots:
+            return application_debug(application.slots[INNER])
     if isinstance(application, Instance) and "config" in application.slots:
         return value_claim(application.slots["config"].slots["DEBUG"], "app.debug")
     return unknown(Missing(Reason.SOURCE, "app.debug of the application"))

@@ -6,6 +6,7 @@ Each model follows the function it names, family by family; `Stack` says which o
 from dataclasses import dataclass
 from typing import Any
 
+from deployguard.flask.libraries import serving
 from deployguard.flask.libraries.application import BLUEPRINT, Applications
 from deployguard.flask.libraries.debuggers import DEBUGPY
 from deployguard.flask.libraries.dotenv import DOTENV
@@ -40,7 +41,8 @@ _STARTING = frozenset({"debugpy", "waitress", "werkzeug"})
 
 def _remainder(name: str) -> Opaque:
     missing = Missing(Reason.PROGRAM, f"what {name} does")
-    return Opaque((missing,), name, harmless=name not in _WATCHED and name not in _STARTING)
+    watched = name in _WATCHED or name in _STARTING or serving.starts(name)
+    return Opaque((missing,), name, harmless=not watched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,22 @@ class FlaskLibrary:
     def module(self, run: Interpreter, name: str) -> Module | None:  # noqa: ARG002  (a protocol)
         """Return the model of a module by its dotted name, None where it is not known."""
         top = name.partition(".")[0]
-        if top in _HARMLESS:
+        if top in _HARMLESS or top in serving.HARMLESS:
             return Module(name, {}, harmless(name))
         slots = self._slots(name)
+        if slots is None:
+            slots = self._framework(name)
         if slots is None and top in {"flask", "werkzeug"}:
             slots = {}
         return None if slots is None else Module(name, dict(slots), _remainder(name))
+
+    def _framework(self, name: str) -> dict[Any, Any] | None:
+        if name.partition(".")[0] not in serving.FRAMEWORKS and not name.startswith("werkzeug."):
+            return None
+        # The models of frameworks are many and seldom needed.
+        from deployguard.flask.libraries import frameworks  # noqa: PLC0415
+
+        return frameworks.slots(name, self.stack)
 
     def _slots(self, name: str) -> dict[Any, Any] | None:
         applications = Applications(self.stack)

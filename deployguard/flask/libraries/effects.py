@@ -9,6 +9,12 @@ DEBUGGED = "werkzeug.debug.DebuggedApplication"
 WSGI = "wsgi server"
 REMOTE = "remote debugger"
 
+# Where a middleware or application keeps what it passes requests on to; slots whose names begin so
+# are followed by debugged_parts().
+INNER = "<app>"
+# Marks the application of a framework that is not Flask, and names the framework.
+FRAMEWORK = "<framework>"
+
 
 def harmless(name: str) -> Opaque:
     """Return something of which a call computes and starts nothing."""

@@ -58,7 +58,11 @@ def debugged_parts(application: Value) -> tuple[Instance, ...]:
             case Instance(native=Native(name=name), slots=slots):
                 if name == DEBUGGED:
                     found.append(value)
-                pending.extend(slots[key] for key in ("<app>", "wsgi_app") if key in slots)
+                pending.extend(
+                    inner
+                    for key, inner in slots.items()
+                    if key == "wsgi_app" or (isinstance(key, str) and key.startswith("<app"))
+                )
             case Instance(slots=slots):
                 pending.extend(entry for entry in slots.values() if isinstance(entry, Instance))
             case Opaque(parts=parts):
