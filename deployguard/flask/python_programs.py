@@ -6,6 +6,7 @@ from dataclasses import replace
 from deployguard.flask import cli, script, servers
 from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged, agreed, open_program, other_program
+from deployguard.flask.remote import under_debugger, waiting
 from deployguard.flask.search_path import SearchPath, search_path
 from deployguard.flask.versions import installed
 from deployguard.model.evidence import Evidence, Missing, Reason
@@ -35,8 +36,11 @@ def judge(program: Program, files: Filesystem) -> Judged:
         cwd=cwd,
         unread=path.unread,
     )
+    if program.remote is not None and program.remote.waits:
+        return waiting(program, program.remote)
     candidates = [_under(replace(setting, stack=stack), path) for stack in found.stacks()]
-    return agreed(candidates, found.missing())
+    judged = agreed(candidates, found.missing())
+    return judged if program.remote is None else under_debugger(judged, program.remote)
 
 
 def _first_folder(program: Program, cwd: str | None) -> str | None:

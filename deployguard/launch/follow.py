@@ -7,11 +7,20 @@ from dataclasses import dataclass, replace
 from deployguard.effective import search
 from deployguard.effective.search import Executable
 from deployguard.formats.words import spelled
-from deployguard.launch import console, pythons, shells, wrappers
+from deployguard.launch import console, pythons, shells, tools, wrappers
+from deployguard.launch.outcomes import Call, Debugged, Next
 from deployguard.model.evidence import Evidence, Location, Missing, Reason
-from deployguard.model.filesystem import Absent, Content, Filesystem, Searched, Unread
+from deployguard.model.filesystem import Absent, Content, Filesystem, Searched, Stat, Unread
 from deployguard.model.filesystem import search as search_file
-from deployguard.model.process import Interpreter, Process, Program, ProgramKind, Start, Word
+from deployguard.model.process import (
+    Interpreter,
+    Process,
+    Program,
+    ProgramKind,
+    RemoteDebugger,
+    Start,
+    Word,
+)
 
 _ELF = b"\x7fELF"
 _STEPS = 1_000
@@ -26,7 +35,8 @@ class Pending:
     """A process still to be resolved, and under what it is started.
 
     `files` are those it sees: a script may have written some before. `from_shell` says that a
-    shell starts it, which runs a text without a shebang itself.
+    shell starts it, which runs a text without a shebang itself. `remote` is a debugger that comes
+    up with it.
     """
 
     process: Process
@@ -35,6 +45,7 @@ class Pending:
     lasting: bool = True
     missing: tuple[Missing, ...] = ()
     from_shell: bool = False
+    remote: RemoteDebugger | None = None
     depth: int = 0
 
 
@@ -136,6 +147,9 @@ def _interpreted(
     if match is None or match[3]:
         note = f"the first line of {found.path} names no interpreter that is there"
         return (_nothing(current, note),)
+    known = _known_script(current, found, content)
+    if known is not None:
+        return known
     interpreter = match[1].decode("utf-8", "replace")
     argument = match[2].decode("utf-8", "replace")
     name = wrappers.basename(interpreter)
@@ -145,7 +159,7 @@ def _interpreted(
     if pythons.is_python(name):
         target = console.entry_point(content)
         if target is not None:
-            return (_entry_point(current, target, found, _prefix(current, interpreter)),)
+            return _entry_point(current, target, found, _prefix(current, interpreter))
     place = content.location
     words_before: list[Word] = [_at(interpreter, place)]
     if argument:
@@ -159,6 +173,56 @@ def _interpreted(
         trail=(*current.process.trail, step),
     )  # fmt: skip
     return (replace(current, process=process, depth=current.depth + 1),)
+
+
+def _known_script(
+    current: Pending, found: Executable, content: Content
+) -> tuple[Program | Pending, ...] | None:
+    """Resolve a script that is a tool by its name, whatever language it is written in."""
+    process, name = current.process, wrappers.basename(found.path)
+    outcome = wrappers.known_script(name, content.data, process, current.files)
+    if outcome is not None:
+        return _next(current, outcome)
+    tool = tools.by_script(found.path, content.data)
+    return None if tool is None else _tool(current, tool, process.args[1:], (), found.path)
+
+
+def _tool(
+    current: Pending,
+    tool: str,
+    words: tuple[Word, ...],
+    python: tuple[Word, ...],
+    path: str | None,
+) -> tuple[Program | Pending, ...]:
+    call = Call(
+        name=tool,
+        process=current.process,
+        words=words,
+        python=python,
+        path=path,
+        files=current.files,
+    )
+    return _next(current, tools.run(tool, call))
+
+
+def _next(current: Pending, outcome: Next) -> tuple[Program | Pending, ...]:
+    """Resolve what a wrapper or tool comes to."""
+    match outcome:
+        case Process():
+            return (replace(current, process=outcome, depth=current.depth + 1),)
+        case Debugged(process=process, remote=remote):
+            inner = replace(current, process=process, remote=remote, depth=current.depth + 1)
+            if not remote.connects:
+                return (inner,)
+            client = f"whether a client waits for {remote.name} at {remote.address}:{remote.port}"
+            missing = Missing(Reason.COMMAND, client)
+            return (replace(inner, certain=False, missing=(*current.missing, missing)),)
+        case shells.Started():
+            return _shell_starts(replace(current, from_shell=False), outcome)
+        case Evidence():
+            return (_program(current, ProgramKind.NOTHING, "", (), outcome),)
+        case Missing():
+            return (_unknown(current, (outcome,)),)
 
 
 def _at(text: str, location: Location) -> Word:
@@ -183,18 +247,21 @@ def _by_name(
         return _python(current, path)
     if shells.is_shell(name):
         return _shell(current, name)
-    wrapped = wrappers.unwrap(name, process)
-    if isinstance(wrapped, Process):
-        return (replace(current, process=wrapped, depth=current.depth + 1),)
-    if isinstance(wrapped, Missing):
-        return (_unknown(current, (wrapped,)),)
+    if name in {"busybox", "toybox"}:
+        return _applet(current, name, path, unread)
+    wrapped = wrappers.unwrap(name, process, current.files)
+    if wrapped is not None:
+        return _next(current, wrapped)
+    tool = tools.by_file(path or name)
+    if tool is not None:
+        return _tool(current, tool, process.args[1:], (), path)
     if shells.ends(name):
         return (_nothing(current, f"{name} does its work and ends"),)
     target = console.KNOWN_COMMANDS.get(name)
     if unread is not None and target is not None:
         note = Evidence(process.args[0].location, f"{name} is taken for what its name says")
         named = replace(process, trail=(*process.trail, note))
-        return (_entry_point(replace(current, process=named), target, None, None),)
+        return _entry_point(replace(current, process=named), target, None, None)
     if unread is not None and not _large_binary(path, unread, current.files):
         return (_unknown(current, (unread,)),)
     return (
@@ -206,6 +273,21 @@ def _by_name(
             Evidence(process.location, f"{spelled(process.args[:1])} is a program of its own"),
         ),
     )
+
+
+def _applet(
+    current: Pending, name: str, path: str | None, unread: Missing | None
+) -> tuple[Program | Pending, ...]:
+    """Resolve busybox APPLET WORDS: the applet is in the binary, wherever its name may lead."""
+    words = current.process.args[1:]
+    if not words or (words[0].value or "-").startswith("-"):
+        if words and words[0].value is None:
+            return (_unknown(current, words[0].missing or (_word(),)),)
+        return (_nothing(current, f"{name} lists its applets and ends"),)
+    step = Evidence(words[0].location, f"{name} runs its applet {words[0].value}")
+    trail = (*current.process.trail, step)
+    inner = replace(current, process=replace(current.process, args=words, trail=trail))
+    return _by_name(inner, words[0].value or "", path, unread)
 
 
 def _large_binary(path: str | None, unread: Missing, files: Filesystem) -> bool:
@@ -235,15 +317,15 @@ def _python(current: Pending, path: str | None) -> tuple[Program | Pending, ...]
             content = current.files.read(place)
             target = console.entry_point(content) if isinstance(content, Content) else None
             if target is not None and "/bin/" in place:
-                return (
-                    _entry_point(
-                        replace(current, process=_shifted(process, started.words)),
-                        target,
-                        None,
-                        path,
-                        started.interpreter,
-                    ),
-                )
+                shifted = replace(process, args=(process.args[0], *started.words))
+                inner = replace(current, process=shifted)
+                return _entry_point(inner, target, None, path, started.interpreter)
+        case ProgramKind.MODULE if not _hidden_module(started, current):
+            tool = tools.by_module(started.name)
+            if tool is not None:
+                count = len(process.args) - len(started.words)
+                python = _before(process.args[:count])
+                return _tool(current, tool, started.words, python, None)
         case _:
             pass
     note = Evidence(process.args[0].location, f"Python runs {_described(started)}")
@@ -251,8 +333,32 @@ def _python(current: Pending, path: str | None) -> tuple[Program | Pending, ...]
     return (replace(program, interpreter=started.interpreter),)
 
 
-def _shifted(process: Process, words: tuple[Word, ...]) -> Process:
-    return replace(process, args=(process.args[0], *words))
+def _before(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Return an interpreter and its options from the words up to a module: -m NAME, or -umNAME."""
+    last = words[-1].value or ""
+    if not last.startswith("-") and len(words) > 1:
+        words = words[:-1]
+        last = words[-1].value or ""
+    letters = last[: last.index("m")] if "m" in last else last
+    option = () if letters == "-" else (replace(words[-1], value=letters),)
+    return (*words[:-1], *option)
+
+
+def _hidden_module(started: pythons.Started, current: Pending) -> bool:
+    """Say whether a file of the user's hides a module that is run with -m."""
+    process, python = current.process, started.interpreter
+    variable = process.env.get("PYTHONPATH")
+    listed = (variable.value or "").split(":") if variable is not None else []
+    folders = [folder for folder in listed if folder and not python.ignore_environment]
+    if not python.safe_path:
+        folders.append(".")
+    top = started.name.partition(".")[0]
+    for folder in folders:
+        for name in (f"{folder}/{top}.py", f"{folder}/{top}/__init__.py"):
+            place = search.absolute(name, process.cwd)
+            if isinstance(place, str) and isinstance(current.files.stat(place), Stat):
+                return True
+    return False
 
 
 def _described(started: pythons.Started) -> str:
@@ -302,12 +408,17 @@ def _entry_point(
     found: Executable | None,
     interpreter: str | None,
     options: Interpreter | None = None,
-) -> Program:
+) -> tuple[Program | Pending, ...]:
     process = current.process
+    tool = tools.by_entry_point(target)
+    if tool is not None:
+        python = _at(interpreter or "python3", process.args[0].location)
+        path = found.path if found is not None else None
+        return _tool(current, tool, process.args[1:], (python,), path)
     place = found.path if found is not None else process.args[0].value
     note = Evidence(process.args[0].location, f"{place} calls {target}")
     program = _program(current, ProgramKind.ENTRY_POINT, target, process.args[1:], note)
-    return replace(program, interpreter=options or Interpreter(path=interpreter))
+    return (replace(program, interpreter=options or Interpreter(path=interpreter)),)
 
 
 def _program(
@@ -329,6 +440,7 @@ def _program(
         certain=current.certain,
         lasting=current.lasting,
         files=current.files,
+        remote=current.remote,
     )
 
 

@@ -1,7 +1,7 @@
 """Programs that change something and then start another: what each does to the process.
 
-Sources: coreutils, util-linux, tini, dumb-init, gosu and su as they behave; options that take a
-value are listed, because the first word that is no option is what is started.
+Sources: coreutils, util-linux, tini, dumb-init, numactl, runit, daemontools and s6 as they behave.
+An option that is not listed leaves what starts open.
 """
 
 import posixpath
@@ -10,245 +10,460 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from deployguard.launch import accounts
+from deployguard.launch.options import Read, Syntax, hidden, read, syntax
+from deployguard.launch.outcomes import Next, at, becomes, in_folder
+from deployguard.launch.shells import Started
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Missing, Reason, Traced
-from deployguard.model.process import Process, Word
+from deployguard.model.filesystem import Filesystem
+from deployguard.model.process import Process, Start, Word
 
-_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
-_ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ASSIGNMENT = re.compile(r"([^=]+)=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class _Options:
-    """How many plain arguments come first, and which options take a value."""
+class _Plain:
+    """A wrapper that changes nothing a program sees: its options, and the words after them."""
 
+    options: Syntax
     arguments: int = 0
-    values: frozenset[str] = frozenset()
 
 
-_PLAIN: Mapping[str, _Options] = {
-    "exec": _Options(values=frozenset({"-a"})),
-    "command": _Options(),
-    "nice": _Options(values=frozenset({"-n", "--adjustment"})),
-    "nohup": _Options(),
-    "timeout": _Options(1, frozenset({"-k", "--kill-after", "-s", "--signal"})),
-    "stdbuf": _Options(values=frozenset({"-i", "-o", "-e", "--input", "--output", "--error"})),
-    "setsid": _Options(),
-    "ionice": _Options(values=frozenset({"-c", "-n", "-p", "--class", "--classdata"})),
-    "chrt": _Options(1),
-    "flock": _Options(1, frozenset({"-w", "--timeout", "-E"})),
-    "gosu": _Options(1),
-    "su-exec": _Options(1),
-    "tini": _Options(values=frozenset({"-p", "-e"})),
-    "tini-static": _Options(values=frozenset({"-p", "-e"})),
-    "docker-init": _Options(values=frozenset({"-p", "-e"})),
-    "dumb-init": _Options(values=frozenset({"-r", "--rewrite"})),
-    "catatonit": _Options(),
-    "setpriv": _Options(
-        values=frozenset({"--reuid", "--regid", "--groups", "--inh-caps", "--bounding-set"})
+_TINI = _Plain(syntax(flags="-v -s -g -w", values="-p -e", ends="-h --version --license"))
+_NOTHING = _Plain(syntax())
+_PLAIN: Mapping[str, _Plain] = {
+    "exec": _Plain(syntax(flags="-c -l", values="-a", ends="")),
+    "command": _Plain(syntax(flags="-p", ends="-v -V")),
+    "nohup": _NOTHING,
+    "timeout": _Plain(
+        syntax(
+            flags="--preserve-status --foreground -v --verbose -f -p",
+            values="-k --kill-after -s --signal",
+            ends="--help --version",
+        ),
+        arguments=1,
     ),
-    "time": _Options(values=frozenset({"-f", "-o", "--format", "--output"})),
+    "stdbuf": _Plain(syntax(values="-i --input -o --output -e --error")),
+    "setsid": _Plain(syntax(flags="-c --ctty -f --fork -w --wait")),
+    "ionice": _Plain(
+        syntax(flags="-t --ignore", values="-c --class -n --classdata", ends="-p -P -u -h -V")
+    ),
+    "chrt": _Plain(
+        syntax(
+            flags="-a --all-tasks -b --batch -d --deadline -e --ext -f --fifo -i --idle -o --other "
+            "-r --rr -R --reset-on-fork -v --verbose",
+            values="-T --sched-runtime -P --sched-period -D --sched-deadline",
+            ends="-m --max -p --pid -h --help -V --version",
+        ),
+        arguments=1,
+    ),
+    "taskset": _Plain(syntax(flags="-a --all-tasks -c --cpu-list", ends="-p --pid -h -V"), 1),
+    "numactl": _Plain(
+        syntax(
+            flags="-l --localalloc -b --balancing -a --all",
+            values="-i --interleave -w --weighted-interleave -p --preferred -P --preferred-many "
+            "-C --physcpubind --cpubind -N --cpunodebind -m --membind",
+            ends="-s --show -H --hardware -h --help",
+        )
+    ),
+    "prlimit": _Plain(
+        syntax(
+            flags="--verbose --raw --noheadings",
+            values="-o --output",
+            optional="-c --core -d --data -e --nice -f --fsize -i --sigpending -l --memlock -m "
+            "--rss -n --nofile -q --msgqueue -r --rtprio -s --stack -t --cpu -u --nproc -v --as "
+            "-x --locks -y --rttime",
+            ends="-p --pid -h --help -V --version",
+        )
+    ),
+    "tini": _TINI,
+    "tini-static": _TINI,
+    "docker-init": _TINI,
+    "dumb-init": _Plain(
+        syntax(flags="-c --single-child -v --verbose", values="-r --rewrite", ends="-h -V --help")
+    ),
+    "catatonit": _Plain(syntax(flags="-g -L", ends="-P -h -V --version")),
+    "time": _Plain(
+        syntax(
+            flags="-a --append -p --portability -q --quiet -v --verbose",
+            values="-f --format -o --output",
+        )
+    ),
+    "softlimit": _Plain(syntax(values="-a -c -d -f -l -m -o -p -r -s -t", ends="")),
+    "s6-softlimit": _Plain(
+        syntax(flags="-H -h", values="-a -c -d -f -l -m -o -p -r -s -t", ends="")
+    ),
+    "pgrphack": _NOTHING,
+    "fghack": _NOTHING,
+    "setlock": _Plain(syntax(flags="-n -N -x -X", ends=""), 1),
+    "s6-setsid": _Plain(syntax(flags="-b -f -g -i -I -q -s -d", values="-d", ends="")),
+    # The variables that s6-overlay has stored are those the container started with.
+    "with-contenv": _NOTHING,
+    "chronic": _Plain(syntax(flags="-v -e", ends="")),
+    "linux32": _NOTHING,
+    "linux64": _NOTHING,
+    "catchsegv": _NOTHING,
+    "ltrace": _Plain(syntax(flags="-f -c -S", values="-e -o -s -u -n -l -p", ends="-h -V")),
+    "strace": _Plain(
+        syntax(
+            flags="-f -ff -c -C -d -F -q -qq -r -t -tt -ttt -T -v -x -xx -y -yy -D -w -k "
+            "--follow-forks",
+            values="-e -o -s -S -P -I -O -b -a -X --trace --output",
+            ends="-h --help -V --version -p",
+        )
+    ),
 }
 
-Next = Process | Missing
 
-
-def unwrap(name: str, process: Process) -> Next | None:
-    """Return the process that a wrapper starts, what is missing to tell, or None for no wrapper."""
+def unwrap(name: str, process: Process, files: Filesystem) -> Next | None:
+    """Return what a wrapper of this name starts, or None where it is no wrapper."""
     words = process.args[1:]
-    if name in _PLAIN:
-        return _started(_as_user(process, name, words), name, _after(words, _PLAIN[name]))
+    plain = _PLAIN.get(name)
+    if plain is not None:
+        return _after(process, name, words, plain)
     special = _SPECIAL.get(name)
-    return None if special is None else special(process, name, words)
+    return None if special is None else special(process, name, words, files)
 
 
-def _as_user(process: Process, name: str, words: Sequence[Word]) -> Process:
-    """Return the process under the user that a wrapper changes to."""
-    if name in {"gosu", "su-exec"}:
-        named = (word for word in words if not (word.value or "").startswith("-"))
-        return replace(process, user=next(named, None))
-    return _unseen_user(process, name) if name == "setpriv" else process
+def _after(process: Process, name: str, words: Sequence[Word], plain: _Plain) -> Next:
+    options = read(name, words, plain.options)
+    if not isinstance(options, Read):
+        return options
+    return becomes(process, name, options.rest[plain.arguments :])
 
 
-def _unseen_user(process: Process, name: str) -> Process:
-    missing = Missing(Reason.COMMAND, f"the user that {name} changes to")
-    return replace(process, user=Traced(None, process.args[0].location, missing=(missing,)))
+def _nice(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    """Follow nice, which also takes the adjustment as an option of its own: nice -5, nice --5."""
+    del files
+    old = words and re.fullmatch(r"-{1,2}\+?\d+", words[0].value or "") is not None
+    rest = words[1:] if old else words
+    return _after(process, name, rest, _Plain(syntax(values="-n --adjustment")))
 
 
-def _after(words: Sequence[Word], options: _Options) -> tuple[Word, ...] | Missing:
-    """Return the words from the program on."""
-    pending = list(words)
-    arguments = options.arguments
-    while pending:
-        word = pending[0]
-        if word.value is None:
-            return _hidden(word)
-        if word.value == "--" and arguments in {0, options.arguments}:
-            pending.pop(0)
-            return tuple(pending[arguments:])
-        if word.value.startswith("-") and word.value != "-" and arguments == options.arguments:
-            pending.pop(0)
-            if word.value in options.values and pending:
-                pending.pop(0)
-            continue
-        if arguments == 0:
-            break
-        pending.pop(0)
-        arguments -= 1
-    return tuple(pending)
+_ENV = syntax(
+    flags="-i --ignore-environment -v --debug --list-signal-handling",
+    values="-u --unset -C --chdir -S --split-string -a --argv0 -P",
+    optional="--block-signal --default-signal --ignore-signal",
+    ends="--help --version -0 --null",
+)
 
 
-def _hidden(word: Word) -> Missing:
-    return word.missing[0] if word.missing else Missing(Reason.COMMAND, "a word of the command")
-
-
-def _started(process: Process, name: str, words: tuple[Word, ...] | Missing) -> Next:
-    if isinstance(words, Missing):
-        return words
-    if not words:
-        return Missing(Reason.COMMAND, f"what {name} starts")
-    step = Evidence(process.args[0].location, f"{name} starts what follows it")
-    return replace(process, args=words, location=words[0].location, trail=(*process.trail, step))
-
-
-def _env(process: Process, name: str, words: Sequence[Word]) -> Next:
+def _env(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
     """env: -i empties the environment, -u takes a name out, NAME=VALUE sets one."""
-    pending = list(words)
-    environment = process.env
-    while pending:
-        word = pending[0]
-        if word.value is None:
-            return _hidden(word)
-        text = word.value
-        if text in {"-i", "-", "--ignore-environment"}:
-            environment = Environment(location=word.location)
-            pending.pop(0)
-        elif text in {"-u", "--unset"} and len(pending) > 1:
-            taken = pending[1]
-            if taken.value is None:
-                return _hidden(taken)
-            environment = environment.without(taken.value, word.location)
-            del pending[:2]
-        elif text.startswith("--unset="):
-            environment = environment.without(text.partition("=")[2], word.location)
-            pending.pop(0)
-        elif text in {"-C", "--chdir"} and len(pending) > 1:
-            process = replace(process, cwd=Traced(pending[1].value, word.location))
-            del pending[:2]
-        elif text in {"-S", "--split-string"} and len(pending) > 1:
-            inner = pending[1].value
-            if inner is None:
-                return _hidden(pending[1])
-            pending[:2] = [replace(pending[1], value=part) for part in shlex.split(inner)]
-        elif text == "--":
-            pending.pop(0)
-            break
-        elif (match := _ASSIGNMENT.fullmatch(text)) is not None:
-            environment = environment.with_entry(match[1], Traced(match[2], word.location))
-            pending.pop(0)
-        elif text.startswith("-"):
-            return Missing(Reason.COMMAND, f"what the option {text} of env does")
-        else:
-            break
-    return _started(replace(process, env=environment), name, tuple(pending))
-
-
-def _su(process: Process, name: str, words: Sequence[Word]) -> Next:
-    """Follow su and runuser: a shell runs the text of -c, a login shell in a new environment."""
-    process = _unseen_user(process, name)
-    login, command, shell = False, None, None
-    pending = list(words)
-    program: tuple[Word, ...] = ()
-    while pending:
-        word = pending.pop(0)
-        if word.value is None:
-            return _hidden(word)
-        match word.value:
-            case "-" | "-l" | "--login":
-                login = True
-            case "-c" | "--command" if pending:
-                command = pending.pop(0)
-            case "-s" | "--shell" if pending:
-                shell = pending.pop(0)
-            case "-u" | "--user" | "-g" | "-G" if pending:
-                pending.pop(0)
-            case "--" if name == "runuser":
-                program = tuple(pending)
-                break
-            case "-m" | "-p" | "--preserve-environment":
-                pass
-            case text if text.startswith("-"):
-                return Missing(Reason.COMMAND, f"what the option {text} of {name} does")
-            case _ if command is None and pending and not pending[0].value:
-                return _hidden(word)
+    options = read(name, words, _ENV)
+    if not isinstance(options, Read):
+        return options
+    env = process.env
+    rest = list(options.rest)
+    for given in options.given:
+        value = given.value
+        match given.name:
+            case "-i" | "--ignore-environment":
+                env = Environment(location=given.word.location)
+            case "-u" | "--unset" if value is not None:
+                if value.value is None:
+                    return hidden(value)
+                env = env.without(value.value, given.word.location)
+            case "-C" | "--chdir" if value is not None:
+                process = in_folder(process, value)
+            case "-P":
+                return Missing(Reason.COMMAND, f"where the option -P of {name} looks")
+            case "-S" | "--split-string" if value is not None:
+                if value.value is None:
+                    return hidden(value)
+                inner = _split(value, env)
+                if isinstance(inner, Missing):
+                    return inner
+                # What is split may begin with options of env again.
+                start = replace(process, env=env)
+                return _env(start, name, (*inner, *rest), files)
             case _:
                 pass
-    if login:
-        path: Traced[str | None] = Traced(_ROOT_PATH, process.location)
-        process = replace(
-            process,
-            env=Environment({"PATH": path}, location=process.location),
-            cwd=Traced(None, process.location,
-                       missing=(Missing(Reason.COMMAND, "the home of a login shell"),)),
-        )  # fmt: skip
-    if program:
-        return _started(process, name, program)
-    if command is None:
-        return Missing(Reason.COMMAND, f"what {name} starts")
-    first = shell or Traced[str | None]("/bin/sh", command.location)
-    dash_c: Word = Traced("-c", command.location)
-    return _started(process, name, (first, dash_c, command))
+    if rest and rest[0].value == "-" and not options.separated:
+        env = Environment(location=rest.pop(0).location)
+    while rest and (match := _ASSIGNMENT.fullmatch(rest[0].value or "")) is not None:
+        word = rest.pop(0)
+        env = env.with_entry(match[1], Traced(match[2], word.location))
+    if rest and rest[0].value is None:
+        return hidden(rest[0])
+    if not rest:
+        return Evidence(process.location, f"{name} prints the environment and ends")
+    return becomes(replace(process, env=env), name, tuple(rest))
 
 
-def _script(process: Process, name: str, words: Sequence[Word]) -> Next:
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _split(word: Word, env: Environment) -> tuple[Word, ...] | Missing:
+    """Split a text as env -S does: quotes, and ${NAME} outside of single ones."""
+    text = word.value or ""
+    for name in _VARIABLE.findall(text):
+        entry = env.get(name)
+        if entry is not None and entry.value is None:
+            return hidden(entry)
+        text = text.replace(f"${{{name}}}", (entry.value or "") if entry is not None else "")
+    try:
+        return tuple(replace(word, value=part) for part in shlex.split(text))
+    except ValueError:
+        return Missing(Reason.COMMAND, f"how env splits {text!r}")
+
+
+_SCRIPT = syntax(
+    flags="-a --append -e --return -f --flush --force -q --quiet",
+    values="-c --command -E --echo -I --log-in -O --log-out -B --log-io -T --log-timing -m "
+    "--logging-format -o --output-limit",
+    optional="-t --timing",
+    interleaved=True,
+)
+
+
+def _script(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
     """Follow script -c COMMAND, which runs it in a shell, on a terminal of its own."""
+    del files
+    options = read(name, words, _SCRIPT)
+    if not isinstance(options, Read):
+        return options
+    place = process.args[0].location
+    terminal = Traced(True, place)  # noqa: FBT003  (a plain value)
+    inside = replace(process, terminal=terminal)
+    command = options.last("-c", "--command")
+    if command is not None:
+        return accounts.text_in_shell(inside, name, command)
+    if options.separated:
+        # Words after "--" are the command, the one before it the file (util-linux 2.40).
+        return Missing(Reason.COMMAND, f"which of its words {name} runs")
+    return Missing(Reason.COMMAND, f"what {name} reads from its terminal")
+
+
+def _unbuffer(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    """Follow expect's unbuffer, which starts a program on a terminal of its own."""
+    del files
+    options = read(name, words, syntax(flags="-p", ends=""))
+    if not isinstance(options, Read):
+        return options
+    terminal = Traced(True, process.args[0].location)  # noqa: FBT003  (a plain value)
+    return becomes(replace(process, terminal=terminal), name, options.rest)
+
+
+_FLOCK = syntax(
+    flags="-s --shared -x -e --exclusive -n --nb --nonblock -u --unlock -o --close -F --no-fork "
+    "--verbose",
+    values="-w --wait --timeout -E --conflict-exit-code",
+)
+
+
+def _flock(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    """Follow flock FILE COMMAND, or flock FILE -c TEXT for a shell."""
+    del files
+    options = read(name, words, _FLOCK)
+    if not isinstance(options, Read):
+        return options
+    rest = options.rest[1:]
+    if len(rest) == 2 and rest[0].value in {"-c", "--command"}:  # noqa: PLR2004 (option, text)
+        return accounts.text_in_shell(process, name, rest[1])
+    if not rest:
+        return Evidence(process.location, f"{name} locks an open file and ends")
+    return becomes(process, name, rest)
+
+
+_WATCH = syntax(
+    flags="-b --beep -c --color -C --no-color -e --errexit -f --follow -g --chgexit -p --precise "
+    "-r --no-rerun -t --no-title -w --no-wrap -x --exec",
+    values="-n --interval -q --equexit -s --shotsdir",
+    optional="-d --differences",
+    ends="-h --help -v --version",
+)
+
+
+def _watch(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    """Follow watch, which runs its words as one text in a shell, on a terminal it must have."""
+    del files
+    options = read(name, words, _WATCH)
+    if not isinstance(options, Read):
+        return options
+    unseen = next((word for word in options.rest if word.value is None), None)
+    if unseen is not None:
+        return hidden(unseen)
+    if not options.rest:
+        return Evidence(process.location, f"{name} ends without a command")
+    if options.has("-x", "--exec"):
+        inner: Process | Missing = becomes(process, name, options.rest)
+    else:
+        text = " ".join(word.value or "" for word in options.rest)
+        inner = becomes(
+            process,
+            name,
+            tuple(replace(options.rest[0], value=one) for one in ("/bin/sh", "-c", text)),
+        )
+    if isinstance(inner, Missing):
+        return inner
+    missing = Missing(Reason.COMMAND, "whether watch finds a terminal")
+    return Started(processes=(Start(process=inner, certain=False, missing=(missing,)),))
+
+
+_UNSHARE = syntax(
+    flags="-f --fork -r --map-root-user -c --map-current-user --keep-caps --map-auto",
+    values="--propagation --setgroups -R --root -w --wd -S --setuid -G --setgid --map-user "
+    "--map-group --map-users --map-groups --monotonic --boottime -l --load-interp",
+    optional="-m --mount -u --uts -i --ipc -n --net -p --pid -U --user -C --cgroup -T --time "
+    "--mount-proc --mount-binfmt --kill-child",
+)
+
+
+def _unshare(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    """Follow unshare; with a network of its own what it starts may still be reached from within."""
+    del files
+    options = read(name, words, _UNSHARE)
+    if not isinstance(options, Read):
+        return options
+    if options.has("-R", "--root"):
+        return Missing(Reason.COMMAND, f"the files below the new root of {name}")
+    folder = options.last("-w", "--wd")
+    return becomes(process if folder is None else in_folder(process, folder), name, options.rest)
+
+
+def _chroot(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    """Follow chroot where the new root is the old one."""
+    del files
+    options = read(name, words, syntax(flags="--skip-chdir", values="--userspec --groups -u -g"))
+    if not isinstance(options, Read):
+        return options
+    if not options.rest:
+        return Evidence(process.location, f"{name} ends without a new root")
+    root, rest = options.rest[0], options.rest[1:]
+    if root.value is None or posixpath.normpath(root.value) not in {"/", "//"}:
+        return Missing(Reason.COMMAND, f"the files below the new root of {name}")
+    if not options.has("--skip-chdir"):
+        process = in_folder(process, replace(root, value="/"))
+    if options.has("--userspec", "-u"):
+        process = accounts.unseen_user(process, name)
+    return becomes(process, name, rest)
+
+
+def _capsh(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    """Follow capsh [--OPTION=VALUE...] -- [WORDS]: /bin/bash, or --shell, gets the words."""
+    del files
+    shell = at("/bin/bash", process.args[0].location)
     pending = list(words)
     while pending:
         word = pending.pop(0)
         if word.value is None:
-            return _hidden(word)
-        short = re.fullmatch(r"-[a-zA-Z]*c", word.value) is not None
-        if (short or word.value == "--command") and pending:
-            command = pending.pop(0)
-            shell: Word = Traced("/bin/sh", command.location)
-            dash_c: Word = Traced("-c", command.location)
-            terminal = Traced(True, command.location)  # noqa: FBT003  (a plain value)
-            return _started(replace(process, terminal=terminal), name, (shell, dash_c, command))
+            return hidden(word)
+        option, _, value = word.value.partition("=")
+        if option in {"--", "-+"}:
+            return becomes(process, name, (shell, *pending))
+        if option == "--shell":
+            shell = replace(word, value=value)
+        elif option in {"--chroot", "==", "=+", "--exec"} or not option.startswith("--"):
+            return Missing(Reason.COMMAND, f"what the option {word.value} of {name} does")
+        elif option in {"--user", "--uid"}:
+            process = accounts.unseen_user(process, name)
+    return Evidence(process.location, f"{name} ends: no word of it starts anything")
+
+
+_DOCKERIZE_FLAGS = frozenset({"no-overwrite", "stream", "validateCert", "validate-cert"})
+_DOCKERIZE_VALUES = frozenset(
+    {"wait", "timeout", "wait-retry-interval", "wait-http-header", "stdout", "stderr", "poll",
+     "delims"}
+)  # fmt: skip
+
+
+def _dockerize(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    """Follow dockerize, which waits for others and then starts its words.
+
+    Its flags are Go's: one dash or two, and "=" in either form. -template and -env change files and
+    variables, which leaves what starts open.
+    """
+    del files
+    pending = list(words)
+    while pending and (pending[0].value or "").startswith("-"):
+        word = pending.pop(0)
+        option, equals, _ = (word.value or "").lstrip("-").partition("=")
+        if not option:
+            break
+        if option in {"h", "help", "version"}:
+            return Evidence(word.location, f"{name} prints and ends")
+        if option in _DOCKERIZE_VALUES:
+            del pending[: 0 if equals else 1]
+        elif option not in _DOCKERIZE_FLAGS:
+            return Missing(Reason.COMMAND, f"what the option {word.value} of {name} does")
+    return becomes(process, name, tuple(pending))
+
+
+def _wait_for(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    """Follow wait-for-it and wait-for: HOST:PORT and options, then "--" and a command.
+
+    What is waited for is there in the end: that is what the container is deployed with.
+    """
+    del files
+    for position, word in enumerate(words):
+        if word.value is None:
+            return hidden(word)
+        if word.value == "--":
+            return becomes(process, name, tuple(words[position + 1 :]))
+    return Evidence(process.location, f"{name} waits and ends: no command follows --")
+
+
+_WAITING = (b"WAITFORIT_", b"wait_for()", b"wait_for ()")
+
+
+def known_script(name: str, data: bytes, process: Process, files: Filesystem) -> Next | None:
+    """Return what a well-known script starts: one that waits for others, or expect's unbuffer."""
+    if name.startswith("wait-for") and any(mark in data for mark in _WAITING):
+        return _wait_for(process, name, process.args[1:], files)
+    if name == "unbuffer" and b"spawn" in data:
+        return _unbuffer(process, name, process.args[1:], files)
+    return None
+
+
+def _ends(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    del words, files
+    return Evidence(process.location, f"{name} does its work and starts nothing")
+
+
+def _open(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    del process, words, files
     return Missing(Reason.COMMAND, f"what {name} starts")
 
 
-def _sudo(process: Process, name: str, words: Sequence[Word]) -> Next:
-    """Follow sudo, which empties the environment unless it is told to keep it."""
-    process = _unseen_user(process, name)
-    kept = any(word.value in {"-E", "--preserve-env"} for word in words)
-    values = frozenset({"-u", "-g", "-h", "-p", "-C", "-D"})
-    rest = _after(words, _Options(values=values))
-    if not kept:
-        missing = (Missing(Reason.COMMAND, "which variables sudo keeps"),)
-        process = replace(process, env=Environment(unseen=missing, location=process.location))
-    if not isinstance(rest, Missing) and rest and "=" in (rest[0].value or ""):
-        return _env(replace(process, args=(process.args[0], *rest)), name, rest)
-    return _started(process, name, rest)
-
-
-def _xargs(_process: Process, name: str, _words: Sequence[Word]) -> Next:
+def _xargs(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    del process, words, files
     return Missing(Reason.COMMAND, f"what {name} reads from its standard input")
 
 
-def _busybox(process: Process, name: str, words: Sequence[Word]) -> Next:
-    return _started(process, name, tuple(words))
+Special = Callable[[Process, str, Sequence[Word], Filesystem], Next]
 
-
-_SPECIAL: Mapping[str, Callable[[Process, str, Sequence[Word]], Next]] = {
+_SPECIAL: Mapping[str, Special] = {
     "env": _env,
-    "su": _su,
-    "runuser": _su,
+    "nice": _nice,
     "script": _script,
-    "sudo": _sudo,
-    "doas": _sudo,
+    "unbuffer": _unbuffer,
+    "flock": _flock,
+    "watch": _watch,
+    "unshare": _unshare,
+    "chroot": _chroot,
+    "capsh": _capsh,
+    "dockerize": _dockerize,
+    "wait-for-it": _wait_for,
+    "wait-for-it.sh": _wait_for,
+    "wait-for": _wait_for,
+    "gosu": accounts.gosu,
+    "su-exec": accounts.gosu,
+    "setuidgid": accounts.setuidgid,
+    "s6-setuidgid": accounts.setuidgid,
+    "setpriv": accounts.setpriv,
+    "su": accounts.su,
+    "runuser": accounts.su,
+    "sudo": accounts.sudo,
+    "doas": accounts.doas,
+    "chpst": accounts.chpst,
+    "envdir": accounts.envdir,
+    "s6-envdir": accounts.envdir,
+    "envsubst": _ends,
     "xargs": _xargs,
-    "busybox": _busybox,
-    "chroot": lambda _p, name, _w: Missing(Reason.COMMAND, f"what {name} starts"),
+    "parallel": _open,
+    "nsenter": _open,
 }
 
 

@@ -74,6 +74,22 @@ class Interpreter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteDebugger:
+    """A debugger that a command brings up beside a Python program.
+
+    It listens at `address` and `port`, or where it `connects`, seeks a client there. `waits` says
+    that the program goes no further before a client is there.
+    """
+
+    name: str
+    address: str | None
+    port: int | None
+    location: Location
+    connects: bool = False
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """One program that a process ends up running.
 
@@ -84,6 +100,7 @@ class Program:
     judged only for what it starts. `certain` is false where it starts only under a condition that
     cannot be told; `missing` names the condition, or what is not known of an UNKNOWN program.
     `files` are those it sees where a script has written some before; None: the container's.
+    `remote` is a debugger that the command brings up with it.
     """
 
     kind: ProgramKind
@@ -97,3 +114,4 @@ class Program:
     certain: bool = True
     lasting: bool = True
     files: Filesystem | None = None
+    remote: RemoteDebugger | None = None
