@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from deployguard.flask.libraries import FlaskLibrary
 from deployguard.flask.libraries.effects import DEBUGGED, FRAMEWORK, INNER, REMOTE, SERVE
-from deployguard.flask.libraries.werkzeug import debugged_parts
+from deployguard.flask.libraries.werkzeug import Passage, passage
 from deployguard.flask.versions import Stack
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import (
@@ -308,32 +308,35 @@ def wrapped(application: Value | None, outcome: Outcome) -> Wrapped:
 
     One that is made but not seen in the application that is served leaves the answer open.
     """
-    parts = debugged_parts(application) if application is not None else ()
-    if parts:
+    way = passage(application) if application is not None else Passage((), settled=True)
+    for middleware, certain in way.debuggers:
         made = next(
             effect
             for effect in outcome.effects
-            if effect.name == DEBUGGED and effect.values["instance"] in parts
+            if effect.name == DEBUGGED and effect.values["instance"] is middleware
         )
-        direct = isinstance(application, Instance)
         claim = happens(made, "DebuggedApplication wraps the application")
-        if not direct:
-            claim = unknown(
-                missing_of(application) if application else (), *claim.evidence, suspected=True
-            )
-        middleware = parts[0]
+        if application is not None and not (isinstance(application, Instance) and certain):
+            missing = missing_of(application) or made.conditions or (_unsure(),)
+            claim = unknown(missing, *claim.evidence, suspected=True)
         return Wrapped(
             debugger=claim,
             interactive=value_claim(middleware.slots["<evalex>"], "evalex"),
             pin_off=negate(value_claim(middleware.slots["<pin_security>"], "pin_security")),
         )
-    elsewhere = [effect for effect in outcome.effects if effect.name == DEBUGGED]
-    if elsewhere:
-        step = Evidence(elsewhere[0].location, "DebuggedApplication is made here")
-        missing = Missing(Reason.SOURCE, "whether what is served passes through it")
-        claim = unknown(missing, step, suspected=True)
-        return Wrapped(debugger=claim, interactive=claim, pin_off=no())
-    return Wrapped(debugger=no(), interactive=no(), pin_off=no())
+    elsewhere = next((effect for effect in outcome.effects if effect.name == DEBUGGED), None)
+    if elsewhere is None:
+        return Wrapped(debugger=no(), interactive=no(), pin_off=no())
+    step = Evidence(elsewhere.location, "DebuggedApplication is made here")
+    if way.settled:
+        step = replace(step, note=f"{step.note}, and what is served does not pass through it")
+        return Wrapped(debugger=no(step), interactive=no(), pin_off=no())
+    claim = unknown(_unsure(), step, suspected=True)
+    return Wrapped(debugger=claim, interactive=claim, pin_off=no())
+
+
+def _unsure() -> Missing:
+    return Missing(Reason.SOURCE, "whether what is served passes through it")
 
 
 def unseen(outcome: Outcome, *, suspected: bool) -> Claim:
