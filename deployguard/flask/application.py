@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from deployguard.flask.libraries import FlaskLibrary
+from deployguard.flask.libraries import FlaskLibrary, config
 from deployguard.flask.libraries.effects import DEBUGGED, FRAMEWORK, INNER, REMOTE, SERVE
 from deployguard.flask.libraries.werkzeug import Passage, passage
 from deployguard.flask.versions import Stack
@@ -46,6 +46,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.modules import add_path_file
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import missing_of, trail_of, truth
 
@@ -61,6 +62,8 @@ class Setting:
     folders: tuple[str, ...]
     cwd: str | None
     unread: Missing | None
+    version: tuple[int, int] | None = None
+    sites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,8 @@ def interpreter(setting: Setting) -> Interpreter:
         search_path=setting.folders,
         terminal=program.process.terminal.value,
         optimize=python.optimize if python is not None else 0,
+        version=setting.version,
+        executable=python.path if python is not None else None,
     )
     run.unread = setting.unread
     return run
@@ -108,8 +113,8 @@ def start_up(run: Interpreter, setting: Setting) -> None:
     for folder in setting.folders:
         names = setting.files.list(folder)
         for name in names if isinstance(names, tuple) else ():
-            if name.endswith(".pth"):
-                _path_file(run, posixpath.join(folder, name), setting)
+            if name.endswith(".pth") and folder in setting.sites:
+                add_path_file(run, folder, name)
     hidden = setting.environment.get("PYTHONPATH")
     if hidden is not None and hidden.value is None:
         run.unseen_import("sitecustomize", hidden.missing, hidden.location)
@@ -131,25 +136,6 @@ def _may_be_there(name: str, setting: Setting) -> bool:
         if folder.startswith("/")
         for ending in (".py", "/__init__.py", ".pyc")
     ) or any(not folder.startswith("/") for folder in setting.folders)
-
-
-# Lines that tools of packaging leave, which change how imports are found and nothing else.
-_TOOLS = re.compile(r"(_virtualenv|__editable__|distutils-precedence|_distutils_hack)")
-
-
-def _path_file(run: Interpreter, path: str, setting: Setting) -> None:
-    content = setting.files.read(path)
-    if isinstance(content, Absent):
-        return
-    if not isinstance(content, Content):
-        run.unseen(f"what {path} runs", Location(path), Reason.FILE)
-        return
-    if "site-packages" not in path and "dist-packages" not in path:
-        return
-    for line in content.data.decode("utf-8", "replace").splitlines():
-        if not line.startswith(("import ", "import\t")) or _TOOLS.search(line):
-            continue
-        run.execute_text(line, Module("site", {"<location>": content.location}))
 
 
 def import_application(setting: Setting, name: str, attribute: str | None) -> Imported:
@@ -272,7 +258,7 @@ def application_debug(application: Value | None) -> Claim:
         if INNER in application.slots:
             return application_debug(application.slots[INNER])
     if isinstance(application, Instance) and "config" in application.slots:
-        return value_claim(application.slots["config"].slots["DEBUG"], "app.debug")
+        return value_claim(config.debug(application.slots["config"]), "app.debug")
     return unknown(Missing(Reason.SOURCE, "app.debug of the application"))
 
 
@@ -365,6 +351,7 @@ def processes(outcome: Outcome, program: Program) -> tuple[Start, ...]:
     return tuple(
         Start(
             process=_process(effect, effect.command, program),
+            files=effect.command.files,
             certain=not effect.conditions,
             missing=effect.conditions,
         )

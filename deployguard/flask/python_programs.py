@@ -5,19 +5,21 @@ from dataclasses import replace
 
 from deployguard.flask import cli, script, servers
 from deployguard.flask.application import Setting
+from deployguard.flask.archives import zipped
+from deployguard.flask.http_server import http_server
 from deployguard.flask.judged import Judged, agreed, open_program, other_program
 from deployguard.flask.remote import under_debugger, waiting
 from deployguard.flask.search_path import SearchPath, search_path
 from deployguard.flask.versions import installed
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.facts import ProgramClass
-from deployguard.model.filesystem import Absent, Filesystem, Unread
+from deployguard.model.filesystem import Absent, FileKind, Filesystem, Stat, Unread
 from deployguard.model.process import Interpreter, Program, ProgramKind
 
 _FLASK_COMMANDS = frozenset({"flask.cli:main", "flask", "flask.cli", "flask.__main__"})
 # Modules of the standard library that serve or work without any of Werkzeug.
 _PLAIN_MODULES = frozenset(
-    {"http.server", "venv", "pip", "compileall", "json.tool", "this", "zipfile", "tarfile", "site"}
+    {"venv", "pip", "compileall", "json.tool", "this", "zipfile", "tarfile", "site"}
 )
 
 
@@ -25,7 +27,7 @@ def judge(program: Program, files: Filesystem) -> Judged:
     """Judge a program of an interpreter under every set of versions that may be installed."""
     python = program.interpreter or Interpreter(path=None)
     cwd = program.process.cwd.value
-    path = search_path(python, program.process, _first_folder(program, cwd), files)
+    path = search_path(python, program.process, _first_folder(program, cwd, files), files)
     found = installed(path.sites, files, path.unread)
     setting = Setting(
         program=program,
@@ -35,6 +37,8 @@ def judge(program: Program, files: Filesystem) -> Judged:
         folders=path.folders,
         cwd=cwd,
         unread=path.unread,
+        version=path.version,
+        sites=path.sites,
     )
     if program.remote is not None and program.remote.waits:
         return waiting(program, program.remote)
@@ -43,10 +47,16 @@ def judge(program: Program, files: Filesystem) -> Judged:
     return judged if program.remote is None else under_debugger(judged, program.remote)
 
 
-def _first_folder(program: Program, cwd: str | None) -> str | None:
+def _first_folder(program: Program, cwd: str | None, files: Filesystem) -> str | None:
+    """Return sys.path[0]: a folder or archive that is run, else where the script really lies."""
     match program.kind:
         case ProgramKind.SCRIPT:
-            return posixpath.dirname(program.name)
+            found = files.stat(program.name)
+            if isinstance(found, Stat) and found.kind is FileKind.DIRECTORY:
+                return program.name
+            if isinstance(found, Stat) and zipped(files, program.name):
+                return program.name
+            return posixpath.dirname(found.path if isinstance(found, Stat) else program.name)
         case ProgramKind.MODULE | ProgramKind.CODE:
             return cwd
         case _:
@@ -65,6 +75,8 @@ def _under(setting: Setting, path: SearchPath) -> Judged:
     server = servers.known_server(program.name)
     if server is not None:
         return servers.judge(setting, server)
+    if program.kind is ProgramKind.MODULE and program.name == "http.server":
+        return http_server(program)
     if program.kind is ProgramKind.MODULE and program.name in _PLAIN_MODULES:
         note = Evidence(program.location, f"{program.name} runs nothing of Flask")
         return other_program(ProgramClass.PYTHON, (*program.trail, note))

@@ -18,6 +18,7 @@ from deployguard.flask.application import (
     value_claim,
     wrapped,
 )
+from deployguard.flask.archives import unpacked, zipped
 from deployguard.flask.judged import Judged, ended, nothing, undetermined
 from deployguard.flask.libraries.effects import WSGI
 from deployguard.flask.listeners import listener, remote_listeners
@@ -47,7 +48,8 @@ from deployguard.python import (
     Outcome,
     known,
 )
-from deployguard.python.modules import LOCATION
+from deployguard.python import modules
+from deployguard.python.modules import LOCATION, beside, compiled
 
 
 def judge(setting: Setting) -> Judged:
@@ -55,15 +57,13 @@ def judge(setting: Setting) -> Judged:
     program = setting.program
     run = interpreter(setting)
     if program.kind is ProgramKind.SCRIPT:
-        content = setting.files.read(program.name)
-        if isinstance(content, Absent):
-            content = setting.files.read(posixpath.join(program.name, "__main__.py"))
+        content = _source_of(setting, run, program.name)
         if isinstance(content, Absent):
             note = Evidence(program.location, f"{program.name} is not there, so Python ends")
             return ended(ProgramClass.PYTHON, *program.trail, note)
         if isinstance(content, Unread):
             return _open(setting, (content.missing,))
-        if _compiled(content.data):
+        if compiled(content.data):
             missing = Missing(Reason.PROGRAM, f"what the compiled program {program.name} does")
             return _open(setting, (missing,))
         return _follow(setting, run, content.data, content.location)
@@ -72,8 +72,23 @@ def judge(setting: Setting) -> Judged:
     return _module(setting, run)
 
 
-def _compiled(data: bytes) -> bool:
-    return data.startswith(b"PK") or b"\0" in data[:64]
+def _source_of(setting: Setting, run: Interpreter, path: str) -> Content | Absent | Unread:
+    """Return what Python runs of a path: a file, or the `__main__` of a folder or archive.
+
+    Of bytecode it is the source, where that lies beside it.
+    """
+    content = run.files.read(path)
+    if isinstance(content, Absent):
+        return run.files.read(posixpath.join(path, "__main__.py"))
+    if isinstance(content, Content) and zipped(run.files, path):
+        missing = unpacked(run.files, path)
+        if missing is not None:
+            return Unread(missing)
+        return run.files.read(posixpath.join(path, "__main__.py"))
+    if isinstance(content, Content) and path.endswith(".pyc"):
+        source = run.files.read(beside(path))
+        return source if isinstance(source, Content) else content
+    return content
 
 
 def _open(setting: Setting, missing: Sequence[Missing]) -> Judged:
@@ -119,46 +134,17 @@ def _module(setting: Setting, run: Interpreter) -> Judged:
 
     def start() -> Module | None:
         start_up(run, setting)
-        parent, _, leaf = program.name.rpartition(".")
-        if parent:
-            run.import_module(parent, program.location)
-        for name in (f"{program.name}.__main__", program.name):
-            path = _source(setting, name)
-            if isinstance(path, Unread):
-                run.unseen(f"what the module {program.name} does", program.location)
-                return None
-            if isinstance(path, Content):
-                package = name.rpartition(".")[0]
-                if package and name.endswith("__main__"):
-                    run.import_module(package, program.location)
-                main = Module(
-                    "__main__",
-                    {
-                        LOCATION: path.location,
-                        "__name__": known("__main__"),
-                        "__file__": known(path.location.file),
-                        "__package__": known(package),
-                    },
-                )
-                run.execute_text(path.data, main)
-                return main
-        run.unseen(f"what the module {leaf} does", program.location, Reason.PROGRAM)
-        return None
+        main = modules.main_of(run, program.name, program.location)
+        if main is None:
+            leaf = program.name.rpartition(".")[2]
+            run.unseen(f"what the module {leaf} does", program.location, Reason.PROGRAM)
+            return None
+        main.slots["__name__"] = known("__main__")
+        main.name = "__main__"
+        modules.execute(run, main)
+        return main
 
     return _judged(setting, run, run.run(start, program.location))
-
-
-def _source(setting: Setting, dotted: str) -> Content | Absent | Unread:
-    relative = dotted.replace(".", "/")
-    for folder in setting.folders:
-        base = posixpath.normpath(posixpath.join(setting.cwd or "/", folder, relative))
-        package = setting.files.stat(f"{base}/__init__.py")
-        if isinstance(package, Unread):
-            return package
-        content = setting.files.read(f"{base}.py")
-        if not isinstance(content, Absent):
-            return content
-    return Absent(relative)
 
 
 def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
@@ -209,11 +195,16 @@ def _facts(
         if effect.name != WSGI:
             continue
         application = effect.values["application"]
+        # A server of Python's own that hands out no WSGI application.
+        plain = isinstance(application, Known) and application.value is None
         facts = served_facts(
             Serving(
                 trail=(*trail, Evidence(effect.location, f"{_text(effect, 'server')} serves here")),
                 dev_server=hidden,
-                debug=all_of(happens(effect, "it serves"), application_debug(application)),
+                debug=all_of(
+                    happens(effect, "it serves"),
+                    no() if plain else application_debug(application),
+                ),
                 server_debugger=no(),
                 evalex=no(),
                 middleware=wrapped(application, outcome),

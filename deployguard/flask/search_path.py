@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from deployguard.model.evidence import Missing, Reason
@@ -20,6 +20,7 @@ class SearchPath:
     folders: tuple[str, ...]
     sites: tuple[str, ...]
     unread: Missing | None
+    version: tuple[int, int] | None = None
 
 
 def search_path(
@@ -49,7 +50,26 @@ def search_path(
         found = list(_sites(prefix, version, files))
         sites.extend(site for site in found if isinstance(site, str))
         unread = unread or next((site for site in found if isinstance(site, Missing)), None)
-    return SearchPath(folders=(*folders, *sites), sites=tuple(dict.fromkeys(sites)), unread=unread)
+    return SearchPath(
+        folders=(*folders, *sites),
+        sites=tuple(dict.fromkeys(sites)),
+        unread=unread,
+        version=_number(interpreter.path, version, sites),
+    )
+
+
+def _number(path: str | None, name: str | None, sites: Iterable[str]) -> tuple[int, int] | None:
+    """Return the version of Python: as its file is named, else as its one library is."""
+    if path is None:
+        return None
+    prefix = posixpath.dirname(posixpath.dirname(path))
+    own = [site for site in sites if site.startswith(f"{prefix}/lib/")]
+    names = {name} if name else {site.split("/")[-2] for site in own or sites}
+    found = {_VERSIONED.match(one) for one in names} - {None}
+    if len(found) != 1:
+        return None
+    (match,) = found
+    return None if match is None else (3, int(match.group().partition(".")[2]))
 
 
 def _user(interpreter: Interpreter, process: Process, files: Filesystem) -> tuple[str, ...]:

@@ -18,11 +18,19 @@ _MOST = 16 * 1024 * 1024  # characters that the values of a file make, each of t
 _TOO_LONG = Missing(Reason.LIMIT, "a value that variables make too long")
 
 
-def environment(content: Content, outer: Environment | None = None) -> Environment:
+def environment(
+    content: Content,
+    outer: Environment | None = None,
+    *,
+    inner_first: bool = False,
+    interpolate: bool = True,
+) -> Environment:
     """Return what a file sets, each value with its line; `outer` is what `${NAME}` looks up first.
 
-    Names without a value and lines that do not parse set nothing (dotenv.main.DotEnv). A file that
-    is not UTF-8 may set anything: the result then has unseen sources.
+    With `inner_first` the file's own names come before `outer`, as where a file overrides the
+    environment; without `interpolate` values are taken as they are written. Names without a value
+    and lines that do not parse set nothing (dotenv.main.DotEnv). A file that is not UTF-8 may set
+    anything: the result then has unseen sources.
     """
     place = content.location
     try:
@@ -39,7 +47,11 @@ def environment(content: Content, outer: Environment | None = None) -> Environme
         blank = len(binding.original.string) - len(binding.original.string.lstrip())
         line = binding.original.line + binding.original.string[:blank].count("\n")
         location = Location(place.file, line=line, image=place.image, layer=place.layer)
-        value, hidden = _resolve(binding.value, entries, outer or Environment())
+        value, hidden = (
+            _resolve(binding.value, entries, outer or Environment(), inner_first=inner_first)
+            if interpolate
+            else (binding.value, ())
+        )
         made += len(value or "")
         if made > _MOST:
             value, hidden = None, (_TOO_LONG,)
@@ -47,8 +59,22 @@ def environment(content: Content, outer: Environment | None = None) -> Environme
     return Environment(entries, location=place)
 
 
+def bare_names(content: Content) -> tuple[str, ...]:
+    """Return the names that stand in a file without a value: they are known, and set nothing."""
+    try:
+        text = content.data.decode("utf-8")
+    except UnicodeDecodeError:
+        return ()
+    bindings = parse_stream(io.StringIO(text, newline=""))
+    return tuple(one.key for one in bindings if one.key is not None and one.value is None)
+
+
 def _resolve(
-    text: str, inner: dict[str, Traced[str | None]], outer: Environment
+    text: str,
+    inner: dict[str, Traced[str | None]],
+    outer: Environment,
+    *,
+    inner_first: bool,
 ) -> tuple[str | None, tuple[Missing, ...]]:
     """Expand `${NAME}` and `${NAME:-default}` (dotenv.variables), in quotes of either kind too."""
     pieces: list[str] = []
@@ -61,7 +87,8 @@ def _resolve(
             case Literal():
                 pieces.append(atom.value)
             case Variable():
-                entry = outer.get(atom.name) or inner.get(atom.name)
+                first, second = (inner, outer) if inner_first else (outer, inner)
+                entry = first.get(atom.name) or second.get(atom.name)
                 if entry is None:
                     pieces.append(atom.default or "")
                 elif entry.value is None:

@@ -3,15 +3,20 @@
 import ast
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
-from deployguard.python import builtins, patterns
-from deployguard.python.signals import ExitSignal, RaiseSignal
+from deployguard.python import builtins, iteration, objects, patterns
+from deployguard.python.concrete import SIZE as _SIZE
+from deployguard.python.concrete import Unplain, lift, plain, trails
+from deployguard.python.iteration import elements
+from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import (
     UNSET,
     Class,
     Coroutine,
+    Descriptor,
     Function,
     Instance,
     Items,
@@ -30,8 +35,8 @@ from deployguard.python.values import (
 if TYPE_CHECKING:
     from deployguard.python.interpreter import Frame, Interpreter
 
-# No computed text or list may grow beyond this, in characters or items.
-_SIZE = 20_000
+# The largest exponent and shift that are computed.
+_EXPONENT = 64
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -43,7 +48,23 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.BitOr: operator.or_,
     ast.BitAnd: operator.and_,
     ast.BitXor: operator.xor,
+    ast.Pow: operator.pow,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
 }
+
+# The special methods of binary operations (Python reference, 3.3.8).
+_SPECIAL: dict[type[ast.operator], str] = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.FloorDiv: "floordiv",
+    ast.Mod: "mod", ast.BitOr: "or", ast.BitAnd: "and", ast.BitXor: "xor", ast.Pow: "pow",
+    ast.LShift: "lshift", ast.RShift: "rshift", ast.MatMult: "matmul",
+}  # fmt: skip
+_COMPARISONS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "__eq__", ast.NotEq: "__ne__", ast.Lt: "__lt__", ast.LtE: "__le__",
+    ast.Gt: "__gt__", ast.GtE: "__ge__",
+}  # fmt: skip
+# Expressions of which an opaque value says that they may have raised an exception.
+_DOUBTFUL = (ast.Subscript, ast.BinOp, ast.UnaryOp, ast.Await)
 
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
@@ -70,23 +91,11 @@ def evaluate(run: "Interpreter", node: ast.expr, frame: "Frame") -> Value:
             return _failed("a very long text")
         case Items() if len(value.items) > _SIZE:
             return _failed("a very long list")
+        case Opaque() if isinstance(node, _DOUBTFUL):
+            run.doubts += 1
+            return value
         case _:
             return value
-
-
-def elements(value: Value | None) -> tuple[Value, ...] | None:
-    """Return the values that iteration gives, None where they cannot be told."""
-    match value:
-        case Items():
-            if any(isinstance(item, Opaque) and item.name == "items" for item in value.items):
-                return None
-            return value.items
-        case Mapped(slots=slots, rest=None):
-            return tuple(known(key) for key in slots)
-        case Known(value=str() | bytes() as text):
-            return tuple(Known(item, value.trail) for item in text)
-        case _:
-            return None
 
 
 def _constant(_run: "Interpreter", node: ast.Constant, _frame: "Frame") -> Value:
@@ -104,6 +113,7 @@ def _name(run: "Interpreter", node: ast.Name, frame: "Frame") -> Value:
         found = builtins.name(run, node.id)
     if found is None:
         if frame.module.rest is not None:
+            run.doubts += 1
             return derived(node.id, frame.module.rest)
         raise RaiseSignal("NameError", Evidence(run.at(node), f"no name {node.id}"))
     made: Value = found
@@ -133,20 +143,25 @@ def _slice(run: "Interpreter", owner: Value, node: ast.Slice, frame: "Frame") ->
                 return Known(owner.value[index], owner.trail)
             if isinstance(owner, Items) and elements(owner) is not None:
                 return Items({"items": owner.items[index]}, owner.kind)
-        except (TypeError, ValueError):
+            if isinstance(owner, Instance) and objects.HELD in owner.slots:
+                return lift(plain(owner)[index], trails(owner))
+        except (TypeError, ValueError, Unplain):
             pass
-    return derived("a slice", owner, *parts)
+    made = derived("a slice", owner, *parts)
+    return made if made.missing else _failed("a slice")
 
 
-def item(run: "Interpreter", owner: Value, index: Value, location: Location) -> Value:
+def item(  # noqa: PLR0911  (one way out for each kind of value)
+    run: "Interpreter", owner: Value, index: Value, location: Location
+) -> Value:
     """Return `owner[index]`; what certainly is not there raises KeyError or IndexError."""
+    own = owner.methods if isinstance(owner, Mapped) else None
+    method = own(owner, "__getitem__") if own is not None and isinstance(owner, Mapped) else None
+    if method is not None:
+        return run.call(method, (index,), {}, location)
     match owner, index:
-        case Mapped(slots=slots, rest=rest), Known(value=key):
-            if _hashable(key) and key in slots:
-                return slots[key]
-            if rest is not None:
-                return derived(f"{owner.name}[{key!r}]", rest)
-            raise RaiseSignal("KeyError", Evidence(location, f"{owner.name} has no {key!r}"))
+        case Mapped(), Known(value=key):
+            return _entry(run, owner, key, location)
         case (Items(), Known(value=int() as number)) if elements(owner) is not None:
             if -len(owner.items) <= number < len(owner.items):
                 return owner.items[number]
@@ -155,17 +170,73 @@ def item(run: "Interpreter", owner: Value, index: Value, location: Location) -> 
             if -len(text) <= number < len(text):
                 return Known(text[number], owner.trail)
             raise RaiseSignal("IndexError", Evidence(location, "the text is shorter"))
-        case ((Class() | Native() | Function()), _):
+        case Class(), _:
+            return _of_class(run, owner, index, location)
+        case ((Native() | Function()), _):
             return owner  # a generic alias, as in list[int]
-        case Instance(type=Class()), _:
-            method = run.attribute(owner, "__getitem__", location)
-            return run.call(method, (index,), {}, location)
+        case Instance(), _:
+            method = objects.special(run, owner, "__getitem__")
+            if method is not None:
+                return run.call(method, (index,), {}, location)
+            if objects.HELD in owner.slots:
+                return _held_item(run, owner, index, location)
+            return run.unseen("what an item of this object is", location)
         case Mapped(slots=slots), _:
-            # One of its values, and nobody knows which.
-            parts = tuple(slots.values())
-            return Opaque(missing_of(index), "an item", parts=parts, trail=trail_of(index))
+            return _chosen(run, owner, tuple(slots.values()), index, location)
+        case Known(value=None | bool() | int() | float()), _:
+            raise RaiseSignal("TypeError", Evidence(location, "this has no items"))
         case _:
-            return derived("an item", owner, index)
+            made = derived("an item", owner, index)
+            return made if made.missing else _failed("an item")
+
+
+def _entry(run: "Interpreter", owner: Mapped, key: object, location: Location) -> Value:
+    if _hashable(key) and key in owner.slots:
+        return owner.slots[key]
+    if owner.rest is not None:
+        return derived(f"{owner.name}[{key!r}]", owner.rest)
+    if owner.factory is not None:
+        made = run.call(owner.factory, (), {}, location)
+        run.store(owner.slots, key, made)
+        return made
+    raise RaiseSignal("KeyError", Evidence(location, f"{owner.name} has no {key!r}"))
+
+
+def _chosen(
+    run: "Interpreter",
+    owner: Mapped,
+    values: tuple[Value, ...],
+    index: Value,
+    location: Location,
+) -> Value:
+    """Return one of the values of a dictionary, and nobody knows which."""
+    run.doubts += 1
+    hidden = missing_of(index) or (Missing(Reason.SOURCE, f"which item of {owner.name} is taken"),)
+    del location
+    return Opaque(hidden, "an item", parts=values, trail=trail_of(index))
+
+
+def _held_item(run: "Interpreter", owner: Instance, index: Value, location: Location) -> Value:
+    held = owner.slots[objects.HELD]
+    method = objects.special(run, owner, "__missing__")
+    if method is not None and isinstance(held, Mapped) and isinstance(index, Known):
+        if index.value not in held.slots and held.rest is None:
+            return run.call(method, (index,), {}, location)
+    return item(run, held, index, location)
+
+
+def _of_class(run: "Interpreter", owner: Class, index: Value, location: Location) -> Value:
+    """Return an item of a class: the member of an enumeration, or what `__class_getitem__` gives."""
+    if "<members>" in owner.slots and isinstance(index, Known):
+        found = owner.slots.get(index.value)
+        if isinstance(found, Instance):
+            return found
+        raise RaiseSignal("KeyError", Evidence(location, f"{owner.name} has no {index.value!r}"))
+    hook = objects.in_class(owner, "__class_getitem__")
+    if isinstance(hook, Function | Descriptor):
+        function = hook.function if isinstance(hook, Descriptor) else hook
+        return run.call(objects.bind(function, owner), (index,), {}, location)
+    return owner  # a generic alias, as in Box[int]
 
 
 def _hashable(key: object) -> bool:
@@ -185,18 +256,27 @@ def assign_item(
             for name in tuple(slots):
                 run.store(slots, name, derived("an item", slots[name], index))
             run.unseen(f"which item of {owner.name} is set", location)
-        case (Items(slots=slots), Known(value=int() as number)) if value is not None and -len(
+        case (Items(slots=slots), Known(value=int() as number)) if -len(
             owner.items
         ) <= number < len(owner.items):
             items = list(owner.items)
-            items[number] = value
+            if value is None:
+                del items[number]
+            else:
+                items[number] = value
             run.store(slots, "items", tuple(items))
         case Items(slots=slots), _:
             run.store(slots, "items", (derived("items", index, *owner.items),))
-        case Instance(type=Class()), _:
+        case Instance(), _:
             name = "__delitem__" if value is None else "__setitem__"
             arguments = (index,) if value is None else (index, value)
-            run.call(run.attribute(owner, name, location), arguments, {}, location)
+            method = objects.special(run, owner, name)
+            if method is not None:
+                run.call(method, arguments, {}, location)
+            elif objects.HELD in owner.slots:
+                assign_item(run, owner.slots[objects.HELD], index, value, location)
+            else:
+                run.unseen("what setting an item of this object does", location)
         case Opaque(harmless=harmless, parts=parts), _ if parts or not harmless:
             run.unseen(f"what setting an item of {owner.name} does", location)
         case _:
@@ -212,32 +292,51 @@ def _traced(owner: Mapped, key: object, value: Value, location: Location) -> Val
 
 
 def _call(run: "Interpreter", node: ast.Call, frame: "Frame") -> Value:
+    if isinstance(node.func, ast.Name) and node.func.id == "super" and frame.owner is not None:
+        return _super(run, node, frame)
     function = evaluate(run, node.func, frame)
     arguments: list[Value] = []
     keywords: dict[str, Value] = {}
     rest: Opaque | None = None
+    place = run.at(node)
     for argument in node.args:
         if isinstance(argument, ast.Starred):
             value = evaluate(run, argument.value, frame)
-            values = elements(value)
-            if values is None:
-                rest = derived("further arguments", value)
+            values = iteration.collected(run, value, place)
+            if values and isinstance(values[-1], Opaque) and values[-1].name == "items":
+                rest = derived("further arguments", value, values[-1])
             else:
                 arguments.extend(values)
         else:
             arguments.append(evaluate(run, argument, frame))
     for keyword in node.keywords:
         value = evaluate(run, keyword.value, frame)
+        held = value.slots.get(objects.HELD) if isinstance(value, Instance) else value
         if keyword.arg is not None:
             keywords[keyword.arg] = value
-        elif isinstance(value, Mapped) and all(isinstance(key, str) for key in value.slots):
-            keywords.update(value.slots)
-            rest = value.rest or rest
+        elif isinstance(held, Mapped) and all(isinstance(key, str) for key in held.slots):
+            keywords.update(held.slots)
+            rest = held.rest or rest
         else:
             rest = derived("further arguments", value)
-    if isinstance(node.func, ast.Name) and node.func.id == "super" and frame.owner is not None:
-        return builtins.parent(frame.owner, frame.scopes[0])
-    return run.call(function, arguments, keywords, run.at(node), rest)
+            rest = rest if rest.missing else _failed("further arguments")
+    run.place = place
+    if isinstance(function, Native) and function.scoped:
+        run.scopes.append(frame)
+        try:
+            return run.call(function, arguments, keywords, place, rest)
+        finally:
+            run.scopes.pop()
+    return run.call(function, arguments, keywords, place, rest)
+
+
+def _super(run: "Interpreter", node: ast.Call, frame: "Frame") -> Value:
+    given = [evaluate(run, argument, frame) for argument in node.args]
+    if len(given) == 2 and isinstance(given[0], Class):  # noqa: PLR2004  (class and object)
+        return objects.parent(given[0], given[1])
+    scopes = (scope for scope in frame.scopes if scope is not frame.module.slots)
+    first = next((next(iter(scope.values())) for scope in scopes if scope), None)
+    return objects.parent(frame.owner, first) if frame.owner is not None else _failed("super()")
 
 
 def bind(
@@ -247,6 +346,8 @@ def bind(
     keywords: Mapping[str, Value],
     rest: Opaque | None,
     slots: dict[Any, Any],
+    *,
+    location: Location,
 ) -> None:
     """Bind the arguments of a call to parameters (Python reference, 6.3.4)."""
     parameters = function.node.args
@@ -257,6 +358,8 @@ def bind(
         if name in given and name not in values:
             values[name] = given.pop(name)
     defaults = dict(zip(reversed(names), reversed(function.defaults), strict=False))
+    if rest is None:
+        _check(function, arguments, given, values, {*defaults, *function.keyword_defaults}, location)
     for name in (*names, *(parameter.arg for parameter in parameters.kwonlyargs)):
         if name not in values:
             default = defaults.get(name, function.keyword_defaults.get(name))
@@ -276,6 +379,30 @@ def bind(
         values[parameters.kwarg.arg] = Mapped(dict(given), rest)
     for name, value in values.items():
         run.store(slots, name, value)
+
+
+def _check(
+    function: Function,
+    arguments: tuple[Value, ...],
+    left: Mapping[str, Value],
+    values: Mapping[str, Value],
+    defaults: set[str],
+    location: Location,
+) -> None:
+    """Refuse a call that does not fit the parameters, as Python does."""
+    parameters = function.node.args
+    positional = len(parameters.posonlyargs) + len(parameters.args)
+    names = (*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs)
+    lacking = [one.arg for one in names if one.arg not in values and one.arg not in defaults]
+    note = ""
+    if len(arguments) > positional and parameters.vararg is None:
+        note = "more arguments are given than it takes"
+    elif left and parameters.kwarg is None:
+        note = f"it takes no argument {next(iter(left))!r}"
+    elif lacking:
+        note = f"the argument {lacking[0]!r} is not given"
+    if note:
+        raise RaiseSignal("TypeError", Evidence(location, note))
 
 
 def function(
@@ -300,6 +427,7 @@ def function(
 
 def decorate(run: "Interpreter", model: Value, value: Value, location: Location) -> Value:
     """Apply a decorator: a library's may keep the function and call it when it is called."""
+    run.place = location
     if isinstance(model, Opaque):
         if not model.harmless:
             run.unseen(f"what the decorator {model.name} does", location)
@@ -321,7 +449,7 @@ def _boolean(run: "Interpreter", node: ast.BoolOp, frame: "Frame") -> Value:
     value: Value = known(None)
     for position, operand in enumerate(node.values):
         value = evaluate(run, operand, frame)
-        answer = truth(value)
+        answer = objects.answer_of(run, value)
         if answer is stop:
             return value
         if answer is Answer.UNKNOWN and position + 1 < len(node.values):
@@ -350,7 +478,7 @@ def _boolean_unknown(
 
 def _conditional(run: "Interpreter", node: ast.IfExp, frame: "Frame") -> Value:
     test = evaluate(run, node.test, frame)
-    match truth(test):
+    match objects.answer_of(run, test):
         case Answer.YES:
             return _because(evaluate(run, node.body, frame), test)
         case Answer.NO:
@@ -375,43 +503,80 @@ def _compare(run: "Interpreter", node: ast.Compare, frame: "Frame") -> Value:
     result: Value = known(value=True)
     for comparison, operand in zip(node.ops, node.comparators, strict=True):
         right = evaluate(run, operand, frame)
-        outcome = _comparison(comparison, left, right)
+        outcome = _comparison(run, comparison, left, right)
         if truth(outcome) is not Answer.YES:
             return outcome
         result, left = outcome, right
     return result
 
 
-def _comparison(comparison: ast.cmpop, left: Value, right: Value) -> Value:
+def _comparison(
+    run: "Interpreter", comparison: ast.cmpop, left: Value, right: Value
+) -> Value:
     match comparison:
         case ast.In() | ast.NotIn():
-            found = _contains(right, left)
+            found = _contains(run, right, left)
             if found is None:
-                return derived("a membership test", left, right)
-            return known(found is isinstance(comparison, ast.In), *trail_of(left, right))
+                run.doubts += 1
+                return _incomparable(left, right)
+            return known(found is isinstance(comparison, ast.In), *trails(left, right))
         case ast.Is() | ast.IsNot():
-            same = _same(left, right)
-            if same is None:
-                return derived("an identity test", left, right)
-            return known(same is isinstance(comparison, ast.Is), *trail_of(left, right))
+            alike = same(left, right)
+            if alike is None:
+                return _incomparable(left, right)
+            return known(alike is isinstance(comparison, ast.Is), *trail_of(left, right))
         case _:
-            return _order(comparison, left, right)
+            return compare(run, comparison, left, right)
 
 
-def _order(comparison: ast.cmpop, left: Value, right: Value) -> Value:
-    if isinstance(left, Known) and isinstance(right, Known):
-        try:
-            holds = _COMPARE[type(comparison)](left.value, right.value)
-        except TypeError:
-            return derived("a comparison", left, right)
-        return known(holds, *trail_of(left, right))
-    if not isinstance(left, Opaque) and left is right:
+def compare(run: "Interpreter", comparison: ast.cmpop, left: Value, right: Value) -> Value:
+    """Return the value of a comparison by order or equality."""
+    for one, other, name in (
+        (left, right, _COMPARISONS[type(comparison)]),
+        (right, left, _REFLECTED[type(comparison)]),
+    ):
+        method = objects.special(run, one, name)
+        if method is not None:
+            return run.call(method, (other,), {}, run.place)
+    equals = isinstance(comparison, ast.Eq | ast.NotEq)
+    if isinstance(comparison, ast.NotEq):
+        method = objects.special(run, left, "__eq__")
+        if method is not None:
+            answer = truth(run.call(method, (right,), {}, run.place))
+            if answer is not Answer.UNKNOWN:
+                return known(answer is Answer.NO)
+    left, right = _bare(left), _bare(right)
+    if not isinstance(left, Opaque) and left is right and not isinstance(left, Items | Mapped):
         return known(isinstance(comparison, ast.Eq | ast.LtE | ast.GtE))
-    if isinstance(comparison, ast.Eq | ast.NotEq):
+    if equals:
         equal = patterns.equal(left, right)
         if equal is not None:
-            return known(equal is isinstance(comparison, ast.Eq), *trail_of(left, right))
-    return _incomparable(left, right)
+            return known(equal is isinstance(comparison, ast.Eq), *trails(left, right))
+        return _incomparable(left, right)
+    try:
+        one, two = plain(left), plain(right)
+    except Unplain:
+        run.doubts += 1
+        return _incomparable(left, right)
+    try:
+        return known(bool(_COMPARE[type(comparison)](one, two)), *trails(left, right))
+    except TypeError:
+        note = Evidence(run.place, "these have no order")
+        raise RaiseSignal("TypeError", note) from None
+
+
+_REFLECTED: dict[type[ast.cmpop], str] = {
+    ast.Eq: "__eq__", ast.NotEq: "__ne__", ast.Lt: "__gt__", ast.LtE: "__ge__",
+    ast.Gt: "__lt__", ast.GtE: "__le__",
+}  # fmt: skip
+
+
+def _bare(value: Value) -> Value:
+    """Return what an object of a built-in class or its subclass holds."""
+    if isinstance(value, Instance) and objects.HELD in value.slots:
+        held: Value = value.slots[objects.HELD]
+        return held
+    return value
 
 
 def _incomparable(left: Value, right: Value) -> Value:
@@ -422,60 +587,129 @@ def _incomparable(left: Value, right: Value) -> Value:
     return Opaque((missing,), "a comparison", harmless=True)
 
 
-def _contains(container: Value, value: Value) -> bool | None:
-    if isinstance(container, Known) and isinstance(value, Known):
+def _contains(run: "Interpreter", container: Value, value: Value) -> bool | None:
+    method = objects.special(run, container, "__contains__")
+    if method is not None:
+        answer = truth(run.call(method, (value,), {}, run.place))
+        return None if answer is Answer.UNKNOWN else answer is Answer.YES
+    container, bare = _bare(container), _bare(value)
+    if isinstance(container, Known) and isinstance(bare, Known):
         try:
-            return value.value in container.value
+            return bare.value in container.value
         except TypeError:
-            return None
-    if isinstance(container, Mapped) and isinstance(value, Known):
-        if value.value in container.slots:
+            note = Evidence(run.place, "this holds nothing")
+            raise RaiseSignal("TypeError", note) from None
+    if isinstance(container, Mapped) and isinstance(bare, Known):
+        if _hashable(bare.value) and bare.value in container.slots:
             return True
         return False if container.rest is None else None
-    values = elements(container)
-    if values is None:
+    hidden = elements(container) is None and not isinstance(container, Items)
+    if hidden and (isinstance(container, Opaque) or not _listed(run, container)):
         return None
-    answers = [patterns.equal(entry, value) for entry in values]
+    values = iteration.collected(run, container, run.place)
+    answers = [patterns.equal(_bare(entry), bare) for entry in values]
     if True in answers:
         return True
     return None if None in answers else False
 
 
-def _same(left: Value, right: Value) -> bool | None:
+def _listed(run: "Interpreter", container: Value) -> bool:
+    generates = isinstance(container, Coroutine) and container.generates
+    return generates or objects.special(run, container, "__iter__") is not None
+
+
+def same(left: Value, right: Value) -> bool | None:
+    """Return whether two values are one object, None where it cannot be told."""
     if isinstance(left, Known) and isinstance(right, Known):
-        if left.value is None or right.value is None or isinstance(left.value, bool):
-            return left.value is right.value
-        return None if left.value == right.value else False
+        one, two = left.value, right.value
+        if one is None or two is None or isinstance(one, bool) or isinstance(two, bool):
+            return one is two
+        return None if one == two and type(one) is type(two) else False
     if isinstance(left, Opaque) or isinstance(right, Opaque):
         return None
+    if isinstance(left, Native) and isinstance(right, Native):
+        return left is right or left.name == right.name
     return left is right
 
 
-def binary(run: "Interpreter", kind: ast.operator, left: Value, right: Value) -> Value:
+def augmented(run: "Interpreter", kind: ast.operator, left: Value, right: Value) -> Value:
+    """Return the value of `left += right`: lists and dictionaries are changed in place."""
+    match left, right:
+        case Items(kind=list_kind), _ if list_kind is list and isinstance(kind, ast.Add):
+            added = iteration.collected(run, right, run.place)
+            run.store(left.slots, "items", (*left.items, *added))
+            return left
+        case Mapped(), Mapped() if isinstance(kind, ast.BitOr):
+            for key, entry in right.slots.items():
+                run.store(left.slots, key, entry)
+            left.rest = left.rest or right.rest
+            return left
+        case Instance(), _:
+            method = objects.special(run, left, f"__i{_SPECIAL[type(kind)]}__")
+            if method is not None:
+                return run.call(method, (right,), {}, run.place)
+        case _:
+            pass
+    return binary(run, kind, left, right)
+
+
+def binary(  # noqa: PLR0911  (one way out for each kind of operation)
+    run: "Interpreter", kind: ast.operator, left: Value, right: Value
+) -> Value:
     """Return the value of a binary operation."""
     run.step()
+    name = _SPECIAL[type(kind)]
+    for one, other, method_name in ((left, right, f"__{name}__"), (right, left, f"__r{name}__")):
+        method = objects.special(run, one, method_name)
+        if method is not None:
+            return run.call(method, (other,), {}, run.place)
+    left, right = _bare(left), _bare(right)
     match left, right:
         case Items(), Items() if isinstance(kind, ast.Add):
             return Items({"items": left.items + right.items}, left.kind)
+        case (Items() as items, Known(value=int() as times)) | (
+            Known(value=int() as times),
+            Items() as items,
+        ) if isinstance(kind, ast.Mult) and len(items.items) * max(times, 0) <= _SIZE:
+            return Items({"items": items.items * times}, items.kind)
+        case Items(), Items() if left.kind in {set, frozenset} and type(kind) in _BINARY:
+            return _of_sets(run, kind, left, right)
         case Mapped(), Mapped() if isinstance(kind, ast.BitOr):
             return Mapped({**left.slots, **right.slots}, left.rest or right.rest)
-        case Known(value=str() as template), Items() if isinstance(kind, ast.Mod):
-            values = tuple(entry.value for entry in right.items if isinstance(entry, Known))
-            if len(values) == len(right.items):
-                return builtins.formatted(template, values, trail_of(left, *right.items))
-        case Known(value=str() as template), Known() if isinstance(kind, ast.Mod):
-            return builtins.formatted(template, right.value, trail_of(left, right))
-        case Known(value=one), Known(value=two) if type(kind) in _BINARY and not (
-            isinstance(kind, ast.Mult | ast.Add) and _too_big(kind, one, two)
+        case Known(value=str() as template), _ if isinstance(kind, ast.Mod):
+            return builtins.formatted(run, template, right, trails(left, right))
+        case Known(value=one), Known(value=two) if type(kind) in _BINARY and not _too_big(
+            kind, one, two
         ):
             try:
-                return known(_BINARY[type(kind)](one, two), *trail_of(left, right))
-            except (TypeError, ValueError, ArithmeticError):
+                return lift(_BINARY[type(kind)](one, two), trail_of(left, right))
+            except TypeError:
+                note = Evidence(run.place, "these cannot be joined")
+                raise RaiseSignal("TypeError", note) from None
+            except ZeroDivisionError:
+                note = Evidence(run.place, "a division by zero")
+                raise RaiseSignal("ZeroDivisionError", note) from None
+            except (ValueError, ArithmeticError):
                 return _failed("an operation")
         case _:
             pass
+    if isinstance(kind, ast.BitOr) and _is_type(left) and _is_type(right):
+        return _failed("a union of types")
     made = derived("an operation", left, right)
     return made if made.missing else _failed("an operation")
+
+
+def _is_type(value: Value) -> bool:
+    return isinstance(value, Native | Class) or (isinstance(value, Known) and value.value is None)
+
+
+def _of_sets(run: "Interpreter", kind: ast.operator, left: Items, right: Items) -> Value:
+    try:
+        return lift(_BINARY[type(kind)](plain(left), plain(right)), trails(left, right))
+    except (Unplain, TypeError):
+        run.doubts += 1
+        made = derived("items", *left.items, *right.items)
+        return Items({"items": (made if made.missing else _failed("items"),)}, left.kind)
 
 
 def _failed(name: str) -> Opaque:
@@ -483,9 +717,14 @@ def _failed(name: str) -> Opaque:
 
 
 def _too_big(kind: ast.operator, one: object, two: object) -> bool:
+    if isinstance(kind, ast.Pow | ast.LShift | ast.RShift):
+        numbers = isinstance(one, int | float) and isinstance(two, int | float)
+        return not numbers or abs(two) > _EXPONENT or abs(one) > 2.0**_EXPONENT
     if isinstance(kind, ast.Add):
         texts = [value for value in (one, two) if isinstance(value, str | bytes)]
         return sum(map(len, texts)) > _SIZE
+    if not isinstance(kind, ast.Mult):
+        return isinstance(kind, ast.Mod) and not isinstance(one, int | float)
     sizes = [
         len(value)
         if isinstance(value, str | bytes)
@@ -505,37 +744,41 @@ def _binary(run: "Interpreter", node: ast.BinOp, frame: "Frame") -> Value:
 def _unary(run: "Interpreter", node: ast.UnaryOp, frame: "Frame") -> Value:
     operand = evaluate(run, node.operand, frame)
     if isinstance(node.op, ast.Not):
-        answer = truth(operand)
+        answer = objects.answer_of(run, operand)
         if answer is Answer.UNKNOWN:
-            return derived("a condition", operand)
-        return known(answer is Answer.NO, *trail_of(operand))
-    if isinstance(operand, Known):
+            made = derived("a condition", operand)
+            return made if made.missing else _failed("a condition")
+        return known(answer is Answer.NO, *trails(operand))
+    bare = _bare(operand)
+    if isinstance(bare, Known):
         try:
-            return known(_UNARY[type(node.op)](operand.value), *operand.trail)
+            return known(_UNARY[type(node.op)](bare.value), *bare.trail)
         except TypeError:
-            return _failed("an operation")
-    return derived("an operation", operand)
+            note = Evidence(run.at(node), "this has no sign")
+            raise RaiseSignal("TypeError", note) from None
+    made = derived("an operation", bare)
+    return made if made.missing else _failed("an operation")
 
 
 def _tuple(run: "Interpreter", node: ast.Tuple, frame: "Frame") -> Value:
-    return Items({"items": _spread(run, node.elts, frame)}, tuple)
+    return Items({"items": spread(run, node.elts, frame)}, tuple)
 
 
 def _list(run: "Interpreter", node: ast.List, frame: "Frame") -> Value:
-    return Items({"items": _spread(run, node.elts, frame)})
+    return Items({"items": spread(run, node.elts, frame)})
 
 
 def _set(run: "Interpreter", node: ast.Set, frame: "Frame") -> Value:
-    return Items({"items": _spread(run, node.elts, frame)}, set)
+    return Items({"items": builtins.once(spread(run, node.elts, frame))}, set)
 
 
-def _spread(run: "Interpreter", nodes: Sequence[ast.expr], frame: "Frame") -> tuple[Value, ...]:
+def spread(run: "Interpreter", nodes: Sequence[ast.expr], frame: "Frame") -> tuple[Value, ...]:
+    """Return the values of several expressions, of which `*those` may be many."""
     values: list[Value] = []
     for node in nodes:
         if isinstance(node, ast.Starred):
             value = evaluate(run, node.value, frame)
-            spread = elements(value)
-            values.extend((derived("items", value),) if spread is None else spread)
+            values.extend(iteration.collected(run, value, run.at(node)))
         else:
             values.append(evaluate(run, node, frame))
     return tuple(values)
@@ -546,13 +789,14 @@ def _dict(run: "Interpreter", node: ast.Dict, frame: "Frame") -> Value:
     for key, value_node in zip(node.keys, node.values, strict=True):
         value = evaluate(run, value_node, frame)
         if key is None:
+            value = _bare(value)
             if isinstance(value, Mapped):
                 made.slots.update(value.slots)
                 made.rest = made.rest or value.rest
             else:
                 made.rest = derived("a dictionary", value)
             continue
-        name = evaluate(run, key, frame)
+        name = builtins.as_key(evaluate(run, key, frame))
         if isinstance(name, Known) and _hashable(name.value):
             made.slots[name.value] = value
         else:
@@ -567,20 +811,27 @@ def _text(run: "Interpreter", node: ast.JoinedStr, frame: "Frame") -> Value:
         if sum(map(len, parts)) <= _SIZE:
             return known("".join(parts), *trail_of(*pieces))
         return _failed("a very long text")
-    return derived("a text", *pieces)
+    made = derived("a text", *pieces)
+    return made if made.missing else _failed("a text")
 
 
 def _formatted(run: "Interpreter", node: ast.FormattedValue, frame: "Frame") -> Value:
     value = evaluate(run, node.value, frame)
-    if isinstance(value, Known) and node.format_spec is None:
-        text = repr(value.value) if node.conversion == ord("r") else str(value.value)
-        return known(text, *value.trail)
-    return derived("a text", value) if missing_of(value) else _failed("a formatted text")
+    specification: Value = known("")
+    if node.format_spec is not None:
+        specification = evaluate(run, node.format_spec, frame)
+    text = value
+    if node.conversion != -1:
+        text = builtins.as_text(run, value, representation=chr(node.conversion) != "s")
+    return builtins.as_format(run, text, specification)
 
 
 def _named(run: "Interpreter", node: ast.NamedExpr, frame: "Frame") -> Value:
     value = evaluate(run, node.value, frame)
-    run.store(frame.scopes[0], node.target.id, value)
+    scope = frame.scopes[0] if frame.outer is None else frame.outer
+    if node.target.id in frame.global_names:
+        scope = frame.module.slots
+    run.store(scope, node.target.id, value)
     return value
 
 
@@ -591,21 +842,26 @@ def _comprehension(
     complete = _rounds(
         run, node.generators, frame, lambda inner: results.append(evaluate(run, node.elt, inner))
     )
-    kind = set if isinstance(node, ast.SetComp) else list
+    kinds = {ast.SetComp: set, ast.ListComp: list, ast.GeneratorExp: GeneratorType}
     if complete is not None:
         results.append(complete)
-    return Items({"items": tuple(results)}, kind)
+    items = tuple(results)
+    if isinstance(node, ast.SetComp):
+        items = builtins.once(items)
+    return Items({"items": items}, kinds[type(node)])
 
 
 def _dictionary_comprehension(run: "Interpreter", node: ast.DictComp, frame: "Frame") -> Value:
     made = Mapped({})
 
     def add(inner: "Frame") -> None:
-        key, value = evaluate(run, node.key, inner), evaluate(run, node.value, inner)
+        key = builtins.as_key(evaluate(run, node.key, inner))
+        value = evaluate(run, node.value, inner)
         if isinstance(key, Known) and _hashable(key.value):
             made.slots[key.value] = value
         else:
             made.rest = derived("a dictionary", key, value)
+            made.rest = made.rest if made.rest.missing else _failed("a dictionary")
 
     made.rest = _rounds(run, node.generators, frame, add) or made.rest
     return made
@@ -624,30 +880,41 @@ def _rounds(
         action(frame)
         return None
     first, *others = generators
-    inner = type(frame)(({}, *frame.scopes), frame.module, owner=frame.owner)
+    inner = type(frame)(
+        ({}, *frame.scopes),
+        frame.module,
+        owner=frame.owner,
+        outer=frame.scopes[0] if frame.outer is None else frame.outer,
+    )
     iterable = evaluate(run, first.iter, frame)
-    values = elements(iterable)
-    if values is None:
-        hidden = derived("items", iterable)
-
-        def once() -> None:
-            bind_target(run, first.target, derived("an item", iterable), inner)
-            _rounds(run, others, inner, action)
-
-        run.branch(frame, hidden.missing, (once, lambda: None))
-        return hidden
     result: Opaque | None = None
-    for value in values:
+
+    def one(value: Value) -> None:
+        nonlocal result
         run.step()
         bind_target(run, first.target, value, inner)
-        answers = [truth(evaluate(run, test, inner)) for test in first.ifs]
+        tests = [evaluate(run, test, inner) for test in first.ifs]
+        answers = [objects.answer_of(run, test) for test in tests]
         if Answer.NO in answers:
-            continue
+            return
         if Answer.UNKNOWN in answers:
-            missing = Missing(Reason.SOURCE, "which items are chosen")
-            result = Opaque((missing,), "items", harmless=True)
+            missing = (
+                *(entry for test in tests for entry in missing_of(test)),
+                Missing(Reason.SOURCE, "which items are chosen"),
+            )
+            result = Opaque(missing, "items", harmless=True)
         result = _rounds(run, others, inner, action) or result
-    return result
+
+    hidden = iteration.each(run, iterable, run.at(first.iter), one)
+    if hidden is None:
+        return result
+
+    def once() -> None:
+        bind_target(run, first.target, derived("an item", iterable, hidden), inner)
+        _rounds(run, others, inner, action)
+
+    run.branch(frame, hidden.missing, (once, lambda: None))
+    return hidden
 
 
 def _await(run: "Interpreter", node: ast.Await, frame: "Frame") -> Value:
@@ -655,11 +922,18 @@ def _await(run: "Interpreter", node: ast.Await, frame: "Frame") -> Value:
 
 
 def _yield(run: "Interpreter", node: ast.Yield | ast.YieldFrom, frame: "Frame") -> Value:
-    if node.value is not None:
-        value = evaluate(run, node.value, frame)
-        if isinstance(value, Coroutine):
-            run.await_value(value, run.at(node))
+    value = known(None) if node.value is None else evaluate(run, node.value, frame)
+    if isinstance(node, ast.YieldFrom):
+        on_yield = frame.on_yield or (lambda _value: known(None))
+        iteration.each(run, value, run.at(node), lambda entry: _ignore(on_yield(entry)))
+        return _failed("what a generator returns")
+    if frame.on_yield is not None:
+        return frame.on_yield(value)
     return _failed("what is sent to a generator")
+
+
+def _ignore(_value: Value) -> None:
+    return
 
 
 def _starred(run: "Interpreter", node: ast.Starred, frame: "Frame") -> Value:
@@ -668,48 +942,6 @@ def _starred(run: "Interpreter", node: ast.Starred, frame: "Frame") -> Value:
 
 def _bare_slice(_run: "Interpreter", _node: ast.Slice, _frame: "Frame") -> Value:
     return _failed("a slice")
-
-
-def raised(name: str, note: Evidence) -> RaiseSignal | ExitSignal:
-    """Return the signal of an exception; SystemExit ends the process."""
-    return ExitSignal(note) if name == "SystemExit" else RaiseSignal(name, note)
-
-
-def catches(pattern: ast.expr | None, name: str) -> Answer:
-    """Say whether `except pattern` catches an exception of that name."""
-    if pattern is None:
-        return Answer.YES
-    names = [
-        part.id
-        if isinstance(part, ast.Name)
-        else part.attr
-        if isinstance(part, ast.Attribute)
-        else ""
-        for part in (pattern.elts if isinstance(pattern, ast.Tuple) else (pattern,))
-    ]
-    return builtins.catches(tuple(names), name)
-
-
-def matches(run: "Interpreter", pattern: ast.pattern, subject: Value, frame: "Frame") -> Answer:
-    """Say whether a match pattern fits (Python reference, 8.6); binds a plain capture."""
-    match pattern:
-        case ast.MatchValue(value=node):
-            equal = patterns.equal(evaluate(run, node, frame), subject)
-            return Answer.UNKNOWN if equal is None else Answer.YES if equal else Answer.NO
-        case ast.MatchSingleton(value=constant):
-            same = _same(known(constant), subject)
-            return Answer.UNKNOWN if same is None else Answer.YES if same else Answer.NO
-        case ast.MatchOr(patterns=options):
-            answers = [matches(run, option, subject, frame) for option in options]
-            if Answer.YES in answers:
-                return Answer.YES
-            return Answer.UNKNOWN if Answer.UNKNOWN in answers else Answer.NO
-        case ast.MatchAs(pattern=None, name=name):
-            if name is not None:
-                run.store(frame.scopes[0], name, subject)
-            return Answer.YES
-        case _:
-            return Answer.UNKNOWN
 
 
 _HANDLERS: dict[type[ast.expr], Any] = {

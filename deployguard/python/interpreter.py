@@ -15,7 +15,16 @@ from typing import Any
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, distinct
 from deployguard.model.filesystem import Filesystem
-from deployguard.python import builtins, expressions, modules, source, statements
+from deployguard.python import (
+    builtins,
+    exceptions,
+    expressions,
+    modules,
+    objects,
+    source,
+    statements,
+)
+from deployguard.python.files import Layered
 from deployguard.python.outcome import Command, Effect, EffectKind, Ending, Outcome
 from deployguard.python.signals import (
     BreakSignal,
@@ -33,6 +42,7 @@ from deployguard.python.values import (
     Call,
     Class,
     Coroutine,
+    Descriptor,
     Function,
     Instance,
     Items,
@@ -46,6 +56,7 @@ from deployguard.python.values import (
     derived,
     join,
     known,
+    linearize,
 )
 
 STEPS = 200_000
@@ -63,6 +74,9 @@ class Frame:
     returned: list[Value] = field(default_factory=list)
     early: int = 0
     owner: Class | None = None
+    on_yield: Callable[[Value], Value] | None = None
+    # Where `:=` writes to from within a comprehension, which has a scope of its own.
+    outer: dict[Any, Any] | None = None
 
 
 class Interpreter:
@@ -79,8 +93,12 @@ class Interpreter:
         search_path: Sequence[str],
         terminal: bool = False,
         optimize: int = 0,
+        version: tuple[int, int] | None = None,
+        executable: str | None = None,
     ) -> None:
-        self.files = files
+        self.files = Layered(files)
+        self.version = version
+        self.executable = executable
         self.library = library
         self.cwd = cwd
         self.terminal = terminal
@@ -91,13 +109,19 @@ class Interpreter:
         self.argv = Items({"items": tuple(arguments)})
         self.path = Items({"items": tuple(known(entry) for entry in search_path)})
         self.modules: dict[str, Value] = {}
+        # What models of libraries remember of a program, each under names of its own.
+        self.memory: dict[Any, Any] = {}
         self.effects: list[Effect] = []
         self.conditions: list[Missing] = []
         self.lasting: list[Missing] = []
         self.at_exit: list[Callable[[], None]] = []
         self.current: Module | None = None
         self._journals: list[dict[tuple[int, Any], tuple[dict[Any, Any], Any]]] = []
-        self.doubtful_raises = 0
+        # How often something happened that may or may not have raised an exception.
+        self.doubts = 0
+        self.handling: list[RaiseSignal] = []
+        self.place = Location("source")
+        self.scopes: list[Frame] = []
         self._steps = STEPS
         self._depth = 0
 
@@ -145,7 +169,7 @@ class Interpreter:
             else:
                 signals.append(None)
             finally:
-                self._journals.remove(journal)
+                self._journals.pop()
                 del self.conditions[base:]
             ends.append({k: (slots, slots.get(k[1], UNSET)) for k, (slots, _) in journal.items()})
             for (_, key), (slots, before) in journal.items():
@@ -180,7 +204,7 @@ class Interpreter:
                 case ReturnSignal(value=value) if partly:
                     frame.returned.append(value)
                 case RaiseSignal():
-                    self.doubtful_raises += 1
+                    self.doubts += 1
                     self.lasting.extend(condition)
                 case ExitSignal() | ServeSignal():
                     self.lasting.extend(condition)
@@ -261,25 +285,33 @@ class Interpreter:
         """Call a value; what cannot be seen into is recorded as such."""
         self.step()
         match function:
+            case Native(call=model) if model is not None:
+                return model(Call(self, location, tuple(arguments), keywords, rest))
             case Native() if function.construct is not None:
                 instance = Instance(None, function)
                 function.construct(Call(self, location, tuple(arguments), keywords, rest), instance)
                 return instance
-            case Native(call=model) if model is not None:
-                return model(Call(self, location, tuple(arguments), keywords, rest))
-            case Bound(function=inner, instance=instance):
-                return self.invoke(inner, (instance, *arguments), keywords, location, rest)
+            case Bound(function=inner, instance=owner):
+                return self.invoke(inner, (owner, *arguments), keywords, location, rest)
             case Function():
                 return self.invoke(function, tuple(arguments), keywords, location, rest)
             case Class():
-                return self._instantiate(function, arguments, keywords, location, rest)
+                return objects.instantiate(self, function, arguments, keywords, location, rest)
             case Opaque():
                 return self._call_opaque(function, arguments, keywords, location)
-            case Instance(type=Class()):
-                method = self.attribute(function, "__call__", location)
-                return self.call(method, arguments, keywords, location, rest)
-            case _:
-                return self.unseen("what is called here", location)
+            case Descriptor(function=inner):
+                return self.call(inner, arguments, keywords, location, rest)
+            case Instance():
+                method = objects.special(self, function, "__call__")
+                if method is None and function.native and function.native.attribute:
+                    method = function.native.attribute(self, function, "__call__")
+                if method is not None:
+                    return self.call(method, arguments, keywords, location, rest)
+            case Known() | Items() | Mapped():
+                raise RaiseSignal("TypeError", Evidence(location, "this cannot be called"))
+            case Coroutine() | Module():
+                pass
+        return self.unseen("what is called here", location)
 
     def _call_opaque(
         self,
@@ -289,8 +321,12 @@ class Interpreter:
         location: Location,
     ) -> Value:
         handed = (*arguments, *keywords.values())
+        self.doubts += 1
         if not function.harmless:
             self.unseen(f"what {function.name}() does", location)
+        for value in handed:
+            if isinstance(value, Instance) and value.native and value.native.handed:
+                value.native.handed(value)
         for callback in callables((function, *handed)):
             self.perhaps(
                 callback, location, Missing(Reason.PROGRAM, f"whether {function.name}() calls it")
@@ -320,7 +356,17 @@ class Interpreter:
     def await_value(self, value: Value, location: Location) -> Value:
         """Run a coroutine to its end; anything else is awaited elsewhere."""
         if isinstance(value, Coroutine):
-            return self._activate(value.function, value.arguments, value.keywords, location, None)
+            return self.activate(value, location)
+        if isinstance(value, Instance):
+            # A task or future has its result; another object is asked for a coroutine.
+            if "<result>" in value.slots:
+                result: Value = value.slots["<result>"]
+                return result
+            method = objects.special(self, value, "__await__")
+            if method is not None:
+                return Opaque(
+                    (Missing(Reason.SOURCE, "what an object gives when it is awaited"),), "awaited"
+                )
         return derived("an awaited value", value) if isinstance(value, Opaque) else value
 
     def invoke(
@@ -332,29 +378,30 @@ class Interpreter:
         rest: Opaque | None,
     ) -> Value:
         """Call a function of the program; async functions and generators wait to be run."""
-        if isinstance(function.node, ast.AsyncFunctionDef):
-            return Coroutine(function, arguments, keywords)
-        if not isinstance(function.node, ast.Lambda) and statements.yields(function.node):
-            return Opaque(
-                (Missing(Reason.SOURCE, f"what the generator {function.node.name} yields"),),
-                f"the generator {function.node.name}",
-                parts=(Coroutine(function, arguments, keywords),),
-            )
-        return self._activate(function, arguments, keywords, location, rest)
+        node = function.node
+        generates = not isinstance(node, ast.Lambda) and statements.yields(node)
+        waiting = Coroutine(function, arguments, keywords, rest, generates)
+        if generates or isinstance(node, ast.AsyncFunctionDef):
+            return waiting
+        return self.activate(waiting, location)
 
-    def _activate(
+    def activate(
         self,
-        function: Function,
-        arguments: tuple[Value, ...],
-        keywords: Mapping[str, Value],
+        waiting: Coroutine,
         location: Location,
-        rest: Opaque | None,
+        on_yield: Callable[[Value], Value] | None = None,
     ) -> Value:
+        """Run a function that was called; `on_yield` is handed what a generator yields."""
+        function = waiting.function
         if self._depth >= DEPTH:
             return self.unseen("what a call this deep does", location, Reason.LIMIT)
         slots: dict[Any, Any] = {}
-        frame = Frame((slots, *function.scopes), function.module, owner=function.owner)
-        expressions.bind(self, function, arguments, keywords, rest, slots)
+        scopes = (slots, *function.scopes)
+        frame = Frame(scopes, function.module, owner=function.owner, on_yield=on_yield)
+        given = waiting.arguments
+        expressions.bind(
+            self, function, given, waiting.keywords, waiting.rest, slots, location=location
+        )
         base, caller = len(self.conditions), self.current
         self._depth += 1
         self.current = function.module
@@ -375,37 +422,19 @@ class Interpreter:
             value = join(value, other, doubts or (Missing(Reason.SOURCE, "which return is taken"),))
         return value
 
-    def _instantiate(
-        self,
-        cls: Class,
-        arguments: Sequence[Value],
-        keywords: Mapping[str, Value],
-        location: Location,
-        rest: Opaque | None,
-    ) -> Value:
-        line = linearize(cls)
-        hidden = next((base for base in line if isinstance(base, Opaque)), None)
-        native = next((base for base in line if isinstance(base, Native)), None)
-        instance = Instance(cls, native)
-        if hidden is not None and not hidden.harmless:
-            self.unseen(f"what the base class of {cls.name} does", location)
-        for base in line:
-            if isinstance(base, Class) and "__init__" in base.slots:
-                method = base.slots["__init__"]
-                if isinstance(method, Function):
-                    self.invoke(method, (instance, *arguments), keywords, location, rest)
-                break
-            if isinstance(base, Native) and base.construct is not None:
-                base.construct(Call(self, location, tuple(arguments), keywords, rest), instance)
-                break
-        if hidden is not None:
-            return Opaque(hidden.missing, cls.name, harmless=hidden.harmless, parts=(instance,))
-        return instance
+    def exception_class(self, signal: RaiseSignal) -> Value:
+        """Return the class of an exception, as `__exit__` is told it."""
+        match signal.value:
+            case Instance(type=Class() as cls):
+                return cls
+            case _:
+                return exceptions.native(signal.name) or Opaque((), "an exception", harmless=True)
 
     # Attributes
 
     def attribute(self, value: Value, name: str, location: Location) -> Value:
         """Return an attribute; an object that certainly lacks it raises AttributeError."""
+        self.place = location
         found = builtins.attribute(self, value, name)
         if found is None:
             raise RaiseSignal("AttributeError", Evidence(location, f"no attribute {name}"))
@@ -417,21 +446,7 @@ class Interpreter:
 
     def assign_attribute(self, value: Value, name: str, new: Value, location: Location) -> None:
         """Set an attribute of an object, class or module."""
-        match value:
-            case Instance(native=Native(assign=assign)) if assign is not None and assign(
-                self, value, name, new
-            ):
-                return
-            case Instance() | Class() | Module():
-                self.store(value.slots, name, new)
-            case Opaque(harmless=False):
-                self.unseen(f"what setting {value.name}.{name} does", location)
-            case Opaque(parts=parts):
-                for part in parts:
-                    if isinstance(part, Instance):
-                        self.store(part.slots, name, derived(name, value, new))
-            case _:
-                return
+        objects.assign(self, value, name, new, location)
 
     # Programs
 
@@ -444,10 +459,17 @@ class Interpreter:
             self.current = before
 
     def execute_text(self, text: bytes | str, module: Module) -> None:
-        """Execute source text in a module; text that does not parse is recorded as unseen."""
+        """Execute source text in a module.
+
+        Text that this program's Python certainly refuses raises SyntaxError; text that only ours
+        does not understand is recorded as unseen.
+        """
         place = module.slots.get(modules.LOCATION)
         location = place if isinstance(place, Location) else Location(module.name)
-        tree = source.parse(text)
+        tree = source.parse(text, self.version)
+        if isinstance(tree, source.Refused):
+            at = replace(location, line=tree.line)
+            raise RaiseSignal("SyntaxError", Evidence(at, f"SyntaxError: {tree.message}"))
         if isinstance(tree, Missing):
             self.emit(
                 EffectKind.UNSEEN,
@@ -474,16 +496,23 @@ class Interpreter:
         try:
             try:
                 module = start()
-            finally:
-                for function in self.at_exit:
-                    function()
+            except (LimitSignal, RecursionError, MemoryError):
+                raise
+            except ExitSignal as signal:
+                if not signal.hard:
+                    self._end()
+                raise
+            except Signal:
+                self._end()
+                raise
+            self._end()
         except ServeSignal as signal:
             ending, note = Ending.SERVES, signal.note
         except ExitSignal as signal:
             ending, note = Ending.EXIT, signal.note
         except RaiseSignal as signal:
             ending, note = Ending.RAISED, signal.note
-        except (LimitSignal, RecursionError):
+        except (LimitSignal, RecursionError, MemoryError):
             ending = Ending.LIMIT
             note = Evidence(location, "too long or too deep to follow")
             self.conditions.clear()
@@ -496,6 +525,15 @@ class Interpreter:
         except Signal:
             note = Evidence(location, "leaves its module")
         return Outcome(effects=tuple(self.effects), ending=ending, note=note, module=module)
+
+    def _end(self) -> None:
+        """Run what the program left for its end, the last first (atexit)."""
+        while self.at_exit:
+            function = self.at_exit.pop(0)
+            try:
+                function()
+            except RaiseSignal:
+                continue
 
 
 def callables(values: Sequence[Value]) -> tuple[Value, ...]:
@@ -513,14 +551,9 @@ def callables(values: Sequence[Value]) -> tuple[Value, ...]:
                 found.extend(i for i in value.items if isinstance(i, Function | Bound | Coroutine))
             case Mapped(slots=slots):
                 found.extend(i for i in slots.values() if isinstance(i, Function | Bound))
-            case Known() | Class() | Instance() | Module() | Native():
+            case Known() | Class() | Instance() | Module() | Native() | Descriptor():
                 pass
     return tuple(dict.fromkeys(found))
 
 
-def linearize(cls: Class) -> tuple[Value, ...]:
-    """Return a class and its bases, depth first: enough for classes without diamonds."""
-    line: list[Value] = [cls]
-    for base in cls.bases:
-        line.extend(linearize(base) if isinstance(base, Class) else (base,))
-    return tuple(dict.fromkeys(line))
+__all__ = ["DEPTH", "STEPS", "Frame", "Interpreter", "callables", "linearize"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from deployguard.model.evidence import Evidence, Location, Missing
+from deployguard.model.filesystem import Filesystem
 from deployguard.python.values import Mapped, Module, Value
 
 
@@ -22,7 +23,8 @@ class Command:
 
     `words` are its arguments; with `shell` the first of them is a text for /bin/sh. `environ` is a
     copy of what it gets as environment, `cwd` its directory, None where that cannot be told.
-    `replaces` says that it takes the place of the program (exec).
+    `replaces` says that it takes the place of the program (exec). `files` are those that it sees
+    where the program has written some, None: those of the program.
     """
 
     words: tuple[Value, ...]
@@ -30,6 +32,7 @@ class Command:
     cwd: str | None
     shell: bool = False
     replaces: bool = False
+    files: Filesystem | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

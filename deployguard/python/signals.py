@@ -36,8 +36,24 @@ class _NotedSignal(Signal):
         self.note = note
 
 
+class PassSignal(Signal):
+    """A way out of a block that runs inside of a generator, on its way through the generator."""
+
+    def __init__(self, inner: Signal) -> None:
+        super().__init__()
+        self.inner = inner
+
+
+class EnoughSignal(Signal):
+    """A generator is asked for no more values."""
+
+
 class ExitSignal(_NotedSignal):
-    """The process ends here."""
+    """The process ends here: by SystemExit, which can be caught, or at once (`hard`)."""
+
+    def __init__(self, note: Evidence, *, hard: bool = False) -> None:
+        super().__init__(note)
+        self.hard = hard
 
 
 class ServeSignal(_NotedSignal):
@@ -45,8 +61,12 @@ class ServeSignal(_NotedSignal):
 
 
 class RaiseSignal(_NotedSignal):
-    """An exception of the program; `name` is its class, "" where it cannot be told."""
+    """An exception of the program; `name` is its class, "" where it cannot be told.
 
-    def __init__(self, name: str, note: Evidence) -> None:
+    `value` is the exception itself, where the program made it.
+    """
+
+    def __init__(self, name: str, note: Evidence, value: Value | None = None) -> None:
         super().__init__(note)
         self.name = name
+        self.value = value

@@ -1,22 +1,58 @@
 """Source text to a syntax tree, guarded: no text may crash, stall or nest us to death."""
 
 import ast
+import re
+import sys
 import warnings
+from dataclasses import dataclass
 
 from deployguard.model.evidence import Missing, Reason
 
 SOURCE_LIMIT = 2 * 1024 * 1024
 
+# What every Python 3 refuses with these words, whatever its version; others may be new syntax.
+_REFUSED_BY_ALL = re.compile(
+    r"Missing parentheses in call to '(print|exec)'|inconsistent use of tabs"
+    r"|leading zeros in decimal integer literals|unindent does not match"
+    r"|expected an indented block|unexpected indent"
+)
+# The first version in which `async` and `await` are no names any more.
+_KEYWORDS = (3, 7)
 
-def parse(text: bytes | str) -> ast.Module | Missing:
-    """Parse source as CPython does (PEP 263 encodings, byte order marks), or say why not."""
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Source that the program's own Python certainly ends over with a SyntaxError."""
+
+    message: str
+    line: int | None
+
+
+def parse(
+    text: bytes | str, version: tuple[int, int] | None = None
+) -> ast.Module | Refused | Missing:
+    """Parse source as CPython does (PEP 263 encodings, byte order marks), or say why not.
+
+    `version` is that of the Python that would run it, None where it is not known.
+    """
     if len(text) > SOURCE_LIMIT:
         return Missing(Reason.LIMIT, "source of more than 2 MiB")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(text)
-    except (SyntaxError, ValueError):
+    except SyntaxError as error:
+        if _refused(error, version):
+            return Refused(error.msg, error.lineno)
+        return Missing(Reason.SOURCE, "what source does that this Python cannot parse")
+    except ValueError:
         return Missing(Reason.SOURCE, "what source does that this Python cannot parse")
     except (RecursionError, MemoryError):
         return Missing(Reason.LIMIT, "source nested too deeply")
+
+
+def _refused(error: SyntaxError, version: tuple[int, int] | None) -> bool:
+    """Say whether a Python of that version certainly refuses what ours does."""
+    if version is None or version < _KEYWORDS or "too many" in error.msg:
+        return False
+    return version <= sys.version_info[:2] or _REFUSED_BY_ALL.search(error.msg) is not None

@@ -6,11 +6,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Answer, Evidence, Missing, Reason
-from deployguard.python import expressions, modules
+from deployguard.python import (
+    classes,
+    exceptions,
+    expressions,
+    iteration,
+    matching,
+    modules,
+    objects,
+)
+from deployguard.python.concrete import unknown
 from deployguard.python.outcome import EffectKind
 from deployguard.python.signals import (
     BreakSignal,
     ContinueSignal,
+    ExitSignal,
     LimitSignal,
     RaiseSignal,
     ReturnSignal,
@@ -19,7 +29,7 @@ from deployguard.python.signals import (
 from deployguard.python.values import (
     UNSET,
     Class,
-    Function,
+    Instance,
     Items,
     Known,
     Module,
@@ -45,8 +55,17 @@ def execute(run: "Interpreter", body: Sequence[ast.stmt], frame: "Frame") -> Non
         _HANDLERS[type(statement)](run, statement, frame)
 
 
-def yields(node: ast.FunctionDef) -> bool:
+def yields(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Say whether a function is a generator: it has a yield outside of inner functions."""
+    found = getattr(node, "yields", None)
+    if found is None:
+        found = _yields(node)
+        # Asked at every call: the tree keeps the answer.
+        node.yields = found  # type: ignore[union-attr]
+    return bool(found)
+
+
+def _yields(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     pending: list[ast.AST] = list(node.body)
     while pending:
         current = pending.pop()
@@ -68,6 +87,10 @@ def _assign(run: "Interpreter", node: ast.Assign, frame: "Frame") -> None:
 
 
 def _annotated(run: "Interpreter", node: ast.AnnAssign, frame: "Frame") -> None:
+    owner = frame.owner
+    if owner is not None and frame.scopes[0] is owner.slots and isinstance(node.target, ast.Name):
+        # What data classes and named tuples are made of (a class's __annotations__).
+        owner.annotations[node.target.id] = node.annotation
     if node.value is not None:
         bind_target(run, node.target, expressions.evaluate(run, node.value, frame), frame)
 
@@ -82,7 +105,7 @@ def _augmented(run: "Interpreter", node: ast.AugAssign, frame: "Frame") -> None:
         case ast.Subscript(value=owner, slice=index):
             operand = ast.Subscript(owner, index, ast.Load())
     ast.copy_location(operand, node)
-    value = expressions.binary(
+    value = expressions.augmented(
         run,
         node.op,
         expressions.evaluate(run, operand, frame),
@@ -108,20 +131,38 @@ def bind_target(run: "Interpreter", target: ast.expr, value: Value, frame: "Fram
                 value,
                 run.at(target),
             )
+        case ast.Tuple(elts=targets) | ast.List(elts=targets):
+            _bind_several(run, targets, value, frame)
         case ast.Starred(value=inner):
             bind_target(run, inner, derived("several values", value), frame)
-        case ast.Tuple(elts=targets) | ast.List(elts=targets):
-            values = expressions.elements(value)
-            if values is None or len(values) != len(targets) or _starred(targets):
-                values = tuple(derived("one of several values", value) for _ in targets)
-            for inner, item in zip(targets, values, strict=True):
-                bind_target(run, inner, item, frame)
         case _:
             run.unseen("what this assignment does", run.at(target))
 
 
-def _starred(targets: Sequence[ast.expr]) -> bool:
-    return any(isinstance(target, ast.Starred) for target in targets)
+def _bind_several(
+    run: "Interpreter", targets: Sequence[ast.expr], value: Value, frame: "Frame"
+) -> None:
+    """Unpack a value to several targets, of which one may take all that is left over."""
+    place = run.at(targets[0]) if targets else run.place
+    values = iteration.collected(run, value, place)
+    hidden = values and isinstance(values[-1], Opaque) and values[-1].name == "items"
+    starred = next((n for n, inner in enumerate(targets) if isinstance(inner, ast.Starred)), None)
+    if hidden:
+        for inner in targets:
+            known_target = inner.value if isinstance(inner, ast.Starred) else inner
+            bind_target(run, known_target, derived("one of several values", value), frame)
+        return
+    if len(values) < len(targets) - (starred is not None) or (
+        starred is None and len(values) > len(targets)
+    ):
+        note = Evidence(place, f"{len(values)} values are unpacked to {len(targets)} names")
+        raise RaiseSignal("ValueError", note)
+    if starred is not None:
+        after = len(targets) - starred - 1
+        middle = Items({"items": values[starred : len(values) - after]})
+        values = (*values[:starred], middle, *values[len(values) - after :])
+    for inner, entry in zip(targets, values, strict=True):
+        bind_target(run, inner.value if isinstance(inner, ast.Starred) else inner, entry, frame)
 
 
 def scope_of(frame: "Frame", name: str) -> dict[Any, Any]:
@@ -129,7 +170,9 @@ def scope_of(frame: "Frame", name: str) -> dict[Any, Any]:
     if name in frame.global_names:
         return frame.module.slots
     if name in frame.nonlocal_names:
-        return next(scope for scope in (*frame.scopes[1:], frame.scopes[0]) if name in scope)
+        return next(
+            (scope for scope in frame.scopes[1:] if name in scope), frame.scopes[0]
+        )
     return frame.scopes[0]
 
 
@@ -146,6 +189,12 @@ def _delete(run: "Interpreter", node: ast.Delete, frame: "Frame") -> None:
                     None,
                     run.at(target),
                 )
+            case ast.Attribute(value=owner, attr=name):
+                value = expressions.evaluate(run, owner, frame)
+                if isinstance(value, Instance | Class | Module) and name in value.slots:
+                    run.store(value.slots, name, UNSET)
+                else:
+                    run.unseen("what this deletion does", run.at(target))
             case _:
                 run.unseen("what this deletion does", run.at(target))
 
@@ -156,12 +205,18 @@ def _return(run: "Interpreter", node: ast.Return, frame: "Frame") -> None:
 
 
 def _raise(run: "Interpreter", node: ast.Raise, frame: "Frame") -> None:
-    name = ""
-    if node.exc is not None:
-        called = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
-        name = called.id if isinstance(called, ast.Name) else ""
-        expressions.evaluate(run, node.exc, frame)
-    raise expressions.raised(name, Evidence(run.at(node), f"raises {name or 'an exception'}"))
+    place = run.at(node)
+    if node.exc is None:
+        if run.handling:
+            raise run.handling[-1]
+        raise RaiseSignal("RuntimeError", Evidence(place, "nothing to raise again"))
+    value = expressions.evaluate(run, node.exc, frame)
+    if isinstance(value, Class):
+        made = run.call(value, (), {}, place)
+        value = made if isinstance(made, Instance) else value
+    signal = exceptions.signal_of(value, place)
+    caught = next((one for one in reversed(run.handling) if one.value is value), None)
+    raise caught or signal
 
 
 def _global(_run: "Interpreter", node: ast.Global, frame: "Frame") -> None:
@@ -220,7 +275,7 @@ def choose(
 
 def _if(run: "Interpreter", node: ast.If, frame: "Frame") -> None:
     test = expressions.evaluate(run, node.test, frame)
-    answer = truth(test)
+    answer = objects.answer_of(run, test)
     if answer is Answer.UNKNOWN:
         run.branch(
             frame,
@@ -233,20 +288,30 @@ def _if(run: "Interpreter", node: ast.If, frame: "Frame") -> None:
 
 def _for(run: "Interpreter", node: ast.For | ast.AsyncFor, frame: "Frame") -> None:
     iterable = expressions.evaluate(run, node.iter, frame)
-    values = expressions.elements(iterable)
-    if values is None or len(values) > _ROUNDS:
-        item = derived("an item", iterable)
-        _loop_unknown(run, node, frame, missing_of(iterable), item)
-        return
     early = frame.early
-    for value in values:
+
+    def round_of(value: Value) -> None:
+        run.step()
         bind_target(run, node.target, value, frame)
         try:
             execute(run, node.body, frame)
-        except BreakSignal:
-            return
         except ContinueSignal:
-            continue
+            return
+
+    listed = iteration.elements(iterable)
+    hidden: Opaque | None
+    try:
+        if listed is not None and len(listed) > _ROUNDS:
+            hidden = derived("items", *listed[:1])
+        else:
+            hidden = iteration.each(run, iterable, run.at(node.iter), round_of)
+    except BreakSignal:
+        return
+    if hidden is not None:
+        item = derived("an item", iterable, hidden)
+        missing = missing_of(iterable) or hidden.missing
+        _loop_unknown(run, node, frame, missing, item)
+        return
     if frame.early > early:
         return
     execute(run, node.orelse, frame)
@@ -255,7 +320,7 @@ def _for(run: "Interpreter", node: ast.For | ast.AsyncFor, frame: "Frame") -> No
 def _while(run: "Interpreter", node: ast.While, frame: "Frame") -> None:
     for _ in range(_ROUNDS):
         test = expressions.evaluate(run, node.test, frame)
-        match truth(test):
+        match objects.answer_of(run, test):
             case Answer.NO:
                 execute(run, node.orelse, frame)
                 return
@@ -309,26 +374,50 @@ def _assigned(body: Sequence[ast.stmt]) -> tuple[str, ...]:
 
 
 def _with(run: "Interpreter", node: ast.With | ast.AsyncWith, frame: "Frame") -> None:
-    for item in node.items:
-        manager = expressions.evaluate(run, item.context_expr, frame)
-        if item.optional_vars is not None:
-            bind_target(run, item.optional_vars, derived("a context", manager), frame)
-    execute(run, node.body, frame)
+    _with_items(run, node, list(node.items), frame)
+
+
+def _with_items(
+    run: "Interpreter",
+    node: ast.With | ast.AsyncWith,
+    items: list[ast.withitem],
+    frame: "Frame",
+) -> None:
+    if not items:
+        execute(run, node.body, frame)
+        return
+    first, *others = items
+    manager = expressions.evaluate(run, first.context_expr, frame)
+
+    def body(value: Value) -> None:
+        if first.optional_vars is not None:
+            bind_target(run, first.optional_vars, value, frame)
+        _with_items(run, node, others, frame)
+
+    waits = isinstance(node, ast.AsyncWith)
+    if iteration.entered(run, manager, run.at(first.context_expr), body, waits=waits):
+        return
+    if isinstance(manager, Opaque):
+        run.doubts += 1
+        manager = derived("a context", manager)
+    body(manager)
 
 
 def _try(run: "Interpreter", node: ast.Try, frame: "Frame") -> None:
-    effects, doubts = len(run.effects), run.doubtful_raises
+    effects, doubts = len(run.effects), run.doubts
     seen = effects + doubts
     signal: Signal | None = None
     try:
         execute(run, node.body, frame)
-        if node.handlers and not isinstance(node.body[0], ast.Pass) and _may_raise(run, node, seen):
+        if node.handlers and len(run.effects) + run.doubts > seen:
             _perhaps_handle(run, node, frame)
         execute(run, node.orelse, frame)
     except RaiseSignal as error:
         signal = _handle(run, node, frame, error)
     except LimitSignal:
         raise
+    except ExitSignal as left:
+        signal = _exit_caught(run, node, frame, left)
     except Signal as left:
         signal = left
         # What came before a server or an exit may have raised instead, where it was not seen.
@@ -339,55 +428,74 @@ def _try(run: "Interpreter", node: ast.Try, frame: "Frame") -> None:
         raise signal
 
 
+def _exit_caught(
+    run: "Interpreter", node: ast.Try, frame: "Frame", signal: ExitSignal
+) -> Signal | None:
+    """Run the handler of SystemExit, which sys.exit() and argparse raise."""
+    if signal.hard:
+        return signal
+    for handler in node.handlers:
+        pattern = None if handler.type is None else expressions.evaluate(run, handler.type, frame)
+        if pattern is None or exceptions.stops(pattern):
+            try:
+                _run_handler(run, handler, frame, RaiseSignal("SystemExit", signal.note))
+            except LimitSignal:
+                raise
+            except Signal as left:
+                return left
+            return None
+    return signal
+
+
 def _unseen_since(run: "Interpreter", effects: int, doubts: int) -> bool:
-    return run.doubtful_raises > doubts or any(
+    return run.doubts > doubts or any(
         effect.kind is EffectKind.UNSEEN for effect in run.effects[effects:]
-    )
-
-
-def _may_raise(run: "Interpreter", node: ast.Try, seen: int) -> bool:
-    """Say whether the body of a try could raise: it does more than name and import known things."""
-    if len(run.effects) + run.doubtful_raises > seen:
-        return True
-    simple = ast.Import | ast.ImportFrom | ast.Pass | ast.FunctionDef | ast.ClassDef
-    return not all(isinstance(statement, simple) for statement in node.body) and any(
-        isinstance(inner, ast.Call | ast.Subscript) for s in node.body for inner in ast.walk(s)
     )
 
 
 def _perhaps_handle(run: "Interpreter", node: ast.Try, frame: "Frame") -> None:
     condition = Missing(Reason.SOURCE, f"whether this raises ({run.at(node).file}:{node.lineno})")
+    unknown = RaiseSignal("", Evidence(run.at(node), "an exception"))
 
     def handler(body: ast.ExceptHandler) -> Callable[[], None]:
-        return lambda: _run_handler(run, body, frame)
+        return lambda: _run_handler(run, body, frame, unknown)
 
     run.branch(frame, (condition,), (_nothing, *(handler(body) for body in node.handlers)))
 
 
-def _run_handler(run: "Interpreter", handler: ast.ExceptHandler, frame: "Frame") -> None:
+def _run_handler(
+    run: "Interpreter", handler: ast.ExceptHandler, frame: "Frame", error: RaiseSignal
+) -> None:
     if handler.name:
-        missing = Missing(Reason.SOURCE, "which exception is raised")
-        run.store(
-            scope_of(frame, handler.name), handler.name, Opaque((missing,), "error", harmless=True)
-        )
-    execute(run, handler.body, frame)
+        missing = Missing(Reason.SOURCE, f"the exception: {error.note.note}")
+        value = error.value or Opaque((missing,), "error", harmless=True)
+        run.store(scope_of(frame, handler.name), handler.name, value)
+    run.handling.append(error)
+    try:
+        execute(run, handler.body, frame)
+    finally:
+        run.handling.pop()
 
 
 def _handle(run: "Interpreter", node: ast.Try, frame: "Frame", error: RaiseSignal) -> Signal | None:
     for handler in node.handlers:
-        caught = expressions.catches(handler.type, error.name)
+        caught = Answer.YES
+        if handler.type is not None:
+            pattern = expressions.evaluate(run, handler.type, frame)
+            caught = exceptions.catches(pattern, error)
         if caught is Answer.NO:
             continue
         try:
             if caught is Answer.YES:
-                _run_handler(run, handler, frame)
+                _run_handler(run, handler, frame, error)
                 return None
             condition = Missing(Reason.SOURCE, f"which exception is raised: {error.note.note}")
 
             def again() -> None:
                 raise error
 
-            run.branch(frame, (condition,), (partial(_run_handler, run, handler, frame), again))
+            action = partial(_run_handler, run, handler, frame, error)
+            run.branch(frame, (condition,), (action, again))
         except LimitSignal:
             raise
         except Signal as signal:
@@ -407,19 +515,27 @@ def _define(
 
 
 def _class(run: "Interpreter", node: ast.ClassDef, frame: "Frame") -> None:
-    bases = tuple(expressions.evaluate(run, base, frame) for base in node.bases)
+    bases = expressions.spread(run, node.bases, frame)
     slots: dict[Any, Any] = {}
-    cls = Class(node.name, bases, slots, run.at(node))
+    cls = Class(
+        node.name,
+        bases,
+        slots,
+        run.at(node),
+        scopes=(slots, *frame.scopes),
+        module=frame.module,
+    )
     inner = type(frame)((slots, *frame.scopes), frame.module, owner=cls)
-    for keyword in node.keywords:
-        run.unseen(f"what the metaclass of {node.name} does", run.at(keyword.value))
+    keywords = {
+        keyword.arg or "**": expressions.evaluate(run, keyword.value, frame)
+        for keyword in node.keywords
+    }
+    slots["__module__"] = frame.module.slots.get("__name__", known("__main__"))
     execute(run, node.body, inner)
     # Functions defined in a class body do not see its scope (Python reference, 4.2.2).
     for value in slots.values():
-        if isinstance(value, Function) and value.scopes and value.scopes[0] is slots:
-            value.scopes = value.scopes[1:]
-            value.owner = cls
-    made: Value = cls
+        classes.own(value, cls, slots)
+    made = classes.made(run, cls, keywords, run.at(node))
     for decorator in reversed(node.decorator_list):
         model = expressions.evaluate(run, decorator, frame)
         made = expressions.decorate(run, model, made, run.at(decorator))
@@ -452,15 +568,18 @@ def _import_from(run: "Interpreter", node: ast.ImportFrom, frame: "Frame") -> No
 
 def _import_star(run: "Interpreter", module: Value, frame: "Frame", node: ast.ImportFrom) -> None:
     if not isinstance(module, Module) or module.rest is not None:
-        run.unseen("which names are imported with *", run.at(node))
+        hidden = module.rest if isinstance(module, Module) else module
+        if not (isinstance(hidden, Opaque) and hidden.harmless):
+            run.unseen("which names are imported with *", run.at(node))
+        frame.module.rest = frame.module.rest or (hidden if isinstance(hidden, Opaque) else None)
     if not isinstance(module, Module):
         return
     listed = module.slots.get("__all__")
-    chosen = expressions.elements(listed) if isinstance(listed, Items) else None
+    chosen = iteration.elements(listed) if isinstance(listed, Items) else None
     names = (
         [item.value for item in chosen if isinstance(item, Known)]
         if chosen is not None
-        else [key for key in module.slots if isinstance(key, str) and not key.startswith("_")]
+        else [key for key in module.slots if isinstance(key, str) and key[:1] not in {"_", "<"}]
     )
     for name in names:
         if name in module.slots:
@@ -468,24 +587,38 @@ def _import_star(run: "Interpreter", module: Value, frame: "Frame", node: ast.Im
 
 
 def _match(run: "Interpreter", node: ast.Match, frame: "Frame") -> None:
-    subject = expressions.evaluate(run, node.subject, frame)
-    unknown = False
-    for case in node.cases:
-        answer = expressions.matches(run, case.pattern, subject, frame)
+    _cases(run, expressions.evaluate(run, node.subject, frame), list(node.cases), frame)
+
+
+def _cases(
+    run: "Interpreter", subject: Value, cases: Sequence[ast.match_case], frame: "Frame"
+) -> None:
+    """Take the first case that fits; where that cannot be told it may be it or a later one."""
+    for position, case in enumerate(cases):
+        answer = matching.matches(run, case.pattern, subject, frame)
+        test: Value = subject
         if case.guard is not None and answer is not Answer.NO:
-            answer = Answer.UNKNOWN
-        if answer is Answer.YES and not unknown:
+            test = expressions.evaluate(run, case.guard, frame)
+            guard = objects.answer_of(run, test)
+            answer = guard if answer is Answer.YES or guard is Answer.NO else answer
+        if answer is Answer.YES:
             execute(run, case.body, frame)
             return
-        unknown = unknown or answer is Answer.UNKNOWN
-    if unknown:
-        bodies = [partial(execute, run, case.body, frame) for case in node.cases]
-        for case in node.cases:
-            for inner in ast.walk(case.pattern):
-                name = getattr(inner, "name", None)
-                if isinstance(name, str):
-                    run.store(scope_of(frame, name), name, derived(name, subject))
-        run.branch(frame, missing_of(subject), (*bodies, _nothing))
+        if answer is Answer.UNKNOWN:
+            later = cases[position + 1 :]
+            run.branch(
+                frame,
+                missing_of(test) or missing_of(subject),
+                (
+                    partial(execute, run, case.body, frame),
+                    lambda: _cases(run, subject, later, frame),
+                ),
+            )
+            return
+
+
+def _type_alias(run: "Interpreter", node: Any, frame: "Frame") -> None:  # noqa: ANN401  (of 3.12)
+    run.store(scope_of(frame, node.name.id), node.name.id, unknown("a type"))
 
 
 _HANDLERS: dict[type[ast.stmt], Any] = {
@@ -517,3 +650,5 @@ _HANDLERS: dict[type[ast.stmt], Any] = {
     ast.ImportFrom: _import_from,
     ast.Match: _match,
 }
+if hasattr(ast, "TypeAlias"):  # Python 3.12
+    _HANDLERS[ast.TypeAlias] = _type_alias

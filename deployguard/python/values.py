@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, distinct
@@ -18,7 +20,7 @@ _TRAIL = 12
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A constant (text, bytes, number, bool, None or Ellipsis) with its origin."""
+    """A constant (text, bytes, number, bool, None, Ellipsis) or a path, with its origin."""
 
     value: Any
     trail: tuple[Evidence, ...] = ()
@@ -42,7 +44,7 @@ class Opaque:
 
 @dataclass(slots=True, eq=False)
 class Items:
-    """A list, tuple or set of values; `slots["items"]` holds them as a tuple."""
+    """A list, tuple, set or iterator of values; `slots["items"]` holds them as a tuple."""
 
     slots: dict[Any, Any]
     kind: type = list
@@ -63,6 +65,8 @@ class Mapped:
     name: str = "a dictionary"
     # Methods of a library's own kind of dictionary, asked before those of dict.
     methods: "Callable[[Mapped, str], Value | None] | None" = None
+    # What makes the value of a key that is not there (collections.defaultdict).
+    factory: "Value | None" = None
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +89,10 @@ class Class:
     bases: tuple["Value", ...]
     slots: dict[Any, Any]
     location: Location
+    # Of its body: what names are annotated with, and where such an expression is evaluated.
+    annotations: dict[str, ast.expr] = field(default_factory=dict)
+    scopes: tuple[dict[Any, Any], ...] = ()
+    module: "Module | None" = None
 
 
 @dataclass(slots=True, eq=False)
@@ -104,13 +112,37 @@ class Bound:
     instance: "Value"
 
 
+class DescriptorKind(StrEnum):
+    """How an attribute of a class is handed to who asks for it (Python's descriptor guide)."""
+
+    PROPERTY = "property"
+    CACHED = "cached_property"
+    CLASS_METHOD = "classmethod"
+    STATIC_METHOD = "staticmethod"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Descriptor:
+    """A property, class method or static method in a class."""
+
+    kind: DescriptorKind
+    function: "Value"
+    setter: "Value | None" = None
+
+
 @dataclass(slots=True, eq=False)
 class Coroutine:
-    """A call of an async function or generator that nobody has run yet."""
+    """A call of an async function or generator that nobody has run yet.
+
+    Once a generator was asked for a single value, `slots["left"]` holds those that are left.
+    """
 
     function: Function
     arguments: tuple["Value", ...]
     keywords: Mapping[str, "Value"]
+    rest: Opaque | None = None
+    generates: bool = False
+    slots: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -153,7 +185,13 @@ class Native:
     """A modelled function or class of a library.
 
     A class has `construct`, which fills the slots of a new instance; `attribute` gives attributes
-    that are not slots (None: opaque), `assign` sees assignments before the slot is written.
+    that are not slots (None: opaque), `assign` sees assignments before the slot is written. Of the
+    special methods (`__getitem__`), `attribute` is asked only for those in `specials`. `members`
+    are attributes of the function or class itself, `plain` the class of Python it stands for. With
+    `binds` it is a method where it is found in a class, with `scoped` it asks for the names that are
+    in scope where it is called (`locals`). `created` is told of classes of the program
+    that are made of it, `called` makes their objects, as metaclasses do. `handed` is told of objects
+    that a library without a model is handed.
     """
 
     name: str
@@ -161,6 +199,14 @@ class Native:
     construct: Callable[[Call, Instance], None] | None = None
     attribute: Callable[["Interpreter", Instance, str], "Value | None"] | None = None
     assign: Callable[["Interpreter", Instance, str, "Value"], bool] | None = None
+    specials: frozenset[str] = frozenset()
+    members: Mapping[str, "Value"] = field(default_factory=dict)
+    plain: type | None = None
+    binds: bool = False
+    scoped: bool = False
+    created: Callable[["Interpreter", Class, Location], None] | None = None
+    called: Callable[[Call, Class], "Value"] | None = None
+    handed: Callable[[Instance], None] | None = None
 
 
 Value: TypeAlias = (
@@ -172,6 +218,7 @@ Value: TypeAlias = (
     | Class
     | Instance
     | Bound
+    | Descriptor
     | Coroutine
     | Module
     | Native
@@ -190,6 +237,10 @@ class _Unset:
 
 
 UNSET = _Unset()
+
+# An instance of a modelled class that stands for a function of the program keeps it here, so that
+# functools.wraps carries over what the class knows of it.
+FUNCTION = "<function>"
 
 
 def known(value: Any, *trail: Evidence) -> Known:  # noqa: ANN401  (any constant)
@@ -215,6 +266,13 @@ def derived(name: str, *values: "Value") -> Opaque:
         harmless=all(value.harmless for value in opaque),
         parts=tuple(value for value in values if holds_objects(value)),
         trail=trail_of(*values),
+    )
+
+
+def has_special(value: "Value", name: str) -> bool:
+    """Say whether a modelled object has a special method such as `__getitem__`."""
+    return (
+        isinstance(value, Instance) and value.native is not None and name in value.native.specials
     )
 
 
@@ -261,15 +319,42 @@ def truth(value: Value) -> Answer:
         case Items():
             if any(isinstance(item, Opaque) and item.name == "items" for item in value.items):
                 return Answer.UNKNOWN
-            return Answer.YES if value.items else Answer.NO
+            return Answer.YES if value.items or value.kind is GeneratorType else Answer.NO
         case Mapped(slots=slots, rest=rest):
             if not slots and rest is not None:
                 return Answer.UNKNOWN
             return Answer.YES if slots else Answer.NO
-        case Instance(type=Class()) | Opaque():
+        case Instance(slots={"<held>": held}) if not isinstance(held, Instance):
+            return truth(held)
+        case Instance(type=Class() as cls) if _has_truth(cls):
+            return Answer.UNKNOWN
+        case Opaque():
             return Answer.UNKNOWN
         case _:
             return Answer.YES
+
+
+def _has_truth(cls: Class) -> bool:
+    """Say whether a class decides itself about the truth of its objects, or may do so."""
+    return any(
+        isinstance(base, Opaque)
+        or (isinstance(base, Class) and ("__bool__" in base.slots or "__len__" in base.slots))
+        for base in linearize(cls)
+    )
+
+
+def linearize(cls: Class) -> tuple[Value, ...]:
+    """Return a class and its bases in the order of lookup (C3; where there is none, by depth)."""
+    lines = [list(linearize(base)) if isinstance(base, Class) else [base] for base in cls.bases]
+    pending = [*lines, list(cls.bases)]
+    line: list[Value] = [cls]
+    while pending := [one for one in pending if one]:
+        heads = [one[0] for one in pending]
+        free = [head for head in heads if not any(head in one[1:] for one in pending)]
+        chosen = free[0] if free else heads[0]
+        line.append(chosen)
+        pending = [[entry for entry in one if entry is not chosen] for one in pending]
+    return tuple(line)
 
 
 def missing_of(value: Value) -> tuple[Missing, ...]:
@@ -281,5 +366,7 @@ def missing_of(value: Value) -> tuple[Missing, ...]:
             return missing
         case Items():
             return distinct(entry for item in value.items for entry in missing_of(item))
+        case Instance(slots={"<held>": held}):
+            return missing_of(held)
         case _:
             return ()

@@ -6,8 +6,10 @@ Each model follows the function it names, family by family; `Stack` says which o
 from dataclasses import dataclass
 from typing import Any
 
-from deployguard.flask.libraries import serving
+from deployguard.flask.libraries import readers, serving
 from deployguard.flask.libraries.application import BLUEPRINT, Applications
+from deployguard.flask.libraries.config import IMPORT_STRING, config_class
+from deployguard.flask.libraries.current import current_app
 from deployguard.flask.libraries.debuggers import DEBUGPY
 from deployguard.flask.libraries.dotenv import DOTENV
 from deployguard.flask.libraries.effects import harmless, unseen
@@ -28,8 +30,8 @@ _HARMLESS = frozenset(
         "flask_sqlalchemy", "flask_talisman", "flask_wtf", "itsdangerous", "jinja2", "jwt",
         "lxml", "markupsafe", "marshmallow", "numpy", "openpyxl", "pandas", "passlib", "peewee",
         "PIL", "prometheus_client", "psycopg", "psycopg2", "pymongo", "pymysql", "pytz",
-        "redis", "requests", "sentry_sdk", "simplejson", "six", "sqlalchemy", "tzlocal",
-        "urllib3", "whitenoise", "wtforms", "yaml",
+        "redis", "requests", "sentry_sdk", "six", "sqlalchemy", "tzlocal",
+        "urllib3", "whitenoise", "wtforms",
     }
 )  # fmt: skip
 
@@ -51,12 +53,12 @@ class FlaskLibrary:
 
     stack: Stack
 
-    def module(self, run: Interpreter, name: str) -> Module | None:  # noqa: ARG002  (a protocol)
+    def module(self, run: Interpreter, name: str) -> Module | None:
         """Return the model of a module by its dotted name, None where it is not known."""
         top = name.partition(".")[0]
         if top in _HARMLESS or top in serving.HARMLESS:
             return Module(name, {}, harmless(name))
-        slots = self._slots(name)
+        slots = self._slots(run, name)
         if slots is None:
             slots = self._framework(name)
         if slots is None and top in {"flask", "werkzeug"}:
@@ -71,17 +73,24 @@ class FlaskLibrary:
 
         return frameworks.slots(name, self.stack)
 
-    def _slots(self, name: str) -> dict[Any, Any] | None:
+    def _slots(  # noqa: PLR0911  (a table: one way out for each library)
+        self, run: Interpreter, name: str
+    ) -> dict[Any, Any] | None:
         applications = Applications(self.stack)
         match name:
             case "flask":
-                # current_app is the application under another name.
-                current = Opaque(harmless("flask.current_app").missing, "flask.current_app")
                 return {
                     "Flask": applications.flask(),
                     "Blueprint": BLUEPRINT,
-                    "current_app": current,
+                    "Config": config_class(self.stack.flask),
+                    "current_app": current_app(run),
                 }
+            case "flask.globals":
+                return {"current_app": current_app(run)}
+            case "flask.config":
+                return {"Config": config_class(self.stack.flask)}
+            case "werkzeug.utils":
+                return {"import_string": IMPORT_STRING}
             case "flask.app":
                 return {"Flask": applications.flask()}
             case "werkzeug.serving" | "werkzeug":
@@ -97,11 +106,11 @@ class FlaskLibrary:
                 }
             case "werkzeug.debug":
                 return {"DebuggedApplication": DEBUGGED_APPLICATION}
-            case "dotenv" if self.stack.dotenv:
+            case "dotenv" | "dotenv.main" if self.stack.dotenv:
                 return dict(DOTENV)
             case "waitress":
                 return dict(WAITRESS)
             case "debugpy":
                 return dict(DEBUGPY)
             case _:
-                return None
+                return readers.slots(run, name)

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from deployguard.flask import dotenv
 from deployguard.flask.libraries import config as config_model
+from deployguard.flask.libraries import current
+from deployguard.flask.libraries.concrete import text_of
 from deployguard.flask.libraries.dotenv import take_file
 from deployguard.flask.libraries.effects import emit_serve, harmless, register, unseen
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
 from deployguard.python import (
     Call,
+    Class,
     Instance,
     Interpreter,
     Known,
@@ -23,7 +26,7 @@ from deployguard.python import (
     known,
 )
 from deployguard.python.modules import LOCATION
-from deployguard.python.signals import ServeSignal
+from deployguard.python.signals import RaiseSignal, ServeSignal
 from deployguard.python.values import derived, truth
 
 
@@ -40,23 +43,33 @@ class Applications:
             construct=self._construct,
             attribute=self._attribute,
             assign=_assign,
+            handed=lambda instance: config_model.shared(instance.slots.get("config")),
         )
 
     def _construct(self, call: Call, instance: Instance) -> None:
-        store = call.run.store
-        config = Mapped(
-            {"DEBUG": self._default_debug(call.run)},
-            harmless("app.config"),
-            "app.config",
-            config_model.method,
+        run, slots = call.run, instance.slots
+        root = _root_path(call)
+        relative = truth(call.keywords.get("instance_relative_config", known(value=False)))
+        place = {
+            Answer.YES: _instance_path(call, root),
+            Answer.NO: root,
+            Answer.UNKNOWN: harmless("the folder of the configuration"),
+        }[relative]
+        run.store(slots, "root_path", root)
+        run.store(slots, "instance_path", _instance_path(call, root))
+        run.store(slots, "config", self._config(call, instance, place))
+        run.store(slots, "extensions", Mapped({}))
+        current.created(run, instance)
+
+    def _config(self, call: Call, instance: Instance, root: Value) -> Value:
+        """Flask.make_config: of the class of the program where it names one."""
+        config = config_model.made(
+            self.stack.flask, root, _env(call.run), self._default_debug(call.run)
         )
-        root = call.run.current.slots.get(LOCATION) if call.run.current else None
-        folder = posixpath.dirname(root.file) if isinstance(root, Location) else call.run.cwd
-        store(instance.slots, "config", config)
-        store(instance.slots, "<root>", known(folder))
-        if call.keywords.get("instance_relative_config") is not None:
-            store(instance.slots, "<root>", harmless("the instance folder"))
-        config.slots["<root>"] = instance.slots["<root>"]
+        cls = call.run.attribute_or_none(instance, "config_class") if instance.type else None
+        if isinstance(cls, Class):
+            return call.run.call(cls, (root, config), {}, call.location)
+        return config
 
     def _default_debug(self, run: Interpreter) -> Value:
         """Return config["DEBUG"] of a new application (Flask.make_config)."""
@@ -65,11 +78,12 @@ class Applications:
         return debug_flag(run, self.stack)
 
     def _attribute(self, run: Interpreter, instance: Instance, name: str) -> Value | None:
-        del run
+        config = instance.slots.get("config")
         if name == "debug":
-            config = instance.slots["config"]
-            value: Value = config.slots["DEBUG"]
-            return value
+            return config_model.debug(config)
+        if name in _CONFIG_ATTRIBUTES:
+            found = config_model.item(config, _CONFIG_ATTRIBUTES[name])
+            return known(None) if found is None else found
         if name == "run":
             return Native("Flask.run", lambda call: self._run(call, instance))
         if name == "wsgi_app":
@@ -77,6 +91,13 @@ class Applications:
             return Opaque((missing,), "app.wsgi_app", harmless=True, parts=(instance,))
         if name == "cli":
             return Instance(None, _CLI)
+        if name in _CONTEXTS:
+            return Native(f"Flask.{name}", lambda _call: current.context(instance))
+        if name == "config_class":
+            return config_model.config_class(self.stack.flask)
+        if name in _OBJECTS:
+            return harmless(f"app.{name}")
+        del run
         return Native(f"Flask.{name}", register)
 
     def _run(self, call: Call, instance: Instance) -> Value:
@@ -94,20 +115,24 @@ class Applications:
 
     def _serve(self, call: Call, instance: Instance) -> Value:
         run, stack = call.run, self.stack
-        config: Mapped = instance.slots["config"]
+        config = config_model.held(instance.slots.get("config")) or Mapped(
+            {}, harmless("app.config")
+        )
         given = call.argument(2, "debug")
         reads = call.argument(3, "load_dotenv") if stack.flask >= (1,) else known(value=False)
         if stack.flask >= (1,) and (reads is None or truth(reads) is not Answer.NO):
             self._read_environment(call, config)
         if given is not None and not (isinstance(given, Known) and given.value is None):
             run.store(config.slots, "DEBUG", _as_bool(given, call.location))
-        debug: Value = config.slots["DEBUG"]
+        debug = config_model.debug(config)
+        if "DEBUG" not in config.slots and config.rest is None:
+            raise RaiseSignal("KeyError", Evidence(call.location, "app.config has no DEBUG"))
         options = {
             name: value
             for name, value in call.keywords.items()
             if name not in {"host", "port", "debug", "load_dotenv"}
         }
-        server_name = config.slots.get("SERVER_NAME")
+        server_name = config_model.item(config, "SERVER_NAME")
         host, port = _address(call, server_name)
         emit_serve(
             call,
@@ -142,7 +167,9 @@ class Applications:
             run.store(config.slots, "DEBUG", debug_flag(run, stack))
         elif run.environ.rest is not None:
             run.store(
-                config.slots, "DEBUG", derived("app.debug", run.environ.rest, config.slots["DEBUG"])
+                config.slots,
+                "DEBUG",
+                derived("app.debug", run.environ.rest, config_model.debug(config)),
             )
 
     def _load_files(self, call: Call) -> None:
@@ -188,12 +215,18 @@ def debug_flag(run: Interpreter, stack: Stack) -> Value:
 
 def _development(run: Interpreter) -> Value:
     """Return get_env() == "development" (Flask 1.0 to 2.2)."""
-    value = run.environ.slots.get("FLASK_ENV")
-    if value is None:
-        return known(value=False) if run.environ.rest is None else derived("x", run.environ.rest)
+    value = _env(run)
     if isinstance(value, Known):
         return known(value.value == "development", *value.trail)
-    return derived("FLASK_ENV", value)
+    return value
+
+
+def _env(run: Interpreter) -> Value:
+    """Return flask.helpers.get_env() (Flask 1.0 to 2.2)."""
+    value = run.environ.slots.get("FLASK_ENV", run.environ.rest)
+    if value is None or (isinstance(value, Known) and not value.value):
+        return known("production")
+    return value if isinstance(value, Known) else derived("FLASK_ENV", value)
 
 
 def _as_bool(value: Value, location: Location) -> Value:
@@ -238,9 +271,62 @@ def _cli_attribute(_run: Interpreter, _instance: Instance, name: str) -> Value |
 
 _CLI = Native("app.cli", attribute=_cli_attribute)
 
+# Attributes of the application that are items of app.config (flask.config.ConfigAttribute).
+_CONFIG_ATTRIBUTES = {"testing": "TESTING", "secret_key": "SECRET_KEY", "env": "ENV"}
+_CONTEXTS = frozenset({"app_context", "test_request_context", "request_context"})
+# Objects of an application that have nothing to do with how it is served.
+_OBJECTS = frozenset(
+    {"jinja_env", "jinja_options", "logger", "json", "url_map", "session_interface"}
+)
+
+
+def _root_path(call: Call) -> Value:
+    """flask.helpers.get_root_path: the folder of the module that the application is named after."""
+    given = call.keywords.get("root_path")
+    if given is not None and not (isinstance(given, Known) and given.value is None):
+        return given
+    name = call.argument(0, "import_name")
+    module = call.run.modules.get(name.value) if isinstance(name, Known) else None
+    own = call.run.current if module is None else module
+    place = own.slots.get(LOCATION) if isinstance(own, Module) else None
+    return known(posixpath.dirname(place.file) if isinstance(place, Location) else call.run.cwd)
+
+
+def _instance_path(call: Call, root: Value) -> Value:
+    """Flask.auto_find_instance_path: beside the module, or beside the package of its top level."""
+    given = call.keywords.get("instance_path")
+    if given is not None and not (isinstance(given, Known) and given.value is None):
+        return given
+    name = call.argument(0, "import_name")
+    text = text_of(name)
+    folder = text_of(root)
+    if text is None or folder is None or {"site-packages", "dist-packages"} & {*folder.split("/")}:
+        return harmless("the instance folder")
+    top = call.run.modules.get(text.partition(".")[0])
+    path = text_of(top.slots.get("__path__")) if isinstance(top, Module) else None
+    return known(posixpath.join(posixpath.dirname(path) if path else folder, "instance"))
+
 
 def _assign(run: Interpreter, instance: Instance, name: str, value: Value) -> bool:
-    if name == "debug":
-        run.store(instance.slots["config"].slots, "DEBUG", value)
+    config = config_model.held(instance.slots.get("config"))
+    if name == "config":
+        run.store(instance.slots, "config", _configured(run, config, value))
         return True
-    return False
+    key = "DEBUG" if name == "debug" else _CONFIG_ATTRIBUTES.get(name)
+    if key is None or config is None:
+        return False
+    run.store(config.slots, key, value)
+    return True
+
+
+def _configured(run: Interpreter, config: Mapped | None, value: Value) -> Value:
+    """Return what app.config is after an assignment: `|=` leaves the same one with more in it."""
+    mapping = config_model.held(value)
+    if mapping is None or config is None or mapping is config:
+        return value
+    if mapping.methods is None and all(key in mapping.slots for key in config.slots):
+        for key, entry in mapping.slots.items():
+            run.store(config.slots, key, entry)
+        config.rest = mapping.rest
+        return config
+    return value

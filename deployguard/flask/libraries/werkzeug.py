@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from deployguard.flask.libraries import config
 from deployguard.flask.libraries.effects import DEBUGGED, INNER, SERVE, emit_serve
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.python import Call, Class, EffectKind, Instance, Native, Opaque, Value, known
@@ -30,8 +31,7 @@ def _run_simple(call: Call) -> Value:
 
 def _application_debug(application: Value | None) -> Value:
     if isinstance(application, Instance) and "config" in application.slots:
-        value: Value = application.slots["config"].slots["DEBUG"]
-        return value
+        return config.debug(application.slots["config"])
     return Opaque((Missing(Reason.SOURCE, "app.debug"),), "app.debug", harmless=True)
 
 

@@ -86,7 +86,7 @@ def test_flask_env_production_turned_app_debug_off_until_2_2(
         ("DEBUG = True\n", "app.config.from_pyfile('settings.py')", YES),
         ("", "app.config.from_pyfile('nothing.py', silent=True)", NO),
         ("", "app.config.from_mapping(DEBUG=True)", YES),
-        ("", "app.config.from_json('settings.json')", UNKNOWN),
+        ("", "app.config.from_json('settings.json')", NO),
     ],
 )  # fmt: skip
 def test_configuration_objects_and_files_set_debug(
@@ -146,7 +146,7 @@ def test_what_is_set_and_ignored_is_said() -> None:
 @pytest.mark.parametrize(
     ("source", "missing"),
     [
-        ("import subprocess\nsubprocess.run(['flask', 'run', '--debug'])", "subprocess.run()"),
+        ("import subprocess\nsubprocess.run(input().split())", "what the command started here"),
         ("from flask.cli import main\nmain()", "flask.cli.main()"),
         (
             "from flask import current_app\ncurrent_app.config['DEBUG'] = 1\napp.run()",

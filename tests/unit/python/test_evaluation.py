@@ -23,6 +23,7 @@ from deployguard.python import (
     known,
 )
 from deployguard.python.modules import LOCATION
+from deployguard.python.standard.data import copied
 from tests.support.memory import MemoryFiles
 
 PLACE = Location("/srv/app/app.py")
@@ -44,12 +45,21 @@ class Recorder:
             EffectKind.LIBRARY,
             "note",
             call.location,
-            values={str(key): value for key, value in values.items()},
+            # As they are now: a list may change later.
+            values={str(key): copied(value) for key, value in values.items()},
         )
         return known(None)
 
 
-def evaluate(text: str, files: dict[str, str] | None = None, **variables: str | None) -> Outcome:
+def evaluate(
+    text: str,
+    files: dict[str, str] | None = None,
+    *,
+    python: tuple[int, int] | None = None,
+    terminal: bool = False,
+    optimize: int = 0,
+    **variables: str | None,
+) -> Outcome:
     entries: dict[str, Traced[str | None]] = {
         name: Traced(value, Location("compose.yaml"), missing=() if value else (SECRET,))
         for name, value in variables.items()
@@ -62,8 +72,12 @@ def evaluate(text: str, files: dict[str, str] | None = None, **variables: str | 
         cwd="/srv/app",
         arguments=(known("app.py"), known("--debug")),
         search_path=("/srv/app", "/venv/site-packages"),
+        version=python,
+        terminal=terminal,
+        optimize=optimize,
     )
-    module = Module("__main__", {LOCATION: PLACE, "__name__": known("__main__")})
+    names = {LOCATION: PLACE, "__name__": known("__main__"), "__file__": known(PLACE.file)}
+    module = Module("__main__", dict(names))
 
     def start() -> Module:
         run.execute_text("import probe, os, sys\nnote = probe.note\n" + text, module)
@@ -201,21 +215,25 @@ def test_a_handler_of_an_exception_that_may_be_raised_may_run() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "import subprocess\nsubprocess.run(['flask', 'run'])",
-        "eval(os.environ['STAGE'])",
-        "exec(open('x.py').read())",
-        "import runpy\nrunpy.run_path('x.py')",
-        "import importlib\nimportlib.reload(os)",
+        "eval(input())",
+        "exec(os.environ['HIDDEN'])",
+        "exec(sys.stdin.read())",
+        "import runpy\nrunpy.run_path(os.environ['HIDDEN'])",
+        "import runpy\nrunpy.run_module('unknown_library')",
+        "import importlib\nimportlib.reload(note)",
+        "import importlib\nimportlib.import_module(os.environ['HIDDEN'])",
         "import ctypes\nctypes.CDLL('x').main()",
-        "open('app.py', 'w').write('x')",
-        "vars()['note'](1)",
+        "open(os.environ['HIDDEN'], 'w').write('x')",
+        "import os\nos.rename('a', 'b')",
+        "setattr(os, os.environ['HIDDEN'], 1)",
+        "import asyncio\nasyncio.run(asyncio.start_server(note))",
         "class M(type): pass\nclass A(metaclass=M): pass",
         "import unknown_library\nunknown_library.start()",
     ],
 )
 def test_what_cannot_be_seen_into_is_recorded(text: str) -> None:
     outcome = evaluate(
-        text, {"/venv/site-packages/unknown_library/__init__.py": ""}, STAGE="note(1)"
+        text, {"/venv/site-packages/unknown_library/__init__.py": ""}, HIDDEN=None
     )
     assert outcome.unseen
     assert all(missing.what for missing in outcome.unseen)
