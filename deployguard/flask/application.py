@@ -2,7 +2,6 @@
 
 import ast
 import posixpath
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ from deployguard.model.evidence import (
     unknown,
     yes,
 )
-from deployguard.model.filesystem import Absent, Content, Filesystem
+from deployguard.model.filesystem import Absent, Filesystem
 from deployguard.model.process import Process, Program, Start, Word
 from deployguard.python import (
     Command,
@@ -46,7 +45,7 @@ from deployguard.python import (
     Value,
     known,
 )
-from deployguard.python.modules import add_path_file
+from deployguard.python.modules import LOCATION, add_path_file
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import missing_of, trail_of, truth
 
@@ -310,6 +309,10 @@ def wrapped(application: Value | None, outcome: Outcome) -> Wrapped:
             interactive=value_claim(middleware.slots["<evalex>"], "evalex"),
             pin_off=negate(value_claim(middleware.slots["<pin_security>"], "pin_security")),
         )
+    if way.makers:
+        step = Evidence(_defined(way.makers[0]), "what answers requests speaks of the debugger")
+        claim = unknown(_unsure(), step, suspected=True)
+        return Wrapped(debugger=claim, interactive=claim, pin_off=no())
     elsewhere = next((effect for effect in outcome.effects if effect.name == DEBUGGED), None)
     if elsewhere is None:
         return Wrapped(debugger=no(), interactive=no(), pin_off=no())
@@ -319,6 +322,12 @@ def wrapped(application: Value | None, outcome: Outcome) -> Wrapped:
         return Wrapped(debugger=no(step), interactive=no(), pin_off=no())
     claim = unknown(_unsure(), step, suspected=True)
     return Wrapped(debugger=claim, interactive=claim, pin_off=no())
+
+
+def _defined(function: Function) -> Location:
+    place = function.module.slots.get(LOCATION)
+    base = place if isinstance(place, Location) else Location(function.module.name)
+    return replace(base, line=function.node.lineno)
 
 
 def _unsure() -> Missing:
@@ -339,11 +348,16 @@ def serves(outcome: Outcome) -> tuple[Effect, ...]:
 def remote_debugger(outcome: Outcome) -> Claim:
     """Claim that a remote debugger listens; what is unseen alone is no suspicion of one."""
     found = [
-        happens(effect, "debugpy listens for a debugger")
+        happens(effect, f"{_debugger(effect)} listens for a debugger")
         for effect in outcome.effects
         if effect.name == REMOTE
     ]
     return any_of(unseen(outcome, suspected=False), *found)
+
+
+def _debugger(effect: Effect) -> object:
+    name = effect.values.get("debugger")
+    return name.value if isinstance(name, Known) else "debugpy"
 
 
 def processes(outcome: Outcome, program: Program) -> tuple[Start, ...]:

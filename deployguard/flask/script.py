@@ -152,7 +152,7 @@ def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
     suspected = flask or debug_hinted(setting)
     hidden = any_of(unseen(outcome, suspected=flask), started(outcome, suspected=flask))
     served = serves(outcome)
-    others = tuple(effect for effect in outcome.effects if effect.name == WSGI)
+    others = _others(outcome)
     if not served and not others and hidden.answer is Answer.NO:
         trail = (*setting.program.trail, outcome.note)
         facts = nothing(*trail)
@@ -161,6 +161,7 @@ def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
             server="none",
             starts=no(outcome.note) if outcome.ending is not Ending.DONE else no(*trail),
             facts=replace(facts, remote_debugger=remote_debugger(outcome)),
+            listeners=remote_listeners(outcome),
             processes=processes(outcome, setting.program),
         )
     facts, listeners = _facts(setting, run, outcome, hidden, suspected=suspected)
@@ -172,6 +173,16 @@ def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
         facts=facts,
         listeners=listeners,
         processes=processes(outcome, setting.program),
+    )
+
+
+def _others(outcome: Outcome) -> tuple[Effect, ...]:
+    """Return the starts of other servers; some serve only while something else keeps them up."""
+    ends = outcome.ending in {Ending.DONE, Ending.EXIT, Ending.RAISED}
+    return tuple(
+        effect
+        for effect in outcome.effects
+        if effect.name == WSGI and not (ends and _text(effect, "stays") is False)
     )
 
 
@@ -191,9 +202,7 @@ def _facts(
         facts = _served(setting, run, outcome, effect, hidden, remote)
         joined.append(facts)
         listeners.append(listener(effect, "host", "port", facts.debugger.answer))
-    for effect in outcome.effects:
-        if effect.name != WSGI:
-            continue
+    for effect in _others(outcome):
         application = effect.values["application"]
         # A server of Python's own that hands out no WSGI application.
         plain = isinstance(application, Known) and application.value is None

@@ -658,9 +658,7 @@ def _map(call: Call) -> Value:
         condition = lists.missing[0] if lists.missing else Missing(Reason.SOURCE, "what is mapped")
         call.run.perhaps(function, call.location, condition)
         return Items({"items": (lists,)}, GeneratorType)
-    made = [
-        call.run.call(function, row, {}, call.location) for row in zip(*lists, strict=False)
-    ]
+    made = [call.run.call(function, row, {}, call.location) for row in zip(*lists, strict=False)]
     return Items({"items": tuple(made)}, GeneratorType)
 
 

@@ -256,9 +256,9 @@ def assign_item(
             for name in tuple(slots):
                 run.store(slots, name, derived("an item", slots[name], index))
             run.unseen(f"which item of {owner.name} is set", location)
-        case (Items(slots=slots), Known(value=int() as number)) if -len(
-            owner.items
-        ) <= number < len(owner.items):
+        case (Items(slots=slots), Known(value=int() as number)) if (
+            -len(owner.items) <= number < len(owner.items)
+        ):
             items = list(owner.items)
             if value is None:
                 del items[number]
@@ -359,7 +359,9 @@ def bind(
             values[name] = given.pop(name)
     defaults = dict(zip(reversed(names), reversed(function.defaults), strict=False))
     if rest is None:
-        _check(function, arguments, given, values, {*defaults, *function.keyword_defaults}, location)
+        _check(
+            function, arguments, given, values, {*defaults, *function.keyword_defaults}, location
+        )
     for name in (*names, *(parameter.arg for parameter in parameters.kwonlyargs)):
         if name not in values:
             default = defaults.get(name, function.keyword_defaults.get(name))
@@ -510,9 +512,7 @@ def _compare(run: "Interpreter", node: ast.Compare, frame: "Frame") -> Value:
     return result
 
 
-def _comparison(
-    run: "Interpreter", comparison: ast.cmpop, left: Value, right: Value
-) -> Value:
+def _comparison(run: "Interpreter", comparison: ast.cmpop, left: Value, right: Value) -> Value:
     match comparison:
         case ast.In() | ast.NotIn():
             found = _contains(run, right, left)

@@ -363,6 +363,8 @@ class Interpreter:
                 result: Value = value.slots["<result>"]
                 return result
             method = objects.special(self, value, "__await__")
+            if isinstance(method, Native):
+                return self.call(method, (), {}, location)
             if method is not None:
                 return Opaque(
                     (Missing(Reason.SOURCE, "what an object gives when it is awaited"),), "awaited"

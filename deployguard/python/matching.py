@@ -84,9 +84,7 @@ def _sequence(
     )
 
 
-def _bind_all(
-    run: "Interpreter", parts: Iterable[ast.AST], subject: Value, frame: "Frame"
-) -> None:
+def _bind_all(run: "Interpreter", parts: Iterable[ast.AST], subject: Value, frame: "Frame") -> None:
     for part in parts:
         for inner in ast.walk(part):
             name = getattr(inner, "name", None)

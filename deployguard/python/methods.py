@@ -86,7 +86,9 @@ def _bounded(call: Call, constant: str | bytes, name: str) -> bool:
     if name in _WIDE and any(number > SIZE for number in numbers):
         return False
     if name in {"replace", "translate"}:
-        longest = max((len(str(a.value)) for a in call.arguments if isinstance(a, Known)), default=0)
+        longest = max(
+            (len(str(a.value)) for a in call.arguments if isinstance(a, Known)), default=0
+        )
         return (len(constant) + 1) * max(longest, 1) <= SIZE * 50
     return True
 
@@ -286,9 +288,7 @@ _LIST_METHODS: dict[str, Callable[[Call, Items], Value]] = {
     "insert": _insert,
     "extend": _extend,
     "pop": _pop,
-    "popleft": lambda call, value: _pop(
-        Call(call.run, call.location, (known(0),), {}), value
-    ),
+    "popleft": lambda call, value: _pop(Call(call.run, call.location, (known(0),), {}), value),
     "index": _index,
     "count": _count,
     "remove": _remove,

@@ -270,9 +270,7 @@ def parent(owner: Class, first: Value | None) -> Value:
     return Instance(None, view)
 
 
-def _of_parent(
-    run: "Interpreter", first: Value, after: Sequence[Value], name: str
-) -> Value | None:
+def _of_parent(run: "Interpreter", first: Value, after: Sequence[Value], name: str) -> Value | None:
     if not isinstance(first, Instance):
         if name == "__new__":
             return Native("object.__new__", _new)

@@ -77,7 +77,9 @@ def _constants(value: Items) -> set[object] | None:
 def _plain(cls: Class) -> bool:
     """Say whether the objects of a class are equal to nothing but themselves."""
     return all(
-        isinstance(base, Class) and "__eq__" not in base.slots and "<fields>" not in base.slots
+        isinstance(base, Class)
+        and "__eq__" not in base.slots
+        and "<fields>" not in base.slots
         or (isinstance(base, Native) and base.plain is object)
         for base in linearize(cls)
     )

@@ -170,9 +170,7 @@ def scope_of(frame: "Frame", name: str) -> dict[Any, Any]:
     if name in frame.global_names:
         return frame.module.slots
     if name in frame.nonlocal_names:
-        return next(
-            (scope for scope in frame.scopes[1:] if name in scope), frame.scopes[0]
-        )
+        return next((scope for scope in frame.scopes[1:] if name in scope), frame.scopes[0])
     return frame.scopes[0]
 
 

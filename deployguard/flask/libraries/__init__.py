@@ -6,14 +6,12 @@ Each model follows the function it names, family by family; `Stack` says which o
 from dataclasses import dataclass
 from typing import Any
 
-from deployguard.flask.libraries import readers, serving
+from deployguard.flask.libraries import celery, debuggers, readers, servers, serving
 from deployguard.flask.libraries.application import BLUEPRINT, Applications
 from deployguard.flask.libraries.config import IMPORT_STRING, config_class
 from deployguard.flask.libraries.current import current_app
-from deployguard.flask.libraries.debuggers import DEBUGPY
 from deployguard.flask.libraries.dotenv import DOTENV
 from deployguard.flask.libraries.effects import harmless, unseen
-from deployguard.flask.libraries.servers import WAITRESS
 from deployguard.flask.libraries.werkzeug import DEBUGGED_APPLICATION, RUN_SIMPLE
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Missing, Reason
@@ -38,12 +36,13 @@ _HARMLESS = frozenset(
 # Modules of which every function without a model may start a server or a debugger.
 _WATCHED = frozenset({"flask.cli", "flask.testing", "werkzeug.serving", "werkzeug.debug"})
 # Libraries that have a model for what is usual and may start more than that.
-_STARTING = frozenset({"debugpy", "waitress", "werkzeug"})
+_STARTING = frozenset({"werkzeug"})
 
 
 def _remainder(name: str) -> Opaque:
     missing = Missing(Reason.PROGRAM, f"what {name} does")
     watched = name in _WATCHED or name in _STARTING or serving.starts(name)
+    watched = watched or servers.starts(name) or debuggers.starts(name)
     return Opaque((missing,), name, harmless=not watched)
 
 
@@ -59,6 +58,8 @@ class FlaskLibrary:
         if top in _HARMLESS or top in serving.HARMLESS:
             return Module(name, {}, harmless(name))
         slots = self._slots(run, name)
+        for find in (servers.slots, debuggers.slots, celery.slots):
+            slots = find(run, name) if slots is None else slots
         if slots is None:
             slots = self._framework(name)
         if slots is None and top in {"flask", "werkzeug"}:
@@ -108,9 +109,5 @@ class FlaskLibrary:
                 return {"DebuggedApplication": DEBUGGED_APPLICATION}
             case "dotenv" | "dotenv.main" if self.stack.dotenv:
                 return dict(DOTENV)
-            case "waitress":
-                return dict(WAITRESS)
-            case "debugpy":
-                return dict(DEBUGPY)
             case _:
                 return readers.slots(run, name)

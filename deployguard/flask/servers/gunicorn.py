@@ -30,6 +30,7 @@ from deployguard.flask.servers.worlds import (
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason, Traced
 from deployguard.model.facts import Listener
 from deployguard.model.filesystem import Absent, Content, Unread
+from deployguard.model.process import Word
 from deployguard.python import (
     Call,
     Class,
@@ -48,7 +49,7 @@ from deployguard.python.signals import ExitSignal, RaiseSignal
 from deployguard.python.values import truth
 
 # gunicorn.config, every setting with a `cli`; the releases from 19 to 27.
-_SYNTAX = syntax(
+SYNTAX = syntax(
     values="""
     -c|--config -b|--bind --backlog -w|--workers -k|--worker-class --threads --worker-connections
     --max-requests --max-requests-jitter -t|--timeout --graceful-timeout --keep-alive
@@ -98,11 +99,11 @@ class Launch:
     """One start of gunicorn, as far as it has come.
 
     `configuration` holds the settings of the configuration file, `hidden` stands for those that
-    were not seen. `bound` is true once its own port is bound.
+    were not seen. `port` is the variable PORT, `bound` is true once its own port is bound.
     """
 
-    setting: Setting
     place: Location
+    port: Word | None = None
     words: Words = field(default_factory=Words)
     below: Words = field(default_factory=Words)
     configuration: Mapping[Any, Value] = field(default_factory=dict)
@@ -129,8 +130,8 @@ def _is_flag(key: str) -> bool:
 
 def judge(setting: Setting) -> Judged:
     """Return what gunicorn does with its words, under one stack."""
-    launch = Launch(setting, setting.program.location)
-    launch.words = read(setting.program.args, _SYNTAX)
+    launch = Launch(setting.program.location, setting.environment.get("PORT"))
+    launch.words = read(setting.program.args, SYNTAX)
     variable = setting.environment.get("GUNICORN_CMD_ARGS")
     if variable is not None:
         if variable.value is None:
@@ -141,7 +142,7 @@ def judge(setting: Setting) -> Judged:
             return ends(
                 setting, variable.location, "GUNICORN_CMD_ARGS cannot be read, so gunicorn ends"
             )
-        launch.below = read([Traced(text, variable.location) for text in extra], _SYNTAX)
+        launch.below = read([Traced(text, variable.location) for text in extra], SYNTAX)
     for words in (launch.words, launch.below):
         if words.unseen:
             return not_told(setting, "gunicorn", words.unseen)
@@ -150,12 +151,11 @@ def judge(setting: Setting) -> Judged:
         stop = words.last("help", "version")
         if stop is not None:
             return ends(setting, stop.location, f"gunicorn {stop.value} prints and ends")
-    return _judged(launch)
+    return _judged(launch, setting)
 
 
-def _judged(launch: Launch) -> Judged:
-    setting = launch.setting
-    imported = loaded(setting, lambda run: _start(launch, run))
+def _judged(launch: Launch, setting: Setting) -> Judged:
+    imported = loaded(setting, lambda run: start(launch, run))
     found = places(launch)
     if isinstance(found, Evidence):
         return refused(setting, found)
@@ -167,7 +167,7 @@ def _judged(launch: Launch) -> Judged:
         imported,
         found,
         place=application.location if application is not None else None,
-        unanswered=_unanswered(launch, imported.application),
+        unanswered=unanswered(launch, imported.application),
     )
 
 
@@ -192,14 +192,15 @@ def behaviour(launch: Launch, listeners: tuple[Listener, ...]) -> Behaviour:
     return Behaviour(binds_first=True, restarts=Answer.NO, lost=lost)
 
 
-def _unanswered(launch: Launch, application: Value | None) -> Evidence | None:
+def unanswered(launch: Launch, application: Value | None) -> Evidence | None:
+    """Return why no request reaches an application, where the worker class speaks ASGI."""
     worker = text_of(launch.value("worker_class"))
     if worker is None or not ("uvicorn" in worker.lower() or worker == "asgi"):
         return None
     return unanswered_by_asgi(application, launch.place, f"the worker class {worker}")
 
 
-def _start(launch: Launch, run: Interpreter) -> Value:
+def start(launch: Launch, run: Interpreter) -> Value:
     """Run what gunicorn runs until its worker serves; return what that passes requests to."""
     _enter(launch, run, run.cwd)
     _configure(launch, run)
@@ -428,7 +429,7 @@ def _bound(launch: Launch, item: Value) -> Listener:
 
 
 def _default(launch: Launch) -> tuple[Listener, ...] | Evidence:
-    port = launch.setting.environment.get("PORT")
+    port = launch.port
     if port is None:
         return (at("127.0.0.1", 8000, launch.place, default=True),)
     if port.value is None:

@@ -9,7 +9,7 @@ from deployguard.flask.servers.loading import Style, loaded, named, new_module, 
 from deployguard.flask.servers.places import EVERYWHERE, at
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
 from deployguard.flask.servers.words import Words, read, syntax
-from deployguard.flask.servers.worlds import absolute, first_on_path, given, set_variable
+from deployguard.flask.servers.worlds import absolute, first_on_path
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 from deployguard.model.facts import Listener
 from deployguard.model.filesystem import Absent, Content, Unread
@@ -104,7 +104,10 @@ def _as_root(setting: Setting, words: Words) -> bool:
 
 
 def _load(run: Interpreter, words: Words, place: Location) -> Value:
-    """Load the script, module or file in the folder that is set, at the server's start."""
+    """Load the script, module or file in the folder that is set, at the server's start.
+
+    What --setenv sets belongs to requests and is no variable of the process.
+    """
     folder = words.last("working-directory")
     if folder is not None:
         run.cwd = None if folder.value is None else absolute(run, folder.value)
@@ -117,11 +120,6 @@ def _load(run: Interpreter, words: Words, place: Location) -> Value:
         missing = Missing(Reason.IMAGE, "the folder that the application is loaded in")
         return run.unseen_import("the application", (missing,), place)
     first_on_path(run, run.cwd)
-    pairs = words.all("setenv")
-    for variable, value in zip(pairs[::2], pairs[1::2], strict=False):
-        if variable.value is not None:
-            note = f"{variable.value} is set here"
-            set_variable(run, variable.value, given(value, note))
     kind, entry = words.last("application-type"), words.last("entry-point")
     target = entry or (words.arguments[0] if words.arguments else None)
     name = words.last("callable-object")

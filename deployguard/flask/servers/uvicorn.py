@@ -109,7 +109,7 @@ def _load(run: Interpreter, words: Words, name: Word) -> Value:
     if file is not None:
         take_environment_file(run, file)
     value = named(run, name.value or "", "", Style.DOTTED, name.location)
-    if words.last("factory") is None and not _without_arguments(value):
+    if words.last("factory") is None and not without_arguments(value):
         return value
     if words.last("factory") is not None and not isinstance(value, Function):
         unanswered = unanswered_by_asgi(value, name.location, "uvicorn")
@@ -119,7 +119,7 @@ def _load(run: Interpreter, words: Words, name: Word) -> Value:
     return run.call(value, (), {}, name.location)
 
 
-def _without_arguments(value: Value) -> bool:
+def without_arguments(value: Value) -> bool:
     """Say whether a call without arguments goes through: a function with defaults for all."""
     if not isinstance(value, Function):
         return False

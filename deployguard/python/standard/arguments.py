@@ -142,9 +142,7 @@ class _Build:
         options.pop("fromfile_prefix_chars", None)
         exits = options.pop("exit_on_error", True)
         parents = keywords.get("parents")
-        made = _Parser(
-            **options, parents=[self._parent(one) for one in elements(parents) or ()]
-        )
+        made = _Parser(**options, parents=[self._parent(one) for one in elements(parents) or ()])
         made.exits = bool(exits)
         del arguments
         self.fill(made, instance)

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 def _default_dict(call: Call) -> Value:
     factory = call.argument(0, "default_factory")
     made = builtins.type_named("dict").call
-    held = made(Call(call.run, call.location, call.arguments[1:], call.keywords, call.open)) if made else None
+    held = (
+        made(Call(call.run, call.location, call.arguments[1:], call.keywords, call.open))
+        if made
+        else None
+    )
     if isinstance(held, Mapped):
         held.factory = None if none(factory) else factory
         return held

@@ -27,9 +27,7 @@ def _context_manager(call: Call) -> Value:
     function = call.arguments[0] if call.arguments else known(None)
 
     def model(inner: Call) -> Value:
-        made = inner.run.call(
-            function, inner.arguments, inner.keywords, inner.location, inner.open
-        )
+        made = inner.run.call(function, inner.arguments, inner.keywords, inner.location, inner.open)
         if isinstance(made, Coroutine):
             return Instance(None, _GENERATED, {"<generator>": made})
         return made

@@ -172,7 +172,9 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
                 "dumps": Native("json.dumps", _dumped),
                 "dump": Native("json.dump", _dump),
                 "JSONDecodeError": error,
-                "decoder": Module("json.decoder", {"JSONDecodeError": error}, _rest("json.decoder")),
+                "decoder": Module(
+                    "json.decoder", {"JSONDecodeError": error}, _rest("json.decoder")
+                ),
             }
         case "tomllib":
             return {

@@ -34,9 +34,7 @@ def _created(run: "Interpreter", cls: Class, location: Location) -> None:
     members: list[Value] = []
     last: Value = known(0)
     for name, value in tuple(cls.slots.items()):
-        if name.startswith(("_", "<")) or isinstance(
-            value, Function | Descriptor | Class | Native
-        ):
+        if name.startswith(("_", "<")) or isinstance(value, Function | Descriptor | Class | Native):
             continue
         made = value
         if isinstance(value, Instance) and value.native is _AUTO:
@@ -74,8 +72,7 @@ def _native(cls: Class) -> Native | None:
 def _mixed(cls: Class) -> bool:
     """Say whether members are texts or numbers as well."""
     return any(
-        isinstance(base, Native)
-        and (base.plain in {str, int, float, bytes} or base.name in _MIXED)
+        isinstance(base, Native) and (base.plain in {str, int, float, bytes} or base.name in _MIXED)
         for base in linearize(cls)
     )
 

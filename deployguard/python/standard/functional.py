@@ -292,4 +292,3 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
             return _operator()
         case _:
             return {}
-

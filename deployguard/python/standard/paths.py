@@ -186,7 +186,9 @@ def _children(call: Call, value: Known) -> Value:
 def _glob(call: Call, value: Known, *, everywhere: bool) -> Value:
     pattern = text_of(call.argument(0, "pattern"))
     place = _absolute(call, value)
-    found = None if pattern is None or place is None else _matching(call, place, pattern, everywhere)
+    found = (
+        None if pattern is None or place is None else _matching(call, place, pattern, everywhere)
+    )
     if found is None:
         return Items({"items": (cannot(call, "items", value),)})
     base = str(value.value)

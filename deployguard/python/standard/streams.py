@@ -236,9 +236,7 @@ def _memory(call: Call, instance: Instance) -> None:
     call.run.store(instance.slots, "<memory>", known(value=True))
 
 
-_MEMORY = Native(
-    "io.StringIO", construct=_memory, attribute=_attribute, specials=FILE.specials
-)
+_MEMORY = Native("io.StringIO", construct=_memory, attribute=_attribute, specials=FILE.specials)
 
 
 def _temporary(call: Call) -> Value:

@@ -122,9 +122,7 @@ def _match_attribute(run: "Interpreter", match: Instance, name: str) -> Value | 
         case "group" | "__getitem__":
             return Native("Match.group", lambda call: _group(call, match))
         case "groups":
-            return Native(
-                "Match.groups", lambda _call: Items({"items": groups.items[1:]}, tuple)
-            )
+            return Native("Match.groups", lambda _call: Items({"items": groups.items[1:]}, tuple))
         case "groupdict":
             return Native("Match.groupdict", lambda _call: match.slots["<named>"])
         case _:
