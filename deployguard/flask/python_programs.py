@@ -2,6 +2,7 @@
 
 import posixpath
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from deployguard.flask import cli, script, servers
 from deployguard.flask.application import Setting
@@ -15,6 +16,9 @@ from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.facts import ProgramClass
 from deployguard.model.filesystem import Absent, FileKind, Filesystem, Stat, Unread
 from deployguard.model.process import Interpreter, Program, ProgramKind
+
+if TYPE_CHECKING:
+    from deployguard.flask.libraries.commands import Command
 
 _FLASK_COMMANDS = frozenset({"flask.cli:main", "flask", "flask.cli", "flask.__main__"})
 # Modules of the standard library that serve or work without any of Werkzeug.
@@ -77,10 +81,20 @@ def _under(setting: Setting, path: SearchPath) -> Judged:
         return servers.judge(setting, server)
     if program.kind is ProgramKind.MODULE and program.name == "http.server":
         return http_server(program)
+    command = _framework_command(program.name)
+    if command is not None:
+        return script.judge_call(setting, lambda call: command(call, setting.stack))
     if program.kind is ProgramKind.MODULE and program.name in _PLAIN_MODULES:
         note = Evidence(program.location, f"{program.name} runs nothing of Flask")
         return other_program(ProgramClass.PYTHON, (*program.trail, note))
     return open_program(program, (Missing(Reason.PROGRAM, f"what {program.name} does"),))
+
+
+def _framework_command(name: str) -> "Command | None":
+    # The models of frameworks are many and seldom needed.
+    from deployguard.flask.libraries.commands import COMMANDS  # noqa: PLC0415
+
+    return COMMANDS.get(name)
 
 
 def _shadowed(setting: Setting, path: SearchPath) -> bool:

@@ -1,11 +1,12 @@
 """A Python program of the user's: what its source starts, and where it listens."""
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from deployguard.flask.application import (
     Setting,
+    Wrapped,
     application_debug,
     happens,
     interpreter,
@@ -40,12 +41,14 @@ from deployguard.model.facts import Facts, Listener, ProgramClass, mapped
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import ProgramKind
 from deployguard.python import (
+    Call,
     Effect,
     Ending,
     Interpreter,
     Known,
     Module,
     Outcome,
+    Value,
     known,
 )
 from deployguard.python import modules
@@ -147,6 +150,18 @@ def _module(setting: Setting, run: Interpreter) -> Judged:
     return _judged(setting, run, run.run(start, program.location))
 
 
+def judge_call(setting: Setting, action: Callable[[Call], Value]) -> Judged:
+    """Follow a command by the model of its function, under one stack."""
+    run = interpreter(setting)
+    place = setting.program.location
+
+    def start() -> None:
+        start_up(run, setting)
+        action(Call(run, place, (), {}))
+
+    return _judged(setting, run, run.run(start, place))
+
+
 def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
     flask = any(name.partition(".")[0] in {"flask", "werkzeug"} for name in run.modules)
     suspected = flask or debug_hinted(setting)
@@ -216,7 +231,7 @@ def _facts(
                 ),
                 server_debugger=no(),
                 evalex=no(),
-                middleware=wrapped(application, outcome),
+                middleware=_while_serving(effect, wrapped(application, outcome)),
                 unseen=hidden,
                 environment=None,
                 run=run,
@@ -241,6 +256,11 @@ def _facts(
     return worst, (*listeners, *remote_listeners(outcome))
 
 
+def _while_serving(effect: Effect, middleware: Wrapped) -> Wrapped:
+    """Weaken what is claimed of an application that is served only under a condition."""
+    return replace(middleware, debugger=all_of(happens(effect, "it serves"), middleware.debugger))
+
+
 def _served(
     setting: Setting,
     run: Interpreter,
@@ -258,7 +278,7 @@ def _served(
             debug=all_of(start, value_claim(values["debug"], "debug")),
             server_debugger=value_claim(values["debugger"], "use_debugger"),
             evalex=value_claim(values["evalex"], "use_evalex"),
-            middleware=wrapped(values["application"], outcome),
+            middleware=_while_serving(effect, wrapped(values["application"], outcome)),
             unseen=hidden,
             environment=None,
             run=run,

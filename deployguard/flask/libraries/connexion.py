@@ -6,18 +6,20 @@ connexion.middleware.main (3.0 to 3.3).
 
 import posixpath
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployguard.flask.libraries import foreign, installed
 from deployguard.flask.libraries.application import Applications
-from deployguard.flask.libraries.effects import INNER
+from deployguard.flask.libraries.effects import INNER, register
+from deployguard.flask.libraries.words import arguments, flag, option, words
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Answer, Evidence, Location
 from deployguard.model.filesystem import Content, Unread
 from deployguard.python import Call, Instance, Known, Module, Native, Value, known
 from deployguard.python.interpreter import Frame
 from deployguard.python.modules import LOCATION
-from deployguard.python.signals import RaiseSignal
+from deployguard.python.signals import ExitSignal, RaiseSignal
 from deployguard.python.values import truth
 
 _FLASK = "app"
@@ -72,6 +74,62 @@ class Connexions:
         store(instance.slots, "<specification_dir>", folder)
 
 
+# Options of `connexion run` that take a value.
+_COMMAND_VALUES = (
+    "--port", "-p", "--host", "-H", "--wsgi-server", "-w", "--server", "-s", "--mock",
+    "--console-ui-url", "--console-ui-from", "--base-path", "--app-framework", "-f",
+    "--swagger-ui-path", "--swagger-ui-template-dir",
+)  # fmt: skip
+
+
+def command(call: Call, stack: Stack) -> Value:
+    """connexion.cli: `connexion run SPECIFICATION [FOLDER]`."""
+    run, given = call.run, words(call)
+    version = installed.release(run, "connexion")
+    names = arguments(given, _COMMAND_VALUES)
+    if version is None or any(not isinstance(word, Known) for word in given):
+        return run.unseen("what connexion is asked to run", call.location)
+    if not names or names[0].value != "run" or flag(given, "--help", "--version", "-V"):
+        raise ExitSignal(Evidence(call.location, "connexion prints and ends"))
+    host, port = option(given, ("--host", "-H")), option(given, ("--port", "-p")) or known(5000)
+    if len(names) > 1:
+        _import_specification(call, names[1:])
+    if version >= (3,):
+        application = run.call(
+            foreign.application_class("connexion.AsyncApp"), (), {}, call.location
+        )
+        return foreign.serve(call, "uvicorn", application, host or known("127.0.0.1"), port)
+    framework = option(given, ("--app-framework", "-f")) or known("flask")
+    server = option(given, ("--server", "-s", "--wsgi-server", "-w")) or framework
+    made = run.call(Connexions(stack).module()["App"], (known("connexion.cli"),), {}, call.location)
+    start = {"port": port, "host": host or known(None), "server": server, "debug": _asked(given)}
+    method = run.attribute(made, "run", call.location)
+    return run.call(method, (), start, call.location)
+
+
+def _asked(given: Sequence[Value]) -> Value:
+    """Return the debug flag of version 2: -d, or -v given twice."""
+    clusters = [
+        word.value
+        for word in given
+        if isinstance(word, Known) and re.fullmatch(r"-[dv]+", str(word.value))
+    ]
+    letters = "".join(clusters) + ("d" if flag(given, "--debug") else "")
+    verbose = letters.count("v") + sum(flag([word], "--verbose") for word in given)
+    return known("d" in letters or verbose > 1)
+
+
+def _import_specification(call: Call, names: Sequence[Known]) -> None:
+    """Import what the specification names, from the folder given or its own."""
+    run = call.run
+    path = posixpath.join(run.cwd or "/", str(names[0].value))
+    folder = str(names[1].value) if len(names) > 1 else posixpath.dirname(path)
+    items = run.path.items
+    place = known(posixpath.normpath(posixpath.join(run.cwd or "/", folder)))
+    run.store(run.path.slots, "items", (*items[:1], place, *items[1:]))
+    _import_handlers(call, posixpath.normpath(path))
+
+
 def _attribute(instance: Instance, name: str) -> Value | None:
     match name:
         case "run":
@@ -81,18 +139,14 @@ def _attribute(instance: Instance, name: str) -> Value | None:
         case "add_wsgi_middleware":
             return Native("add_wsgi_middleware", lambda call: _wrap(call, instance))
         case "route" | "add_url_rule" | "add_error_handler" | "add_middleware":
-            application: Instance = instance.slots[_FLASK]
-            return Native(f"connexion.{name}", lambda call: _registered(call, application))
+            return Native(f"connexion.{name}", register)
         case _:
             return None
 
 
-def _registered(call: Call, application: Instance) -> Value:
-    method = call.run.attribute(application, "route", call.location)
-    return call.run.call(method, call.arguments, call.keywords, call.location, call.open)
-
-
 def _run(call: Call, instance: Instance) -> Value:
+    if _FLASK not in instance.slots:
+        return call.run.unseen("which application connexion serves", call.location)
     version = installed.release(call.run, "connexion")
     if version is None:
         frame = Frame((), call.run.current or Module("?", {}))
@@ -161,7 +215,7 @@ def _run_other(call: Call, instance: Instance, server: str) -> Value:
 
 def _wrap(call: Call, instance: Instance) -> Value:
     """FlaskApp.add_wsgi_middleware(CLASS, **options): put around what there is."""
-    if not call.arguments:
+    if not call.arguments or INNER not in instance.slots:
         return call.run.unseen("which middleware is added", call.location)
     inner: Value = instance.slots[INNER]
     made = call.run.call(call.arguments[0], (inner,), call.keywords, call.location, call.open)
@@ -185,13 +239,17 @@ def _add_api(call: Call, instance: Instance) -> Value:
         run.unseen("which modules the specification names", call.location)
         return known(None)
     path = posixpath.join(posixpath.dirname(root.file), str(folder.value), specification.value)
-    content = run.files.read(posixpath.normpath(path))
+    _import_handlers(call, posixpath.normpath(path))
+    return known(None)
+
+
+def _import_handlers(call: Call, path: str) -> None:
+    content = call.run.files.read(path)
     if isinstance(content, Unread):
-        run.unseen_module(specification.value, content.missing, call.location)
+        call.run.unseen_module(path, content.missing, call.location)
     if isinstance(content, Content):
         for name in dict.fromkeys(_NAMES.findall(content.data.decode("utf-8", "replace"))):
             _import_handler(call, name)
-    return known(None)
 
 
 def _import_handler(call: Call, name: str) -> None:

@@ -10,7 +10,7 @@ from deployguard.flask.libraries import foreign, installed
 from deployguard.flask.libraries.application import Applications
 from deployguard.flask.libraries.effects import FRAMEWORK, register
 from deployguard.flask.versions import Stack, Version
-from deployguard.model.evidence import Answer, Evidence, Location, Missing
+from deployguard.model.evidence import Answer, Evidence, Location
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.python import (
     Call,
@@ -35,7 +35,10 @@ _ENVIRONMENT_WINS: Version = (2, 18)
 # The arguments beat HOST and PORT, and Dash.run_server() is gone.
 _ARGUMENTS_WIN: Version = (3,)
 # Arguments of Dash.run() that do not go on to the server.
-_OWN = ("dev_tools_", "jupyter_", "hide_all_callbacks", "proxy", "host", "port", "debug")
+_OWN = (
+    "dev_tools_", "jupyter_", "hide_all_callbacks", "proxy", "host", "port", "debug", "mode",
+    "width", "height", "inline_exceptions",
+)  # fmt: skip
 _SERVERS = {"fastapi": "uvicorn", "quart": "hypercorn"}
 
 
@@ -129,18 +132,12 @@ def _debug(call: Call, version: Version | None) -> Value:
     given = call.argument(3, "debug")
     if given is not None and not _is_none(given):
         return given
-    if version is None and given is None:
-        missing = (installed.unknown_release("Dash"),)
-        return _older(_configured(call, default=False), missing)
-    if version is not None and version < _READS_DEBUG:
-        # enable_dev_tools(debug=None) reads the variable too, and means True without it.
-        return known(value=False) if given is None else _configured(call, default=True)
-    return _configured(call, default=False)
-
-
-def _older(value: Value, missing: tuple[Missing, ...]) -> Value:
-    """Doubt a flag that older releases would leave off."""
-    return Opaque(missing, "debug", harmless=True) if truth(value) is not Answer.NO else value
+    newer = _configured(call, default=False)
+    # Before, enable_dev_tools(debug=None) read the variable too, and meant True without it.
+    older = known(value=False) if given is None else _configured(call, default=True)
+    if version is None and truth(older) is not truth(newer):
+        return Opaque((installed.unknown_release("Dash"),), "debug", harmless=True)
+    return older if version is not None and version < _READS_DEBUG else newer
 
 
 def _configured(call: Call, *, default: bool) -> Value:

@@ -37,13 +37,14 @@ _CONFIGURED = "<settings>"
 # Commands of Django itself and of its usual companions that do their work and end.
 _ENDING = frozenset(
     {
-        "check", "clearsessions", "collectstatic", "compilemessages", "createcachetable",
-        "createsuperuser", "changepassword", "dbshell", "diffsettings", "dumpdata", "findstatic",
-        "flush", "help", "inspectdb", "loaddata", "makemessages", "makemigrations", "migrate",
-        "optimizemigration", "remove_stale_contenttypes", "sendtestemail", "shell",
-        "showmigrations", "shell_plus", "show_urls", "sqlflush", "sqlmigrate", "sqlsequencereset", "squashmigrations",
-        "startapp", "startproject", "test", "version", "--version", "--help", "-h", "reset_db",
-        "compress", "rebuild_index", "update_index", "wait_for_db",
+        "--help", "--version", "-h", "changepassword", "check", "clearsessions", "collectstatic",
+        "compilemessages", "compress", "createcachetable", "createsuperuser", "dbshell",
+        "diffsettings", "dumpdata", "findstatic", "flush", "help", "inspectdb", "loaddata",
+        "makemessages", "makemigrations", "migrate", "optimizemigration", "rebuild_index",
+        "remove_stale_contenttypes", "reset_db", "sendtestemail", "shell", "shell_plus",
+        "show_urls", "showmigrations", "sqlflush", "sqlmigrate", "sqlsequencereset",
+        "squashmigrations", "startapp", "startproject", "test", "update_index", "version",
+        "wait_for_db",
     }
 )  # fmt: skip
 _ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:]+\]|[^:\[\]]+):)?(?P<port>\d+)")
@@ -139,6 +140,8 @@ class Djangos:
         return self._perform(call, _Command(command.name, options, address))
 
     def _perform(self, call: Call, command: _Command) -> Value:
+        if "help" in command.options or "version" in command.options:
+            _ends(call, f"{command.name} prints and ends")
         configured = _settings(call, command)
         if configured is None:
             return known(None)
@@ -162,8 +165,10 @@ class Djangos:
         has = _holds(apps, "django_extensions")
         if has is Answer.NO:
             _ends(call, "runserver_plus is not known: django_extensions is not installed in it")
-        if installed.importable(run, "werkzeug")[0] is Answer.NO:
-            _ends(call, "runserver_plus wants Werkzeug, which is not installed")
+        wanted = {"django_extensions", "werkzeug", *_wanted(command)}
+        for library in sorted(wanted):
+            if installed.importable(run, library)[0] is Answer.NO:
+                _ends(call, f"runserver_plus wants {library}, which is not installed")
         if has is Answer.UNKNOWN:
             missing = (missing_of(apps) if apps else ()) or (
                 Missing(Reason.SOURCE, "INSTALLED_APPS"),
@@ -201,6 +206,13 @@ class Djangos:
             passthrough=known(value=False),
         )
         raise ServeSignal(Evidence(call.location, "runserver_plus serves"))
+
+
+def _wanted(command: _Command) -> tuple[str, ...]:
+    """Return the libraries that options of runserver_plus want: for TLS, and django-pdb."""
+    tls = any(name in command.options for name in ("cert_path", "key_file_path"))
+    post_mortem = any(_asks(command, name) for name in ("pdb", "ipdb", "pm"))
+    return (*(("OpenSSL",) if tls else ()), *(("django_pdb",) if post_mortem else ()))
 
 
 def _asks(command: _Command, option: str) -> bool:
@@ -339,18 +351,35 @@ def _own_command(call: Call, name: str, settings: Value) -> Value | None:
     return None
 
 
-def _is_there(call: Call, module: str) -> bool:
-    """Say whether a module lies in the project, beside what is installed."""
+def _is_there(call: Call, module: str, *, installed_too: bool = False) -> bool:
+    """Say whether a module lies in the project, or among what is installed as well."""
     relative = module.replace(".", "/")
     for entry in call.run.path.items:
         if not isinstance(entry, Known) or call.run.cwd is None:
             continue
         folder = posixpath.normpath(posixpath.join(call.run.cwd, str(entry.value)))
-        if folder.endswith(("/site-packages", "/dist-packages")):
+        if folder.endswith(("/site-packages", "/dist-packages")) and not installed_too:
             continue
         if not isinstance(call.run.files.stat(f"{folder}/{relative}.py"), Absent):
             return True
     return False
+
+
+# Installed applications whose runserver is known to be none of Werkzeug's.
+_PLAIN = frozenset({"django", "django_extensions", "channels", "daphne", "whitenoise"})
+
+
+def _hidden_by(call: Call, settings: Value) -> str | None:
+    """Return the installed application whose own runserver takes the place of Django's."""
+    apps = _setting(call, settings, "INSTALLED_APPS")
+    for item in apps.items if isinstance(apps, Items) else ():
+        package = str(item.value).partition(".apps.")[0] if isinstance(item, Known) else ""
+        module = f"{package}.management.commands.runserver"
+        if package == "werkzeug_debugger_runserver" or (
+            package.partition(".")[0] not in _PLAIN and _is_there(call, module, installed_too=True)
+        ):
+            return package
+    return None
 
 
 def _bound(call: Call, command: _Command, address: Value | None) -> tuple[Value, Value]:
@@ -373,7 +402,10 @@ def _bound(call: Call, command: _Command, address: Value | None) -> tuple[Value,
 
 
 def _runserver(call: Call, command: _Command, settings: Value) -> Value:
-    """Django's own server: never Werkzeug's."""
+    """Django's own server: never Werkzeug's, unless an application puts its own in the place."""
+    hidden = _hidden_by(call, settings)
+    if hidden is not None:
+        return call.run.unseen(f"what the runserver of {hidden} does", call.location)
     host, port = _bound(call, command, command.address)
     debug, hosts = (_setting(call, settings, name) for name in ("DEBUG", "ALLOWED_HOSTS"))
     certain = isinstance(settings, Module) and settings.rest is None

@@ -7,7 +7,15 @@ inside. Sources: the servers' own functions, named at each model.
 from collections.abc import Callable
 from typing import Any
 
-from deployguard.flask.libraries import connexion, dash, django, foreign, serving, socketio
+from deployguard.flask.libraries import (
+    connexion,
+    dash,
+    django,
+    foreign,
+    products,
+    serving,
+    socketio,
+)
 from deployguard.flask.libraries.effects import FRAMEWORK, INNER, harmless, register, unseen
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Missing, Reason
@@ -22,13 +30,18 @@ def slots(name: str, stack: Stack) -> dict[Any, Any] | None:
     own = _own(name, stack)
     below = {
         full.rpartition(".")[2]: Module(full, _own(full, stack) or {}, _rest(full))
-        for full in (*_MODULES, *_STACKED)
+        for full in (*serving.SERVING, *names())
         if full.rpartition(".")[0] == name
     }
     if own is None and not below and name.partition(".")[0] not in serving.FRAMEWORKS:
         return None
     # `from aiohttp import web` takes the module off its package.
     return below | (own or {})
+
+
+def names() -> tuple[str, ...]:
+    """Return the modules that have a model here."""
+    return (*_MODULES, *_STACKED)
 
 
 def _own(name: str, stack: Stack) -> dict[Any, Any] | None:
@@ -59,6 +72,8 @@ _STACKED: dict[str, Callable[[Stack], dict[Any, Any]]] = {
     "django.core.wsgi": lambda _stack: dict(django.WSGI),
     "flask_socketio": lambda _stack: dict(socketio.SOCKETIO),
     "jupyter_dash": _dash,
+    "superset": lambda stack: {"create_app": products.superset_application(stack)},
+    "superset.app": lambda stack: {"create_app": products.superset_application(stack)},
 }
 
 
@@ -368,7 +383,10 @@ _MODULES: dict[str, Callable[[], dict[Any, Any]]] = {
     "falcon": lambda: _registered_only("App", "API"),
     "falcon.asgi": lambda: _registered_only("App"),
     "pyramid.config": _pyramid,
+    "eventlet": lambda: {"monkey_patch": Native("eventlet.monkey_patch", register)},
+    "eventlet.patcher": lambda: {"monkey_patch": Native("eventlet.monkey_patch", register)},
     "flask_debugtoolbar": _toolbar,
+    "gevent.monkey": dict,
     "twisted.internet": _twisted_reactor,
     "twisted.web.wsgi": lambda: {
         "WSGIResource": foreign.middleware_class("WSGIResource", 2, "application")

@@ -17,7 +17,7 @@ def importable(run: Interpreter, name: str) -> tuple[Answer, tuple[Missing, ...]
 
     It is only looked up: importing it is the affair of whoever runs it.
     """
-    missing: list[Missing] = []
+    missing: list[Missing] = [] if run.unread is None else [run.unread]
     for folder in _folders(run, missing):
         names = run.files.list(folder)
         if any(_is_module(entry, name) for entry in _entries(names)):

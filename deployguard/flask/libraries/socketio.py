@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from deployguard.flask.libraries import installed
 from deployguard.flask.libraries.effects import INNER, register
-from deployguard.flask.libraries.foreign import given, serve
+from deployguard.flask.libraries.foreign import application_class, given, serve
 from deployguard.flask.libraries.werkzeug import DEBUGGED_APPLICATION
 from deployguard.flask.versions import Version
-from deployguard.model.evidence import Answer, Evidence, Missing
+from deployguard.model.evidence import Answer, Evidence, Missing, Reason
 from deployguard.python import (
     Call,
     Instance,
@@ -28,7 +28,7 @@ from deployguard.python.interpreter import Frame
 from deployguard.python.signals import RaiseSignal, ServeSignal
 from deployguard.python.values import derived, missing_of, truth
 
-_APPLICATION, _MODE, _OPTIONS, _MIDDLEWARE = "<flask>", "<mode>", "<options>", "<middleware>"
+_MODE, _OPTIONS, _MIDDLEWARE = "<mode>", "<options>", "<middleware>"
 # Refusing Werkzeug's server without a terminal, and the argument that allows it, came with 5.3.0.
 _REFUSES: Version = (5, 3)
 # In the order in which engineio tries them. A fourth mode, gevent_uwsgi, wants a module that there
@@ -41,6 +41,14 @@ _EVENTLET = frozenset(
         "minimum_chunk_size", "log_x_forwarded_for", "custom_pool", "keepalive", "log_format",
         "url_length_limit", "debug", "socket_timeout", "capitalize_response_headers", "keyfile",
         "certfile", "server_side", "cert_reqs", "ssl_version", "ca_certs",
+        "do_handshake_on_connect", "suppress_ragged_eofs", "ciphers",
+    }
+)  # fmt: skip
+# What gevent.pywsgi.WSGIServer takes by name, and what it hands to TLS.
+_GEVENT = frozenset(
+    {
+        "spawn", "error_log", "handler_class", "environ", "backlog", "keyfile", "certfile",
+        "server_side", "cert_reqs", "ssl_version", "ssl_context", "ca_certs",
         "do_handshake_on_connect", "suppress_ragged_eofs", "ciphers",
     }
 )  # fmt: skip
@@ -60,6 +68,8 @@ def _construct(call: Call, instance: Instance) -> None:
 
 
 def _init_app(call: Call, instance: Instance) -> Value:
+    if _OPTIONS not in instance.slots:
+        call.run.store(instance.slots, _OPTIONS, Mapped({}))
     options: Mapped = instance.slots[_OPTIONS]
     for name, value in call.keywords.items():
         call.run.store(options.slots, name, value)
@@ -75,7 +85,6 @@ def _attach(call: Call, instance: Instance, application: Value | None) -> None:
         inner = run.attribute_or_none(application, "wsgi_app")
         middleware = Instance(None, _MIDDLEWARE_CLASS, {INNER: inner} if inner else {})
         run.store(instance.slots, _MIDDLEWARE, middleware)
-        run.store(instance.slots, _APPLICATION, application)
         run.assign_attribute(application, "wsgi_app", middleware, call.location)
 
 
@@ -129,7 +138,7 @@ class _Start:
 def _run(call: Call, instance: Instance) -> Value:
     run = call.run
     application = call.argument(0, "app")
-    if not isinstance(application, Instance):
+    if not isinstance(application, Instance) or _OPTIONS not in instance.slots:
         return run.unseen("which application SocketIO.run() serves", call.location)
     if _MODE not in instance.slots:
         raise RaiseSignal(
@@ -233,23 +242,51 @@ def _evented(start: _Start, mode: str) -> Value:
     if mode == "eventlet" and refused:
         note = f"eventlet's server knows no {refused[0]}"
         raise RaiseSignal("TypeError", Evidence(call.location, note))
+    if mode == "gevent" and any(name not in _GEVENT for name in start.rest):
+        # gevent takes them for TLS and fails at each connection.
+        mute = call.run.call(application_class("flask_socketio"), (), {}, call.location)
+        return serve(call, mode, mute, start.host, start.port)
+    if mode == "gevent" and _blocked(start):
+        # Seen with gevent 24.2 to 26.9 and watchdog 2.1 to 7.1; who patches first is free of it.
+        missing = Missing(Reason.PROGRAM, "whether gevent serves beside the reloader of watchdog")
+        _perhaps(call, (missing,), lambda: _discard(_finish(start, mode)))
+        raise ServeSignal(Evidence(call.location, "socketio.run() does not return"))
+    return _finish(start, mode)
+
+
+def _finish(start: _Start, mode: str) -> Value:
+    """Wrap the application in the debugger in debug mode, and serve it."""
     answer = truth(start.debug)
     if answer is Answer.YES:
         _wrap(start)
     elif answer is Answer.UNKNOWN:
-        _perhaps(call, missing_of(start.debug), lambda: _wrap(start))
-    return serve(call, mode, start.application, start.host, start.port)
+        _perhaps(start.call, missing_of(start.debug), lambda: _wrap(start))
+    return serve(start.call, mode, start.application, start.host, start.port)
+
+
+def _blocked(start: _Start) -> bool:
+    """Say whether the reloader of watchdog may keep gevent from ever serving."""
+    call = start.call
+    options = call.keywords.get("reloader_options")
+    kind = options.slots.get("reloader_type") if isinstance(options, Mapped) else None
+    reloads = call.keywords.get("use_reloader", call.open or start.debug)
+    return (
+        truth(reloads) is not Answer.NO
+        and "gevent" not in call.run.modules
+        and not (isinstance(kind, Known) and kind.value == "stat")
+        and installed.importable(call.run, "watchdog")[0] is not Answer.NO
+    )
 
 
 def _wrap(start: _Start) -> None:
     run, middleware = start.call.run, start.server.slots.get(_MIDDLEWARE)
-    if not isinstance(middleware, Instance):
-        return
-    inner: Value = middleware.slots.get(INNER, start.application)
+    slots = middleware.slots if isinstance(middleware, Instance) else {}
+    inner: Value = slots.get(INNER, start.application)
     debugged = run.call(
         DEBUGGED_APPLICATION, (inner,), {"evalex": known(value=True)}, start.call.location
     )
-    run.store(middleware.slots, INNER, debugged)
+    # Where the application was handed over unseen, its being made leaves the answer open.
+    run.store(slots, INNER, debugged)
 
 
 def _background(call: Call) -> Value:
@@ -258,11 +295,14 @@ def _background(call: Call) -> Value:
     if isinstance(target, Known):
         return known(None)
     keywords = {name: value for name, value in call.keywords.items() if name != "target"}
+    doubts = len(call.run.lasting)
     try:
         call.run.call(target, arguments, keywords, call.location, call.open)
     except (RaiseSignal, ServeSignal):
-        # Whatever ends the thread, its starter goes on.
-        return known(None)
+        pass
+    finally:
+        # Whatever ends the thread or keeps it busy, its starter goes on.
+        del call.run.lasting[doubts:]
     return known(None)
 
 
