@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from deployguard.flask.libraries import FlaskLibrary, config
 from deployguard.flask.libraries.effects import DEBUGGED, FRAMEWORK, INNER, REMOTE, SERVE
-from deployguard.flask.libraries.werkzeug import Passage, passage
+from deployguard.flask.libraries.passage import Passage, passage
 from deployguard.flask.versions import Stack
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import (
@@ -47,7 +47,7 @@ from deployguard.python import (
 )
 from deployguard.python.modules import LOCATION, add_path_file
 from deployguard.python.signals import RaiseSignal
-from deployguard.python.values import missing_of, trail_of, truth
+from deployguard.python.values import Bound, missing_of, trail_of, truth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,8 +301,10 @@ def wrapped(application: Value | None, outcome: Outcome) -> Wrapped:
             if effect.name == DEBUGGED and effect.values["instance"] is middleware
         )
         claim = happens(made, "DebuggedApplication wraps the application")
-        if application is not None and not (isinstance(application, Instance) and certain):
-            missing = missing_of(application) or made.conditions or (_unsure(),)
+        plain = application is None or isinstance(application, Instance | Function | Bound)
+        if not plain or not certain:
+            missing = missing_of(application) if application is not None else ()
+            missing = missing or made.conditions or (_unsure(),)
             claim = unknown(missing, *claim.evidence, suspected=True)
         return Wrapped(
             debugger=claim,

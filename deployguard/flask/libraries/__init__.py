@@ -74,9 +74,7 @@ class FlaskLibrary:
 
         return frameworks.slots(name, self.stack)
 
-    def _slots(  # noqa: PLR0911  (a table: one way out for each library)
-        self, run: Interpreter, name: str
-    ) -> dict[Any, Any] | None:
+    def _slots(self, run: Interpreter, name: str) -> dict[Any, Any] | None:
         applications = Applications(self.stack)
         match name:
             case "flask":

@@ -15,8 +15,8 @@ def _works(call: Call, _instance: Instance) -> Value:
 
 
 _CELERY = foreign.application_class("celery.Celery", {"worker_main": _works, "start": _works})
-_QUIET = ("Task", "current_app", "current_task", "group", "chain", "chord", "signature", "schedules",
-          "signals", "states", "result", "utils", "exceptions")  # fmt: skip
+_QUIET = ("Task", "current_app", "current_task", "group", "chain", "chord", "signature",
+          "schedules", "signals", "states", "result", "utils", "exceptions")  # fmt: skip
 
 
 def slots(run: Interpreter, name: str) -> dict[Any, Any] | None:

@@ -21,6 +21,7 @@ _FAMILIES = {
     "mod_wsgi": ("mod_wsgi.server:main", "mod_wsgi.server", "mod_wsgi.express.cli:main"),
     "paste": ("pyramid.scripts.pserve:main",),
     "uwsgi": ("pyuwsgi:run",),
+    "aiohttp_wsgi": ("aiohttp_wsgi.__main__:main", "aiohttp_wsgi"),
 }  # fmt: skip
 _NAMES = {name: family for family, names in _FAMILIES.items() for name in names}
 

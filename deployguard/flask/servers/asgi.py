@@ -5,8 +5,8 @@ import re
 
 from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged
-from deployguard.flask.servers.asgi_applications import unanswered_by_asgi
 from deployguard.flask.servers.environment_files import take_environment_file
+from deployguard.flask.servers.interfaces import unanswered_by_asgi
 from deployguard.flask.servers.loading import Style, loaded, named
 from deployguard.flask.servers.places import EVERYWHERE, at, unix
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served

@@ -5,6 +5,7 @@ replaces the one before. gunicorn.arbiter.Arbiter and gunicorn.workers.base.Work
 which hooks run and the application is loaded, all in one process and its forks.
 """
 
+import contextlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,10 +15,10 @@ from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged
 from deployguard.flask.libraries.effects import harmless
 from deployguard.flask.servers import paste
-from deployguard.flask.servers.asgi_applications import unanswered_by_asgi
+from deployguard.flask.servers.interfaces import unanswered_by_asgi
 from deployguard.flask.servers.loading import Style, loaded, named, new_module
 from deployguard.flask.servers.places import EVERYWHERE, at, bound
-from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
+from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served, silent
 from deployguard.flask.servers.words import Words, read, syntax
 from deployguard.flask.servers.worlds import (
     absolute,
@@ -34,6 +35,7 @@ from deployguard.model.process import Word
 from deployguard.python import (
     Call,
     Class,
+    Ending,
     Function,
     Instance,
     Interpreter,
@@ -45,6 +47,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.interpreter import Frame
 from deployguard.python.signals import ExitSignal, RaiseSignal
 from deployguard.python.values import truth
 
@@ -84,9 +87,6 @@ _OPTIONS = {
     "logger_class": "logger-class",
 }  # fmt: skip
 _SEVERAL = frozenset({"bind", "raw_env"})
-# Hooks that run only when something happens later (gunicorn.config, the section Server Hooks).
-_LATER = ("on_reload", "worker_int", "worker_abort", "pre_exec", "pre_request", "post_request",
-          "child_exit", "worker_exit", "nworkers_changed", "on_exit", "ssl_context")  # fmt: skip
 _WORKERS = frozenset({"sync", "gthread", "gevent", "gevent_wsgi", "gevent_pywsgi", "eventlet",
                       "tornado", "asgi"})  # fmt: skip
 _WORKER_LIBRARIES = ("gunicorn.", "egg:gunicorn#", "egg:meinheld#", "meinheld.", "uvicorn.",
@@ -160,6 +160,10 @@ def _judged(launch: Launch, setting: Setting) -> Judged:
     if isinstance(found, Evidence):
         return refused(setting, found)
     application = launch.words.arguments[0] if launch.words.arguments else None
+    outcome = imported.outcome
+    if launch.bound and outcome.ending is Ending.EXIT and not outcome.effects:
+        note = f"its workers end while they load the application ({outcome.note.note})"
+        return silent(setting, "gunicorn", found, replace(outcome.note, note=note))
     return served(
         setting,
         "gunicorn",
@@ -322,11 +326,10 @@ def work(launch: Launch, run: Interpreter, load: Any) -> Value:  # noqa: ANN401 
     _variables(launch, run)
     run.store(worker.slots, "wsgi", run.call(application.slots["wsgi"], (), {}, launch.place))
     _hook(launch, run, "post_worker_init", worker)
-    for name in _LATER:
-        hook = launch.value(name)
-        if isinstance(hook, Function):
-            condition = Missing(Reason.PROGRAM, f"whether gunicorn calls {name}")
-            run.perhaps(hook, launch.place, condition)
+    # Every request runs this one before the application is asked.
+    _hook(launch, run, "pre_request", worker, harmless("gunicorn.http.message.Request"))
+    for name, arguments in _later(server, worker):
+        _perhaps(launch, run, name, arguments)
     _logger_class(launch, run)
     passed: Value = worker.slots["wsgi"]
     return passed
@@ -368,6 +371,42 @@ def _hook(launch: Launch, run: Interpreter, name: str, *arguments: Value) -> Non
         run.call(hook, arguments, {}, launch.place)
 
 
+def _later(server: Value, worker: Value) -> tuple[tuple[str, tuple[Value, ...]], ...]:
+    """Return the hooks that run only when something happens, with what they are handed."""
+    request, other = harmless("a request"), harmless("a number")
+    return (
+        ("post_request", (worker, request, harmless("environ"), harmless("a response"))),
+        ("worker_int", (worker,)),
+        ("worker_abort", (worker,)),
+        ("child_exit", (server, worker)),
+        ("worker_exit", (server, worker)),
+        ("nworkers_changed", (server, other, other)),
+        ("on_reload", (server,)),
+        ("pre_exec", (server,)),
+        ("on_exit", (server,)),
+        ("ssl_context", (harmless("gunicorn.config.Config"), harmless("default_factory"))),
+    )
+
+
+def _perhaps(launch: Launch, run: Interpreter, name: str, arguments: tuple[Value, ...]) -> None:
+    """Run a hook that may be called: what it leaves behind is open."""
+    hook = launch.configuration.get(name)
+    if not isinstance(hook, Function | Opaque):
+        return
+    if name == "post_request" and isinstance(hook, Function):
+        # Config.post_request: it may take two, three or four of them.
+        arguments = arguments[: len(hook.node.args.args)]
+    condition = (Missing(Reason.PROGRAM, f"whether gunicorn calls {name}"),)
+    frame = Frame((), run.current or Module("?", {}))
+
+    def call() -> None:
+        with contextlib.suppress(RaiseSignal):
+            _hook(launch, run, name, *arguments)
+
+    run.branch(frame, condition, (call, lambda: None))
+    del run.conditions[len(run.conditions) - frame.early :]
+
+
 def _variables(launch: Launch, run: Interpreter) -> None:
     """Config.env: every "NAME=value" of raw_env."""
     raw = launch.value("raw_env")
@@ -399,10 +438,11 @@ def _worker_class(launch: Launch, run: Interpreter) -> None:
 def _logger_class(launch: Launch, run: Interpreter) -> None:
     value = launch.value("logger_class")
     if isinstance(value, Class):
-        for method in value.slots.values():
+        made = run.call(value, (harmless("gunicorn.config.Config"),), {}, launch.place)
+        for name, method in value.slots.items():
             if isinstance(method, Function):
-                condition = Missing(Reason.PROGRAM, "which methods of logger_class gunicorn calls")
-                run.perhaps(method, launch.place, condition)
+                condition = Missing(Reason.PROGRAM, f"whether gunicorn calls {name}")
+                run.perhaps(run.attribute(made, name, launch.place), launch.place, condition)
     elif value is not None and not (text_of(value) or "").startswith("gunicorn."):
         run.unseen("what the logger class of gunicorn does", launch.place)
 
@@ -412,13 +452,20 @@ def places(launch: Launch) -> tuple[Listener, ...] | Evidence:
     value = launch.value("bind")
     if value is None:
         return _default(launch)
-    text = text_of(value)
-    if text is not None:
-        trail = value.trail if isinstance(value, Known) else ()
-        parts = [known(part.strip(), *trail) for part in text.split(",") if part]
-        value = Items({"items": tuple(parts)})
     items = value.items if isinstance(value, Items) else (value,)
+    invalid = next((text for item in items if (text := text_of(item)) and not _valid(text)), None)
+    if invalid is not None:
+        return Evidence(launch.place, f"{invalid} has no valid port, so gunicorn ends")
     return tuple(_bound(launch, item) for item in items)
+
+
+def _valid(text: str) -> bool:
+    """Say whether a text is one address with a port that is a number (util.parse_address)."""
+    text = text.strip().removeprefix("tcp://")
+    if text.startswith(("unix:", "fd://")) or ":" not in text:
+        return True
+    port = text.rpartition("]:")[2] if "]:" in text else text.split(":")[1]
+    return "]" in port or port.strip().isdigit()
 
 
 def _bound(launch: Launch, item: Value) -> Listener:

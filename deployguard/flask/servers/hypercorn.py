@@ -8,7 +8,7 @@ from typing import Any
 
 from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged
-from deployguard.flask.servers.asgi_applications import unanswered_by_asgi
+from deployguard.flask.servers.interfaces import unanswered_by_asgi
 from deployguard.flask.servers.loading import Style, loaded, named, new_module
 from deployguard.flask.servers.places import at, bound
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
@@ -88,15 +88,18 @@ def judge(setting: Setting) -> Judged:
 
 
 def _behaviour(words: Words, configuration: _Configuration) -> Behaviour:
-    """Say how a reloader ends: what it starts again is a process of multiprocessing."""
+    """Say how a reloader ends: what it starts again is a process of multiprocessing.
+
+    Its sockets are bound by then, but nothing listens there before the application is loaded.
+    """
     workers = words.last("workers")
     inline = configuration.value("workers") is not None or (
         workers is not None and workers.value == "0"
     )
     if inline:
-        return Behaviour(binds_first=True, restarts=Answer.UNKNOWN)
+        return Behaviour(binds_first=False)
     lost = "its reloader starts a process of multiprocessing once more, and both end"
-    return Behaviour(binds_first=True, restarts=Answer.NO, lost=lost, dies=True)
+    return Behaviour(binds_first=False, restarts=Answer.NO, lost=lost, dies=True)
 
 
 def _configure(

@@ -1,6 +1,8 @@
 """mod_wsgi-express: Apache with a configuration of its own (mod_wsgi.server, mod_wsgi.express)."""
 
 import posixpath
+import re
+from dataclasses import replace
 
 from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged
@@ -9,12 +11,12 @@ from deployguard.flask.servers.loading import Style, loaded, named, new_module, 
 from deployguard.flask.servers.places import EVERYWHERE, at
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
 from deployguard.flask.servers.words import Words, read, syntax
-from deployguard.flask.servers.worlds import absolute, first_on_path
+from deployguard.flask.servers.worlds import absolute, first_on_path, set_variable
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 from deployguard.model.facts import Listener
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Word
-from deployguard.python import Interpreter, Value
+from deployguard.python import Interpreter, Value, known
 from deployguard.python.signals import RaiseSignal
 
 # mod_wsgi.express.options, and those of the releases before it.
@@ -80,7 +82,7 @@ def judge(setting: Setting) -> Judged:
     stop = words.last("help", "setup-only")
     if stop is not None:
         return ends(setting, stop.location, f"mod_wsgi-express {stop.value} starts no server")
-    if words.last("envvars-script", "include-file", "service-script", "httpd-executable"):
+    if words.last("include-file", "service-script", "httpd-executable"):
         missing = Missing(Reason.FILE, "what the files name that mod_wsgi-express is given")
         return not_told(setting, "apache", (missing,))
     if _as_root(setting, words):
@@ -116,6 +118,7 @@ def _load(run: Interpreter, words: Words, place: Location) -> Value:
             path = absolute(run, part)
             if path is not None:
                 first_on_path(run, path)
+    _take_variables(run, words)
     if run.cwd is None:
         missing = Missing(Reason.IMAGE, "the folder that the application is loaded in")
         return run.unseen_import("the application", (missing,), place)
@@ -134,6 +137,34 @@ def _load(run: Interpreter, words: Words, place: Location) -> Value:
             return paste.application(run, target.value, target.location)
         case _:
             return run.unseen("what mod_wsgi-express loads", place)
+
+
+_EXPORT = re.compile(r"export[ \t]+([A-Za-z_]\w*)=([\w./:@+-]*|'[^']*'|\"[^\"$`\\]*\")")
+_PLAIN = re.compile(r"\s*(?:#.*|[A-Za-z_]\w*=[\w./:@+-]*)?")
+
+
+def _take_variables(run: Interpreter, words: Words) -> None:
+    """Take what a script of variables exports, which apachectl sources; the rest is open."""
+    word = words.last("envvars-script")
+    if word is None:
+        return
+    path = None if word.value is None else absolute(run, word.value)
+    content = None if path is None else run.files.read(path)
+    lines = (
+        content.data.decode("utf-8", "replace").splitlines()
+        if isinstance(content, Content)
+        else ["?"]
+    )
+    for number, line in enumerate(lines, start=1):
+        match = _EXPORT.fullmatch(line.strip())
+        if match is not None and isinstance(content, Content):
+            note = f"{match[1]} is set here"
+            place = replace(content.location, line=number)
+            set_variable(run, match[1], known(match[2].strip("'\""), Evidence(place, note)))
+        elif not _PLAIN.fullmatch(line):
+            what = Missing(Reason.SCRIPT, f"what {word.value} sets")
+            run.unseen_import("the script of variables", (what,), word.location)
+            return
 
 
 def _script(run: Interpreter, target: Word | None, attribute: str, place: Location) -> Value:

@@ -16,9 +16,10 @@ from deployguard.flask.application import (
     value_claim,
     wrapped,
 )
-from deployguard.flask.judged import Judged, ended, undetermined
+from deployguard.flask.judged import Judged, ended, nothing, undetermined
 from deployguard.flask.listeners import listener, remote_listeners
 from deployguard.flask.served import Serving, served_facts
+from deployguard.flask.servers.interfaces import unanswered_by_wsgi
 from deployguard.flask.servers.places import answering
 from deployguard.model.evidence import (
     Answer,
@@ -61,6 +62,18 @@ def refused(setting: Setting, why: Evidence) -> Judged:
 def ends(setting: Setting, place: Location, note: str) -> Judged:
     """Return a server that ends at once, and why."""
     return refused(setting, Evidence(place, note))
+
+
+def silent(setting: Setting, server: str, listeners: tuple[Listener, ...], why: Evidence) -> Judged:
+    """Return a server that is bound and answers nothing: its workers end and are started again."""
+    evidence = (*setting.program.trail, why)
+    return Judged(
+        kind=ProgramClass.WSGI_SERVER,
+        server=server,
+        starts=yes(*evidence),
+        facts=nothing(*evidence),
+        listeners=tuple(answering(item, Answer.NO) for item in listeners),
+    )
 
 
 def not_told(setting: Setting, server: str, missing: Sequence[Missing]) -> Judged:
@@ -132,6 +145,7 @@ def served(
             remote=remote_debugger(outcome),
         )
     )
+    unanswered = unanswered or unanswered_by_wsgi(imported.application, server)
     seen = not own and hidden.answer is Answer.NO
     if unanswered is not None and seen and facts.debugger.answer is not Answer.NO:
         silent = no(*setting.program.trail, unanswered)

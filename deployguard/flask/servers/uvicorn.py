@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged
-from deployguard.flask.servers.asgi_applications import unanswered_by_asgi
 from deployguard.flask.servers.environment_files import take_environment_file
+from deployguard.flask.servers.interfaces import unanswered_by_asgi
 from deployguard.flask.servers.loading import Style, loaded, named
 from deployguard.flask.servers.places import at, unix
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
@@ -136,7 +136,8 @@ def _behaviour(words: Words) -> Behaviour:
     several = workers is not None and workers.value != "1"
     if words.last("reload") is None and not several:
         return Behaviour(binds_first=False)
-    return Behaviour(binds_first=True, restarts=Answer.UNKNOWN)
+    lost = "its reloader starts a process of multiprocessing once more, and nothing answers"
+    return Behaviour(binds_first=False, restarts=Answer.NO, lost=lost, dies=True)
 
 
 def _listeners(words: Words, place: Location) -> tuple[Listener, ...]:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from deployguard.flask.libraries.effects import INNER, unseen
+from deployguard.flask.libraries.effects import INNER, harmless, unseen
+from deployguard.flask.libraries.foreign import middleware_class
 from deployguard.flask.libraries.servers.common import (
     LOOPBACK,
     Address,
@@ -15,8 +16,8 @@ from deployguard.flask.libraries.servers.common import (
     serves,
     unknown_address,
 )
-from deployguard.flask.servers.asgi_applications import unanswered_by_asgi
 from deployguard.flask.servers.environment_files import take_environment_file
+from deployguard.flask.servers.interfaces import unanswered_by_asgi
 from deployguard.flask.servers.loading import Style, named
 from deployguard.flask.servers.uvicorn import without_arguments
 from deployguard.flask.servers.worlds import absolute, first_on_path, text_of
@@ -203,7 +204,9 @@ def _hypercorn_run(call: Call) -> Value:
     return blocks(call, "hypercorn")
 
 
-def names(run: Interpreter, name: str) -> dict[Any, Any]:
+def names(  # noqa: PLR0911  (a table: one way out for each module)
+    run: Interpreter, name: str
+) -> dict[Any, Any]:
     """Return the names of a module of uvicorn or hypercorn."""
     serve = awaitable("hypercorn.serve", _hypercorn_serve)
     match name:
@@ -219,6 +222,16 @@ def names(run: Interpreter, name: str) -> dict[Any, Any]:
             return {"run": Native("uvicorn.run", _run), "Server": _SERVER}
         case "uvicorn.config":
             return {"Config": _CONFIG, "LOGGING_CONFIG": _logging()}
+        case "uvicorn.middleware":
+            return below(run, names, name, "wsgi", "proxy_headers")
+        case "uvicorn.middleware.wsgi":
+            return {"WSGIMiddleware": middleware_class("uvicorn.middleware.wsgi.WSGIMiddleware")}
+        case "uvicorn.middleware.proxy_headers":
+            made = middleware_class("uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware")
+            return {"ProxyHeadersMiddleware": made}
+        case "uvicorn.workers":
+            workers = ("UvicornWorker", "UvicornH11Worker")
+            return {one: harmless(f"uvicorn.workers.{one}") for one in workers}
         case "uvicorn.server":
             return {"Server": _SERVER}
         case "hypercorn":

@@ -15,7 +15,18 @@ from deployguard.flask.servers.words import read
 from deployguard.flask.servers.worlds import text_of
 from deployguard.model.evidence import Evidence, Traced
 from deployguard.model.facts import Listener
-from deployguard.python import Call, Instance, Interpreter, Known, Mapped, Native, Value, known
+from deployguard.python import (
+    Call,
+    Instance,
+    Interpreter,
+    Items,
+    Known,
+    Mapped,
+    Module,
+    Native,
+    Value,
+    known,
+)
 from deployguard.python.signals import ExitSignal
 
 # gunicorn.config.Config.settings, which programs filter their own options by.
@@ -96,13 +107,20 @@ def _wsgi_application(call: Call) -> Value:
     """gunicorn.app.wsgiapp.run(): gunicorn's command with the program's own words."""
     run = call.run
     launch = command.Launch(call.location, _port(run))
-    words = tuple(Traced(text_of(item), call.location) for item in run.argv.items[1:])
+    words = tuple(Traced(text_of(item), call.location) for item in _argv(run).items[1:])
     launch.words = read(words, command.SYNTAX)
     if launch.words.unseen:
         return run.unseen("which words gunicorn is given", call.location)
     if launch.words.refused is not None:
         raise ExitSignal(launch.words.refused)
     return _served(call, launch, command.start(launch, run))
+
+
+def _argv(run: Interpreter) -> Items:
+    """Return sys.argv, which the program may have put another list in place of."""
+    module = run.modules.get("sys")
+    held = module.slots.get("argv") if isinstance(module, Module) else None
+    return held if isinstance(held, Items) else run.argv
 
 
 def _served(call: Call, launch: command.Launch, application: Value) -> Value:
@@ -135,15 +153,28 @@ _APPLICATION = Native(
 )
 
 
+def _logger_attribute(_run_of: Interpreter, _instance: Instance, name: str) -> Value:
+    return Native(f"gunicorn.glogging.Logger.{name}", lambda _call: known(None))
+
+
+_LOGGER = Native(
+    "gunicorn.glogging.Logger",
+    construct=lambda _call, _instance: None,
+    attribute=_logger_attribute,
+)
+
+
 def names(run: Interpreter, name: str) -> dict[Any, Any]:
     """Return the names of a module of gunicorn."""
     match name:
         case "gunicorn":
-            return below(run, names, name, "app")
+            return below(run, names, name, "app", "glogging")
         case "gunicorn.app":
             return below(run, names, name, "base", "wsgiapp")
         case "gunicorn.app.base":
             return {"BaseApplication": _APPLICATION, "Application": _APPLICATION}
+        case "gunicorn.glogging":
+            return {"Logger": _LOGGER}
         case "gunicorn.app.wsgiapp":
             return {
                 "run": Native("gunicorn.app.wsgiapp.run", _wsgi_application),
