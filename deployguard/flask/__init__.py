@@ -26,7 +26,13 @@ def judge(
         return judged.processes
 
     launch.follow(process, files, starts)
-    return tuple(_facts(program, judged) for program, judged in found if program.lasting)
+    return tuple(_facts(program, judged) for program, judged in found if _stays(program, judged))
+
+
+def _stays(program: Program, judged: Judged) -> bool:
+    """Say whether a program is to be spoken of: one that is waited for may serve all the same."""
+    facts = judged.facts
+    return program.lasting or Answer.YES in {facts.dev_server.answer, facts.debugger.answer}
 
 
 def _facts(program: Program, judged: Judged) -> ProgramFacts:

@@ -3,11 +3,11 @@
 import ast
 import posixpath
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from deployguard.flask.libraries import FlaskLibrary, config
-from deployguard.flask.libraries.effects import DEBUGGED, FRAMEWORK, INNER, REMOTE, SERVE
+from deployguard.flask.libraries.effects import DEBUGGED, FRAMEWORK, INNER, REMOTE, SERVE, WSGI
 from deployguard.flask.libraries.passage import Passage, passage
 from deployguard.flask.versions import Stack
 from deployguard.model.environment import Environment
@@ -27,7 +27,7 @@ from deployguard.model.evidence import (
     yes,
 )
 from deployguard.model.filesystem import Absent, Filesystem
-from deployguard.model.process import Process, Program, Start, Word
+from deployguard.model.process import Process, Program, ProgramKind, Start, Word
 from deployguard.python import (
     Command,
     Effect,
@@ -63,6 +63,7 @@ class Setting:
     unread: Missing | None
     version: tuple[int, int] | None = None
     sites: tuple[str, ...] = ()
+    user: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +97,38 @@ def interpreter(setting: Setting) -> Interpreter:
         arguments=(known(program.name), *words),
         search_path=setting.folders,
         terminal=program.process.terminal.value,
-        optimize=python.optimize if python is not None else 0,
+        optimize=_optimize(setting),
         version=setting.version,
         executable=python.path if python is not None else None,
     )
     run.unread = setting.unread
+    run.hosts = frozenset(_loaded_by(program))
+    if "gunicorn" in run.hosts:
+        # gunicorn.arbiter.Arbiter.__init__ sets it before the application is imported.
+        note = Evidence(program.location, "gunicorn sets SERVER_SOFTWARE")
+        run.environ.slots["SERVER_SOFTWARE"] = known("gunicorn", note)
     return run
+
+
+def _optimize(setting: Setting) -> int:
+    """Return the level of -O, or that of PYTHONOPTIMIZE (Modules/main.c)."""
+    python = setting.program.interpreter
+    level = python.optimize if python is not None else 0
+    variable = setting.environment.get("PYTHONOPTIMIZE")
+    if variable is None or not variable.value or (python and python.ignore_environment):
+        return level
+    return max(level, int(variable.value) if variable.value.isdecimal() else 1)
+
+
+# Servers and commands that import a program: what sys.modules holds of them.
+_HOSTS = ("gunicorn", "waitress", "hypercorn", "uvicorn", "uwsgi", "celery", "pytest", "debugpy")
+
+
+def _loaded_by(program: Program) -> tuple[str, ...]:
+    names = {posixpath.basename(program.name), re.split(r"[.:]", program.name)[0]}
+    if program.kind is ProgramKind.SCRIPT or program.kind is ProgramKind.CODE:
+        return ()
+    return tuple(name for name in _HOSTS if name in names)
 
 
 def start_up(run: Interpreter, setting: Setting) -> None:
@@ -118,7 +145,7 @@ def start_up(run: Interpreter, setting: Setting) -> None:
     if hidden is not None and hidden.value is None:
         run.unseen_import("sitecustomize", hidden.missing, hidden.location)
         return
-    for name in ("sitecustomize", "usercustomize"):
+    for name in ("sitecustomize", *(("usercustomize",) if setting.user else ())):
         if not _may_be_there(name, setting):
             continue
         try:
@@ -370,9 +397,17 @@ def processes(outcome: Outcome, program: Program) -> tuple[Start, ...]:
             files=effect.command.files,
             certain=not effect.conditions,
             missing=effect.conditions,
+            awaited=effect.command.waits and _goes_on(outcome.effects[position + 1 :]),
         )
-        for effect in outcome.effects
+        for position, effect in enumerate(outcome.effects)
         if effect.command is not None
+    )
+
+
+def _goes_on(effects: Sequence[Effect]) -> bool:
+    """Say whether a program serves or starts something after a command that it waits for."""
+    return any(
+        effect.name in {SERVE, WSGI} or effect.kind is EffectKind.PROCESS for effect in effects
     )
 
 

@@ -43,6 +43,7 @@ def judge(program: Program, files: Filesystem) -> Judged:
         unread=path.unread,
         version=path.version,
         sites=path.sites,
+        user=path.user,
     )
     if program.remote is not None and program.remote.waits:
         return waiting(program, program.remote)

@@ -50,8 +50,8 @@ from deployguard.python import (
     Outcome,
     Value,
     known,
+    modules,
 )
-from deployguard.python import modules
 from deployguard.python.modules import LOCATION, beside, compiled
 
 
@@ -60,7 +60,7 @@ def judge(setting: Setting) -> Judged:
     program = setting.program
     run = interpreter(setting)
     if program.kind is ProgramKind.SCRIPT:
-        content = _source_of(setting, run, program.name)
+        content = _source_of(run, program.name)
         if isinstance(content, Absent):
             note = Evidence(program.location, f"{program.name} is not there, so Python ends")
             return ended(ProgramClass.PYTHON, *program.trail, note)
@@ -69,13 +69,15 @@ def judge(setting: Setting) -> Judged:
         if compiled(content.data):
             missing = Missing(Reason.PROGRAM, f"what the compiled program {program.name} does")
             return _open(setting, (missing,))
-        return _follow(setting, run, content.data, content.location)
+        # Of a folder or archive it is what runpy runs: a module at the top.
+        package = "" if content.location.file.endswith("/__main__.py") else None
+        return _follow(setting, run, content.data, content.location, package)
     if program.kind is ProgramKind.CODE:
         return _follow(setting, run, program.name.encode(), program.location)
     return _module(setting, run)
 
 
-def _source_of(setting: Setting, run: Interpreter, path: str) -> Content | Absent | Unread:
+def _source_of(run: Interpreter, path: str) -> Content | Absent | Unread:
     """Return what Python runs of a path: a file, or the `__main__` of a folder or archive.
 
     Of bytecode it is the source, where that lies beside it.
@@ -111,14 +113,20 @@ def debug_hinted(setting: Setting) -> bool:
     return any(name in setting.environment.entries for name in names)
 
 
-def _follow(setting: Setting, run: Interpreter, text: bytes, location: Location) -> Judged:
+def _follow(
+    setting: Setting,
+    run: Interpreter,
+    text: bytes,
+    location: Location,
+    package: str | None = None,
+) -> Judged:
     module = Module(
         "__main__",
         {
             LOCATION: location,
             "__name__": known("__main__"),
             "__file__": known(location.file),
-            "__package__": known(None),
+            "__package__": known(package),
             "__doc__": known(None),
         },
     )

@@ -15,12 +15,16 @@ _PREFIXES = ("/usr/local", "/usr")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPath:
-    """The folders in order, those of installed packages among them, and what was not seen."""
+    """The folders in order, those of installed packages among them, and what was not seen.
+
+    `user` says that Python looks for what is the user's own (site.ENABLE_USER_SITE).
+    """
 
     folders: tuple[str, ...]
     sites: tuple[str, ...]
     unread: Missing | None
     version: tuple[int, int] | None = None
+    user: bool = True
 
 
 def search_path(
@@ -55,7 +59,21 @@ def search_path(
         sites=tuple(dict.fromkeys(sites)),
         unread=unread,
         version=_number(interpreter.path, version, sites),
+        user=(settings is None or _shared(settings))
+        and not interpreter.isolated
+        and not _set(process, "PYTHONNOUSERSITE"),
     )
+
+
+def _set(process: Process, name: str) -> bool:
+    entry = process.env.get(name)
+    return entry is not None and bool(entry.value)
+
+
+def _shared(settings: str) -> bool:
+    """Say whether a virtual environment looks into the packages of the system as well."""
+    found = re.search(r"^\s*include-system-site-packages\s*=\s*true", settings, re.MULTILINE)
+    return found is not None
 
 
 def _number(path: str | None, name: str | None, sites: Iterable[str]) -> tuple[int, int] | None:
@@ -100,8 +118,7 @@ def _prefixes(
         return tuple(dict.fromkeys((*_on_path(process, files), *_PREFIXES)))
     prefix = posixpath.dirname(posixpath.dirname(path))
     if settings is not None:
-        shared = re.search(r"^\s*include-system-site-packages\s*=\s*true", settings, re.MULTILINE)
-        return (prefix, *_PREFIXES) if shared else (prefix,)
+        return (prefix, *_PREFIXES) if _shared(settings) else (prefix,)
     real = files.stat(path)
     if isinstance(real, Stat):
         prefix = posixpath.dirname(posixpath.dirname(real.path))

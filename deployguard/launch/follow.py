@@ -84,7 +84,7 @@ def _started_by(program: Program, start: Start, current: Pending) -> Pending:
         process=start.process,
         files=start.files or program.files or current.files,
         certain=program.certain and start.certain,
-        lasting=program.lasting,
+        lasting=program.lasting and not start.awaited,
         missing=(*(() if program.certain else program.missing), *start.missing),
         depth=current.depth + 1,
     )

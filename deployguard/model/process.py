@@ -35,13 +35,15 @@ class Start:
     """A process that a script or program starts, and under what.
 
     It sees `files`; None: those that its starter sees. `certain` is false where it starts only
-    under a condition that cannot be told, and `missing` names the condition.
+    under a condition that cannot be told, and `missing` names the condition. `awaited` says that
+    its starter goes on once it has ended, so that it is written to end.
     """
 
     process: Process
     files: Filesystem | None = None
     certain: bool = True
     missing: tuple[Missing, ...] = ()
+    awaited: bool = False
 
 
 class ProgramKind(StrEnum):

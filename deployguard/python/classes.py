@@ -12,7 +12,9 @@ from deployguard.python.values import (
     Descriptor,
     Function,
     Instance,
+    Items,
     Known,
+    Mapped,
     Native,
     Opaque,
     Value,
@@ -49,9 +51,53 @@ def made(
     run: "Interpreter", cls: Class, keywords: Mapping[str, Value], location: Location
 ) -> Value:
     """Finish a class: its metaclass, its bases and its descriptors are told of it."""
-    metaclass = keywords.get("metaclass")
+    metaclass = keywords.get("metaclass") or objects.in_class(cls, objects.METACLASS)
+    if isinstance(metaclass, Class) and _plain_metaclass(metaclass) and "**" not in keywords:
+        return _by_metaclass(run, cls, metaclass, keywords, location)
     if "**" in keywords or not _quiet(metaclass):
         run.unseen(f"what the metaclass of {cls.name} does", location)
+    _told(run, cls, keywords, location)
+    return cls
+
+
+def _plain_metaclass(metaclass: Class) -> bool:
+    """Say whether a metaclass makes classes and does not say how they make their objects."""
+    own = [base for base in linearize(metaclass) if isinstance(base, Class)]
+    special = ("__call__", "__getattribute__", "__prepare__", "__instancecheck__")
+    return objects.makes_classes(metaclass) and not any(
+        name in base.slots for base in own for name in special
+    )
+
+
+def _by_metaclass(
+    run: "Interpreter",
+    cls: Class,
+    metaclass: Class,
+    keywords: Mapping[str, Value],
+    location: Location,
+) -> Value:
+    """Make a class by a metaclass of the program: its `__new__`, then its `__init__`."""
+    run.memory["class", id(cls.slots)] = cls
+    cls.slots[objects.METACLASS] = metaclass
+    _told(run, cls, keywords, location)
+    body = Mapped(cls.slots, name="the names of a class")
+    given = (known(cls.name), Items({"items": cls.bases}, tuple), body)
+    others = {key: value for key, value in keywords.items() if key != "metaclass"}
+    maker = objects.in_class(metaclass, "__new__")
+    made: Value = cls
+    if isinstance(maker, Function | Descriptor):
+        function = maker.function if isinstance(maker, Descriptor) else maker
+        made = run.call(function, (metaclass, *given), others, location)
+    filler = objects.in_class(metaclass, "__init__")
+    if isinstance(filler, Function):
+        run.call(filler, (made, *given), others, location)
+    return made
+
+
+def _told(
+    run: "Interpreter", cls: Class, keywords: Mapping[str, Value], location: Location
+) -> None:
+    """Tell the descriptors and bases of a class of it."""
     for name, value in tuple(cls.slots.items()):
         method = objects.special(run, value, "__set_name__")
         if method is not None:
@@ -68,7 +114,6 @@ def made(
             if isinstance(function, Function | Native):
                 run.call(objects.bind(function, cls), (), given, location)
             break
-    return cls
 
 
 def _quiet(metaclass: Value | None) -> bool:

@@ -88,7 +88,7 @@ def trails(*values: Value) -> tuple[Evidence, ...]:
 _SHOWN = 8
 
 
-def lift(made: object, trail: tuple[Evidence, ...] = ()) -> Value:  # noqa: PLR0911
+def lift(made: object, trail: tuple[Evidence, ...] = ()) -> Value:
     """Return the value of an object that a known function returned; other objects stay opaque."""
     match made:
         case Known() | Opaque() | Items() | Mapped() | Instance():
@@ -115,6 +115,16 @@ def lift(made: object, trail: tuple[Evidence, ...] = ()) -> Value:  # noqa: PLR0
 def unknown(what: str, reason: Reason = Reason.SOURCE) -> Opaque:
     """Return a value that computes and starts nothing, and cannot be told."""
     return Opaque((Missing(reason, what),), what, harmless=True)
+
+
+def untold(name: str) -> Opaque:
+    """Return what an operation gives that we do not compute."""
+    return Opaque((Missing(Reason.SOURCE, f"the value of {name}"),), name, harmless=True)
+
+
+def hashable(key: object) -> bool:
+    """Say whether an object can be a key."""
+    return isinstance(key, str | bytes | int | float | bool | tuple) or key is None
 
 
 def cannot(call: Call, name: str, *values: Value) -> Opaque:

@@ -2,21 +2,21 @@
 
 import ast
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
-from deployguard.python import builtins, iteration, objects, patterns
+from deployguard.python import builtins, iteration, objects
 from deployguard.python.concrete import SIZE as _SIZE
-from deployguard.python.concrete import Unplain, lift, plain, trails
+from deployguard.python.concrete import Unplain, hashable, lift, plain, trails, untold
+from deployguard.python.conversions import as_format, as_key, as_text, once
 from deployguard.python.iteration import elements
+from deployguard.python.operations import binary, compared, held_value
 from deployguard.python.signals import RaiseSignal
+from deployguard.python.subscripts import item
 from deployguard.python.values import (
-    UNSET,
     Class,
-    Coroutine,
-    Descriptor,
     Function,
     Instance,
     Items,
@@ -35,45 +35,10 @@ from deployguard.python.values import (
 if TYPE_CHECKING:
     from deployguard.python.interpreter import Frame, Interpreter
 
-# The largest exponent and shift that are computed.
-_EXPONENT = 64
 
-_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.BitOr: operator.or_,
-    ast.BitAnd: operator.and_,
-    ast.BitXor: operator.xor,
-    ast.Pow: operator.pow,
-    ast.LShift: operator.lshift,
-    ast.RShift: operator.rshift,
-}
-
-# The special methods of binary operations (Python reference, 3.3.8).
-_SPECIAL: dict[type[ast.operator], str] = {
-    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.FloorDiv: "floordiv",
-    ast.Mod: "mod", ast.BitOr: "or", ast.BitAnd: "and", ast.BitXor: "xor", ast.Pow: "pow",
-    ast.LShift: "lshift", ast.RShift: "rshift", ast.MatMult: "matmul",
-}  # fmt: skip
-_COMPARISONS: dict[type[ast.cmpop], str] = {
-    ast.Eq: "__eq__", ast.NotEq: "__ne__", ast.Lt: "__lt__", ast.LtE: "__le__",
-    ast.Gt: "__gt__", ast.GtE: "__ge__",
-}  # fmt: skip
 # Expressions of which an opaque value says that they may have raised an exception.
 _DOUBTFUL = (ast.Subscript, ast.BinOp, ast.UnaryOp, ast.Await)
 
-_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
 
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.UAdd: operator.pos,
@@ -88,9 +53,9 @@ def evaluate(run: "Interpreter", node: ast.expr, frame: "Frame") -> Value:
     value: Value = _HANDLERS[type(node)](run, node, frame)
     match value:
         case Known(value=str() | bytes() as text) if len(text) > _SIZE:
-            return _failed("a very long text")
+            return untold("a very long text")
         case Items() if len(value.items) > _SIZE:
-            return _failed("a very long list")
+            return untold("a very long list")
         case Opaque() if isinstance(node, _DOUBTFUL):
             run.doubts += 1
             return value
@@ -148,147 +113,7 @@ def _slice(run: "Interpreter", owner: Value, node: ast.Slice, frame: "Frame") ->
         except (TypeError, ValueError, Unplain):
             pass
     made = derived("a slice", owner, *parts)
-    return made if made.missing else _failed("a slice")
-
-
-def item(  # noqa: PLR0911  (one way out for each kind of value)
-    run: "Interpreter", owner: Value, index: Value, location: Location
-) -> Value:
-    """Return `owner[index]`; what certainly is not there raises KeyError or IndexError."""
-    own = owner.methods if isinstance(owner, Mapped) else None
-    method = own(owner, "__getitem__") if own is not None and isinstance(owner, Mapped) else None
-    if method is not None:
-        return run.call(method, (index,), {}, location)
-    match owner, index:
-        case Mapped(), Known(value=key):
-            return _entry(run, owner, key, location)
-        case (Items(), Known(value=int() as number)) if elements(owner) is not None:
-            if -len(owner.items) <= number < len(owner.items):
-                return owner.items[number]
-            raise RaiseSignal("IndexError", Evidence(location, "the list is shorter"))
-        case Known(value=str() | bytes() as text), Known(value=int() as number):
-            if -len(text) <= number < len(text):
-                return Known(text[number], owner.trail)
-            raise RaiseSignal("IndexError", Evidence(location, "the text is shorter"))
-        case Class(), _:
-            return _of_class(run, owner, index, location)
-        case ((Native() | Function()), _):
-            return owner  # a generic alias, as in list[int]
-        case Instance(), _:
-            method = objects.special(run, owner, "__getitem__")
-            if method is not None:
-                return run.call(method, (index,), {}, location)
-            if objects.HELD in owner.slots:
-                return _held_item(run, owner, index, location)
-            return run.unseen("what an item of this object is", location)
-        case Mapped(slots=slots), _:
-            return _chosen(run, owner, tuple(slots.values()), index, location)
-        case Known(value=None | bool() | int() | float()), _:
-            raise RaiseSignal("TypeError", Evidence(location, "this has no items"))
-        case _:
-            made = derived("an item", owner, index)
-            return made if made.missing else _failed("an item")
-
-
-def _entry(run: "Interpreter", owner: Mapped, key: object, location: Location) -> Value:
-    if _hashable(key) and key in owner.slots:
-        return owner.slots[key]
-    if owner.rest is not None:
-        return derived(f"{owner.name}[{key!r}]", owner.rest)
-    if owner.factory is not None:
-        made = run.call(owner.factory, (), {}, location)
-        run.store(owner.slots, key, made)
-        return made
-    raise RaiseSignal("KeyError", Evidence(location, f"{owner.name} has no {key!r}"))
-
-
-def _chosen(
-    run: "Interpreter",
-    owner: Mapped,
-    values: tuple[Value, ...],
-    index: Value,
-    location: Location,
-) -> Value:
-    """Return one of the values of a dictionary, and nobody knows which."""
-    run.doubts += 1
-    hidden = missing_of(index) or (Missing(Reason.SOURCE, f"which item of {owner.name} is taken"),)
-    del location
-    return Opaque(hidden, "an item", parts=values, trail=trail_of(index))
-
-
-def _held_item(run: "Interpreter", owner: Instance, index: Value, location: Location) -> Value:
-    held = owner.slots[objects.HELD]
-    method = objects.special(run, owner, "__missing__")
-    if method is not None and isinstance(held, Mapped) and isinstance(index, Known):
-        if index.value not in held.slots and held.rest is None:
-            return run.call(method, (index,), {}, location)
-    return item(run, held, index, location)
-
-
-def _of_class(run: "Interpreter", owner: Class, index: Value, location: Location) -> Value:
-    """Return an item of a class: the member of an enumeration, or what `__class_getitem__` gives."""
-    if "<members>" in owner.slots and isinstance(index, Known):
-        found = owner.slots.get(index.value)
-        if isinstance(found, Instance):
-            return found
-        raise RaiseSignal("KeyError", Evidence(location, f"{owner.name} has no {index.value!r}"))
-    hook = objects.in_class(owner, "__class_getitem__")
-    if isinstance(hook, Function | Descriptor):
-        function = hook.function if isinstance(hook, Descriptor) else hook
-        return run.call(objects.bind(function, owner), (index,), {}, location)
-    return owner  # a generic alias, as in Box[int]
-
-
-def _hashable(key: object) -> bool:
-    return isinstance(key, str | bytes | int | float | bool | tuple) or key is None
-
-
-def assign_item(
-    run: "Interpreter", owner: Value, index: Value, value: Value | None, location: Location
-) -> None:
-    """Set `owner[index]`, or delete it where the value is None."""
-    match owner, index:
-        case Mapped(slots=slots), Known(value=key) if _hashable(key):
-            if value is None and key not in slots and owner.rest is None:
-                raise RaiseSignal("KeyError", Evidence(location, f"{owner.name} has no {key!r}"))
-            run.store(slots, key, UNSET if value is None else _traced(owner, key, value, location))
-        case Mapped(slots=slots), _:
-            for name in tuple(slots):
-                run.store(slots, name, derived("an item", slots[name], index))
-            run.unseen(f"which item of {owner.name} is set", location)
-        case (Items(slots=slots), Known(value=int() as number)) if (
-            -len(owner.items) <= number < len(owner.items)
-        ):
-            items = list(owner.items)
-            if value is None:
-                del items[number]
-            else:
-                items[number] = value
-            run.store(slots, "items", tuple(items))
-        case Items(slots=slots), _:
-            run.store(slots, "items", (derived("items", index, *owner.items),))
-        case Instance(), _:
-            name = "__delitem__" if value is None else "__setitem__"
-            arguments = (index,) if value is None else (index, value)
-            method = objects.special(run, owner, name)
-            if method is not None:
-                run.call(method, arguments, {}, location)
-            elif objects.HELD in owner.slots:
-                assign_item(run, owner.slots[objects.HELD], index, value, location)
-            else:
-                run.unseen("what setting an item of this object does", location)
-        case Opaque(harmless=harmless, parts=parts), _ if parts or not harmless:
-            run.unseen(f"what setting an item of {owner.name} does", location)
-        case _:
-            return
-
-
-def _traced(owner: Mapped, key: object, value: Value, location: Location) -> Value:
-    """Remember where a variable of the environment was set in the source."""
-    if owner.name == builtins.ENVIRON and isinstance(value, Known):
-        note = f"the program sets {key} to {builtins.shown(str(key), value.value)}"
-        return known(value.value, *value.trail, Evidence(location, note))
-    return value
+    return made if made.missing else untold("a slice")
 
 
 def _call(run: "Interpreter", node: ast.Call, frame: "Frame") -> Value:
@@ -319,7 +144,7 @@ def _call(run: "Interpreter", node: ast.Call, frame: "Frame") -> Value:
             rest = held.rest or rest
         else:
             rest = derived("further arguments", value)
-            rest = rest if rest.missing else _failed("further arguments")
+            rest = rest if rest.missing else untold("further arguments")
     run.place = place
     if isinstance(function, Native) and function.scoped:
         run.scopes.append(frame)
@@ -336,75 +161,7 @@ def _super(run: "Interpreter", node: ast.Call, frame: "Frame") -> Value:
         return objects.parent(given[0], given[1])
     scopes = (scope for scope in frame.scopes if scope is not frame.module.slots)
     first = next((next(iter(scope.values())) for scope in scopes if scope), None)
-    return objects.parent(frame.owner, first) if frame.owner is not None else _failed("super()")
-
-
-def bind(
-    run: "Interpreter",
-    function: Function,
-    arguments: tuple[Value, ...],
-    keywords: Mapping[str, Value],
-    rest: Opaque | None,
-    slots: dict[Any, Any],
-    *,
-    location: Location,
-) -> None:
-    """Bind the arguments of a call to parameters (Python reference, 6.3.4)."""
-    parameters = function.node.args
-    names = [parameter.arg for parameter in (*parameters.posonlyargs, *parameters.args)]
-    given = dict(keywords)
-    values: dict[str, Value] = dict(zip(names, arguments, strict=False))
-    for name in (*names, *(parameter.arg for parameter in parameters.kwonlyargs)):
-        if name in given and name not in values:
-            values[name] = given.pop(name)
-    defaults = dict(zip(reversed(names), reversed(function.defaults), strict=False))
-    if rest is None:
-        _check(
-            function, arguments, given, values, {*defaults, *function.keyword_defaults}, location
-        )
-    for name in (*names, *(parameter.arg for parameter in parameters.kwonlyargs)):
-        if name not in values:
-            default = defaults.get(name, function.keyword_defaults.get(name))
-            missing = Missing(Reason.SOURCE, f"the argument {name}")
-            values[name] = (
-                derived(name, rest)
-                if rest is not None
-                else default
-                if default is not None
-                else Opaque((missing,), name)
-            )
-    if parameters.vararg is not None:
-        extra: tuple[Value, ...] = arguments[len(names) :]
-        extra += () if rest is None else (derived("items", rest),)
-        values[parameters.vararg.arg] = Items({"items": extra}, tuple)
-    if parameters.kwarg is not None:
-        values[parameters.kwarg.arg] = Mapped(dict(given), rest)
-    for name, value in values.items():
-        run.store(slots, name, value)
-
-
-def _check(
-    function: Function,
-    arguments: tuple[Value, ...],
-    left: Mapping[str, Value],
-    values: Mapping[str, Value],
-    defaults: set[str],
-    location: Location,
-) -> None:
-    """Refuse a call that does not fit the parameters, as Python does."""
-    parameters = function.node.args
-    positional = len(parameters.posonlyargs) + len(parameters.args)
-    names = (*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs)
-    lacking = [one.arg for one in names if one.arg not in values and one.arg not in defaults]
-    note = ""
-    if len(arguments) > positional and parameters.vararg is None:
-        note = "more arguments are given than it takes"
-    elif left and parameters.kwarg is None:
-        note = f"it takes no argument {next(iter(left))!r}"
-    elif lacking:
-        note = f"the argument {lacking[0]!r} is not given"
-    if note:
-        raise RaiseSignal("TypeError", Evidence(location, note))
+    return objects.parent(frame.owner, first) if frame.owner is not None else untold("super()")
 
 
 def function(
@@ -505,236 +262,11 @@ def _compare(run: "Interpreter", node: ast.Compare, frame: "Frame") -> Value:
     result: Value = known(value=True)
     for comparison, operand in zip(node.ops, node.comparators, strict=True):
         right = evaluate(run, operand, frame)
-        outcome = _comparison(run, comparison, left, right)
+        outcome = compared(run, comparison, left, right)
         if truth(outcome) is not Answer.YES:
             return outcome
         result, left = outcome, right
     return result
-
-
-def _comparison(run: "Interpreter", comparison: ast.cmpop, left: Value, right: Value) -> Value:
-    match comparison:
-        case ast.In() | ast.NotIn():
-            found = _contains(run, right, left)
-            if found is None:
-                run.doubts += 1
-                return _incomparable(left, right)
-            return known(found is isinstance(comparison, ast.In), *trails(left, right))
-        case ast.Is() | ast.IsNot():
-            alike = same(left, right)
-            if alike is None:
-                return _incomparable(left, right)
-            return known(alike is isinstance(comparison, ast.Is), *trail_of(left, right))
-        case _:
-            return compare(run, comparison, left, right)
-
-
-def compare(run: "Interpreter", comparison: ast.cmpop, left: Value, right: Value) -> Value:
-    """Return the value of a comparison by order or equality."""
-    for one, other, name in (
-        (left, right, _COMPARISONS[type(comparison)]),
-        (right, left, _REFLECTED[type(comparison)]),
-    ):
-        method = objects.special(run, one, name)
-        if method is not None:
-            return run.call(method, (other,), {}, run.place)
-    equals = isinstance(comparison, ast.Eq | ast.NotEq)
-    if isinstance(comparison, ast.NotEq):
-        method = objects.special(run, left, "__eq__")
-        if method is not None:
-            answer = truth(run.call(method, (right,), {}, run.place))
-            if answer is not Answer.UNKNOWN:
-                return known(answer is Answer.NO)
-    left, right = _bare(left), _bare(right)
-    if not isinstance(left, Opaque) and left is right and not isinstance(left, Items | Mapped):
-        return known(isinstance(comparison, ast.Eq | ast.LtE | ast.GtE))
-    if equals:
-        equal = patterns.equal(left, right)
-        if equal is not None:
-            return known(equal is isinstance(comparison, ast.Eq), *trails(left, right))
-        return _incomparable(left, right)
-    try:
-        one, two = plain(left), plain(right)
-    except Unplain:
-        run.doubts += 1
-        return _incomparable(left, right)
-    try:
-        return known(bool(_COMPARE[type(comparison)](one, two)), *trails(left, right))
-    except TypeError:
-        note = Evidence(run.place, "these have no order")
-        raise RaiseSignal("TypeError", note) from None
-
-
-_REFLECTED: dict[type[ast.cmpop], str] = {
-    ast.Eq: "__eq__", ast.NotEq: "__ne__", ast.Lt: "__gt__", ast.LtE: "__ge__",
-    ast.Gt: "__lt__", ast.GtE: "__le__",
-}  # fmt: skip
-
-
-def _bare(value: Value) -> Value:
-    """Return what an object of a built-in class or its subclass holds."""
-    if isinstance(value, Instance) and objects.HELD in value.slots:
-        held: Value = value.slots[objects.HELD]
-        return held
-    return value
-
-
-def _incomparable(left: Value, right: Value) -> Value:
-    result = derived("a comparison", left, right)
-    if result.missing:
-        return result
-    missing = Missing(Reason.SOURCE, "how two objects compare")
-    return Opaque((missing,), "a comparison", harmless=True)
-
-
-def _contains(run: "Interpreter", container: Value, value: Value) -> bool | None:
-    method = objects.special(run, container, "__contains__")
-    if method is not None:
-        answer = truth(run.call(method, (value,), {}, run.place))
-        return None if answer is Answer.UNKNOWN else answer is Answer.YES
-    container, bare = _bare(container), _bare(value)
-    if isinstance(container, Known) and isinstance(bare, Known):
-        try:
-            return bare.value in container.value
-        except TypeError:
-            note = Evidence(run.place, "this holds nothing")
-            raise RaiseSignal("TypeError", note) from None
-    if isinstance(container, Mapped) and isinstance(bare, Known):
-        if _hashable(bare.value) and bare.value in container.slots:
-            return True
-        return False if container.rest is None else None
-    hidden = elements(container) is None and not isinstance(container, Items)
-    if hidden and (isinstance(container, Opaque) or not _listed(run, container)):
-        return None
-    values = iteration.collected(run, container, run.place)
-    answers = [patterns.equal(_bare(entry), bare) for entry in values]
-    if True in answers:
-        return True
-    return None if None in answers else False
-
-
-def _listed(run: "Interpreter", container: Value) -> bool:
-    generates = isinstance(container, Coroutine) and container.generates
-    return generates or objects.special(run, container, "__iter__") is not None
-
-
-def same(left: Value, right: Value) -> bool | None:
-    """Return whether two values are one object, None where it cannot be told."""
-    if isinstance(left, Known) and isinstance(right, Known):
-        one, two = left.value, right.value
-        if one is None or two is None or isinstance(one, bool) or isinstance(two, bool):
-            return one is two
-        return None if one == two and type(one) is type(two) else False
-    if isinstance(left, Opaque) or isinstance(right, Opaque):
-        return None
-    if isinstance(left, Native) and isinstance(right, Native):
-        return left is right or left.name == right.name
-    return left is right
-
-
-def augmented(run: "Interpreter", kind: ast.operator, left: Value, right: Value) -> Value:
-    """Return the value of `left += right`: lists and dictionaries are changed in place."""
-    match left, right:
-        case Items(kind=list_kind), _ if list_kind is list and isinstance(kind, ast.Add):
-            added = iteration.collected(run, right, run.place)
-            run.store(left.slots, "items", (*left.items, *added))
-            return left
-        case Mapped(), Mapped() if isinstance(kind, ast.BitOr):
-            for key, entry in right.slots.items():
-                run.store(left.slots, key, entry)
-            left.rest = left.rest or right.rest
-            return left
-        case Instance(), _:
-            method = objects.special(run, left, f"__i{_SPECIAL[type(kind)]}__")
-            if method is not None:
-                return run.call(method, (right,), {}, run.place)
-        case _:
-            pass
-    return binary(run, kind, left, right)
-
-
-def binary(  # noqa: PLR0911  (one way out for each kind of operation)
-    run: "Interpreter", kind: ast.operator, left: Value, right: Value
-) -> Value:
-    """Return the value of a binary operation."""
-    run.step()
-    name = _SPECIAL[type(kind)]
-    for one, other, method_name in ((left, right, f"__{name}__"), (right, left, f"__r{name}__")):
-        method = objects.special(run, one, method_name)
-        if method is not None:
-            return run.call(method, (other,), {}, run.place)
-    left, right = _bare(left), _bare(right)
-    match left, right:
-        case Items(), Items() if isinstance(kind, ast.Add):
-            return Items({"items": left.items + right.items}, left.kind)
-        case (Items() as items, Known(value=int() as times)) | (
-            Known(value=int() as times),
-            Items() as items,
-        ) if isinstance(kind, ast.Mult) and len(items.items) * max(times, 0) <= _SIZE:
-            return Items({"items": items.items * times}, items.kind)
-        case Items(), Items() if left.kind in {set, frozenset} and type(kind) in _BINARY:
-            return _of_sets(run, kind, left, right)
-        case Mapped(), Mapped() if isinstance(kind, ast.BitOr):
-            return Mapped({**left.slots, **right.slots}, left.rest or right.rest)
-        case Known(value=str() as template), _ if isinstance(kind, ast.Mod):
-            return builtins.formatted(run, template, right, trails(left, right))
-        case Known(value=one), Known(value=two) if type(kind) in _BINARY and not _too_big(
-            kind, one, two
-        ):
-            try:
-                return lift(_BINARY[type(kind)](one, two), trail_of(left, right))
-            except TypeError:
-                note = Evidence(run.place, "these cannot be joined")
-                raise RaiseSignal("TypeError", note) from None
-            except ZeroDivisionError:
-                note = Evidence(run.place, "a division by zero")
-                raise RaiseSignal("ZeroDivisionError", note) from None
-            except (ValueError, ArithmeticError):
-                return _failed("an operation")
-        case _:
-            pass
-    if isinstance(kind, ast.BitOr) and _is_type(left) and _is_type(right):
-        return _failed("a union of types")
-    made = derived("an operation", left, right)
-    return made if made.missing else _failed("an operation")
-
-
-def _is_type(value: Value) -> bool:
-    return isinstance(value, Native | Class) or (isinstance(value, Known) and value.value is None)
-
-
-def _of_sets(run: "Interpreter", kind: ast.operator, left: Items, right: Items) -> Value:
-    try:
-        return lift(_BINARY[type(kind)](plain(left), plain(right)), trails(left, right))
-    except (Unplain, TypeError):
-        run.doubts += 1
-        made = derived("items", *left.items, *right.items)
-        return Items({"items": (made if made.missing else _failed("items"),)}, left.kind)
-
-
-def _failed(name: str) -> Opaque:
-    return Opaque((Missing(Reason.SOURCE, f"the value of {name}"),), name, harmless=True)
-
-
-def _too_big(kind: ast.operator, one: object, two: object) -> bool:
-    if isinstance(kind, ast.Pow | ast.LShift | ast.RShift):
-        numbers = isinstance(one, int | float) and isinstance(two, int | float)
-        return not numbers or abs(two) > _EXPONENT or abs(one) > 2.0**_EXPONENT
-    if isinstance(kind, ast.Add):
-        texts = [value for value in (one, two) if isinstance(value, str | bytes)]
-        return sum(map(len, texts)) > _SIZE
-    if not isinstance(kind, ast.Mult):
-        return isinstance(kind, ast.Mod) and not isinstance(one, int | float)
-    sizes = [
-        len(value)
-        if isinstance(value, str | bytes)
-        else abs(value).bit_length()
-        if not isinstance(other, str | bytes)
-        else abs(value)
-        for value, other in ((one, two), (two, one))
-        if isinstance(value, str | bytes | int)
-    ]
-    return len(sizes) == 2 and sizes[0] * sizes[1] > _SIZE  # noqa: PLR2004  (two operands)
 
 
 def _binary(run: "Interpreter", node: ast.BinOp, frame: "Frame") -> Value:
@@ -747,9 +279,9 @@ def _unary(run: "Interpreter", node: ast.UnaryOp, frame: "Frame") -> Value:
         answer = objects.answer_of(run, operand)
         if answer is Answer.UNKNOWN:
             made = derived("a condition", operand)
-            return made if made.missing else _failed("a condition")
+            return made if made.missing else untold("a condition")
         return known(answer is Answer.NO, *trails(operand))
-    bare = _bare(operand)
+    bare = held_value(operand)
     if isinstance(bare, Known):
         try:
             return known(_UNARY[type(node.op)](bare.value), *bare.trail)
@@ -757,7 +289,7 @@ def _unary(run: "Interpreter", node: ast.UnaryOp, frame: "Frame") -> Value:
             note = Evidence(run.at(node), "this has no sign")
             raise RaiseSignal("TypeError", note) from None
     made = derived("an operation", bare)
-    return made if made.missing else _failed("an operation")
+    return made if made.missing else untold("an operation")
 
 
 def _tuple(run: "Interpreter", node: ast.Tuple, frame: "Frame") -> Value:
@@ -769,7 +301,7 @@ def _list(run: "Interpreter", node: ast.List, frame: "Frame") -> Value:
 
 
 def _set(run: "Interpreter", node: ast.Set, frame: "Frame") -> Value:
-    return Items({"items": builtins.once(spread(run, node.elts, frame))}, set)
+    return Items({"items": once(spread(run, node.elts, frame))}, set)
 
 
 def spread(run: "Interpreter", nodes: Sequence[ast.expr], frame: "Frame") -> tuple[Value, ...]:
@@ -789,15 +321,15 @@ def _dict(run: "Interpreter", node: ast.Dict, frame: "Frame") -> Value:
     for key, value_node in zip(node.keys, node.values, strict=True):
         value = evaluate(run, value_node, frame)
         if key is None:
-            value = _bare(value)
+            value = held_value(value)
             if isinstance(value, Mapped):
                 made.slots.update(value.slots)
                 made.rest = made.rest or value.rest
             else:
                 made.rest = derived("a dictionary", value)
             continue
-        name = builtins.as_key(evaluate(run, key, frame))
-        if isinstance(name, Known) and _hashable(name.value):
+        name = as_key(evaluate(run, key, frame))
+        if isinstance(name, Known) and hashable(name.value):
             made.slots[name.value] = value
         else:
             made.rest = derived("a dictionary", name, value)
@@ -810,9 +342,9 @@ def _text(run: "Interpreter", node: ast.JoinedStr, frame: "Frame") -> Value:
         parts = [str(piece.value) for piece in pieces if isinstance(piece, Known)]
         if sum(map(len, parts)) <= _SIZE:
             return known("".join(parts), *trail_of(*pieces))
-        return _failed("a very long text")
+        return untold("a very long text")
     made = derived("a text", *pieces)
-    return made if made.missing else _failed("a text")
+    return made if made.missing else untold("a text")
 
 
 def _formatted(run: "Interpreter", node: ast.FormattedValue, frame: "Frame") -> Value:
@@ -822,8 +354,8 @@ def _formatted(run: "Interpreter", node: ast.FormattedValue, frame: "Frame") -> 
         specification = evaluate(run, node.format_spec, frame)
     text = value
     if node.conversion != -1:
-        text = builtins.as_text(run, value, representation=chr(node.conversion) != "s")
-    return builtins.as_format(run, text, specification)
+        text = as_text(run, value, representation=chr(node.conversion) != "s")
+    return as_format(run, text, specification)
 
 
 def _named(run: "Interpreter", node: ast.NamedExpr, frame: "Frame") -> Value:
@@ -847,7 +379,7 @@ def _comprehension(
         results.append(complete)
     items = tuple(results)
     if isinstance(node, ast.SetComp):
-        items = builtins.once(items)
+        items = once(items)
     return Items({"items": items}, kinds[type(node)])
 
 
@@ -855,13 +387,13 @@ def _dictionary_comprehension(run: "Interpreter", node: ast.DictComp, frame: "Fr
     made = Mapped({})
 
     def add(inner: "Frame") -> None:
-        key = builtins.as_key(evaluate(run, node.key, inner))
+        key = as_key(evaluate(run, node.key, inner))
         value = evaluate(run, node.value, inner)
-        if isinstance(key, Known) and _hashable(key.value):
+        if isinstance(key, Known) and hashable(key.value):
             made.slots[key.value] = value
         else:
             made.rest = derived("a dictionary", key, value)
-            made.rest = made.rest if made.rest.missing else _failed("a dictionary")
+            made.rest = made.rest if made.rest.missing else untold("a dictionary")
 
     made.rest = _rounds(run, node.generators, frame, add) or made.rest
     return made
@@ -874,7 +406,7 @@ def _rounds(
     action: Callable[["Frame"], None],
 ) -> Opaque | None:
     """Run a comprehension's rounds; return an opaque "items" where they cannot be told."""
-    from deployguard.python.statements import bind_target  # noqa: PLC0415  (mutual recursion)
+    from deployguard.python.targets import bind_target  # noqa: PLC0415  (mutual recursion)
 
     if not generators:
         action(frame)
@@ -926,10 +458,10 @@ def _yield(run: "Interpreter", node: ast.Yield | ast.YieldFrom, frame: "Frame") 
     if isinstance(node, ast.YieldFrom):
         on_yield = frame.on_yield or (lambda _value: known(None))
         iteration.each(run, value, run.at(node), lambda entry: _ignore(on_yield(entry)))
-        return _failed("what a generator returns")
+        return untold("what a generator returns")
     if frame.on_yield is not None:
         return frame.on_yield(value)
-    return _failed("what is sent to a generator")
+    return untold("what is sent to a generator")
 
 
 def _ignore(_value: Value) -> None:
@@ -941,7 +473,7 @@ def _starred(run: "Interpreter", node: ast.Starred, frame: "Frame") -> Value:
 
 
 def _bare_slice(_run: "Interpreter", _node: ast.Slice, _frame: "Frame") -> Value:
-    return _failed("a slice")
+    return untold("a slice")
 
 
 _HANDLERS: dict[type[ast.expr], Any] = {

@@ -26,6 +26,7 @@ from deployguard.python import (
 )
 from deployguard.python.files import Layered
 from deployguard.python.outcome import Command, Effect, EffectKind, Ending, Outcome
+from deployguard.python.parameters import bind
 from deployguard.python.signals import (
     BreakSignal,
     ContinueSignal,
@@ -82,7 +83,7 @@ class Frame:
 class Interpreter:
     """One evaluation of one program. Never raises out of `run`; ends within its step budget."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what a process is started with)
         self,
         *,
         environment: Environment,
@@ -109,6 +110,10 @@ class Interpreter:
         self.argv = Items({"items": tuple(arguments)})
         self.path = Items({"items": tuple(known(entry) for entry in search_path)})
         self.modules: dict[str, Value] = {}
+        # The libraries whose program this is, such as a server that imports an application.
+        self.hosts: frozenset[str] = frozenset()
+        # Attributes of modelled classes that the program has replaced, by the names of the classes.
+        self.patched: dict[str, dict[Any, Any]] = {}
         # What models of libraries remember of a program, each under names of its own.
         self.memory: dict[Any, Any] = {}
         self.effects: list[Effect] = []
@@ -309,7 +314,7 @@ class Interpreter:
                     return self.call(method, arguments, keywords, location, rest)
             case Known() | Items() | Mapped():
                 raise RaiseSignal("TypeError", Evidence(location, "this cannot be called"))
-            case Coroutine() | Module():
+            case Coroutine() | Module() | Native():
                 pass
         return self.unseen("what is called here", location)
 
@@ -401,9 +406,7 @@ class Interpreter:
         scopes = (slots, *function.scopes)
         frame = Frame(scopes, function.module, owner=function.owner, on_yield=on_yield)
         given = waiting.arguments
-        expressions.bind(
-            self, function, given, waiting.keywords, waiting.rest, slots, location=location
-        )
+        bind(self, function, given, waiting.keywords, waiting.rest, slots, location=location)
         base, caller = len(self.conditions), self.current
         self._depth += 1
         self.current = function.module
@@ -517,16 +520,23 @@ class Interpreter:
         except (LimitSignal, RecursionError, MemoryError):
             ending = Ending.LIMIT
             note = Evidence(location, "too long or too deep to follow")
-            self.conditions.clear()
-            self.emit(
-                EffectKind.UNSEEN,
-                "the rest of the program",
-                location,
-                missing=(Missing(Reason.LIMIT, f"what {location.file} does beyond our limits"),),
-            )
+            self._rest_unseen(location)
         except Signal:
             note = Evidence(location, "leaves its module")
+        except Exception as error:  # noqa: BLE001  (no source may end us: what is left is unseen)
+            ending = Ending.FAILED
+            note = Evidence(location, f"the evaluator failed over it: {type(error).__name__}")
+            self._rest_unseen(location)
         return Outcome(effects=tuple(self.effects), ending=ending, note=note, module=module)
+
+    def _rest_unseen(self, location: Location) -> None:
+        self.conditions.clear()
+        self.emit(
+            EffectKind.UNSEEN,
+            "the rest of the program",
+            location,
+            missing=(Missing(Reason.LIMIT, f"what {location.file} does beyond our limits"),),
+        )
 
     def _end(self) -> None:
         """Run what the program left for its end, the last first (atexit)."""

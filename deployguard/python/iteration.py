@@ -17,14 +17,12 @@ from deployguard.python.signals import (
     Signal,
 )
 from deployguard.python.values import (
-    UNSET,
     Class,
     Coroutine,
     Instance,
     Items,
     Known,
     Mapped,
-    Native,
     Opaque,
     Value,
     derived,
@@ -314,6 +312,3 @@ def _perhaps_kept(run: "Interpreter", kept: Value, signal: RaiseSignal) -> None:
 
         frame = Frame((), run.current or Module("?", {}))
         run.branch(frame, missing_of(kept), (again, lambda: None))
-
-
-__all__ = ["UNSET", "Native", "collected", "each", "elements", "entered", "following", "iterator"]

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from deployguard.model.evidence import Answer
-from deployguard.python import builtins, expressions, iteration, patterns
+from deployguard.python import expressions, iteration, patterns
+from deployguard.python.operations import same
+from deployguard.python.types import is_instance
 from deployguard.python.values import Instance, Items, Known, Mapped, Opaque, Value, derived, known
 
 if TYPE_CHECKING:
@@ -22,15 +24,13 @@ def all_answers(answers: Iterable[Answer]) -> Answer:
     return result
 
 
-def matches(  # noqa: PLR0911  (one way out for each kind of pattern)
-    run: "Interpreter", pattern: ast.pattern, subject: Value, frame: "Frame"
-) -> Answer:
+def matches(run: "Interpreter", pattern: ast.pattern, subject: Value, frame: "Frame") -> Answer:
     """Say whether a match pattern fits, and bind its names."""
     match pattern:
         case ast.MatchValue(value=node):
             return _as_answer(patterns.equal(expressions.evaluate(run, node, frame), subject))
         case ast.MatchSingleton(value=constant):
-            return _as_answer(expressions.same(known(constant), subject))
+            return _as_answer(same(known(constant), subject))
         case ast.MatchOr(patterns=options):
             answers = [matches(run, option, subject, frame) for option in options]
             if Answer.YES in answers:
@@ -119,7 +119,7 @@ def _mapping(
 
 def _class(run: "Interpreter", pattern: ast.MatchClass, subject: Value, frame: "Frame") -> Answer:
     cls = expressions.evaluate(run, pattern.cls, frame)
-    answers = [builtins.is_instance(subject, cls)]
+    answers = [is_instance(subject, cls)]
     if answers[0] is Answer.NO:
         return Answer.NO
     if pattern.patterns:

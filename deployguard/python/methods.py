@@ -2,10 +2,10 @@
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from types import GeneratorType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.python import iteration, patterns
@@ -15,15 +15,16 @@ from deployguard.python.concrete import (
     apply,
     cannot,
     lift,
-    none,
     plain,
     text_of,
     trails,
     unknown,
 )
+from deployguard.python.conversions import as_text
+from deployguard.python.functions import in_order
 from deployguard.python.signals import RaiseSignal
+from deployguard.python.types import class_of
 from deployguard.python.values import (
-    UNSET,
     Call,
     Instance,
     Items,
@@ -33,9 +34,7 @@ from deployguard.python.values import (
     Opaque,
     Value,
     derived,
-    join,
     known,
-    trail_of,
 )
 
 if TYPE_CHECKING:
@@ -57,9 +56,7 @@ def constant_attribute(run: "Interpreter", value: Known, name: str) -> Value | N
     if not hasattr(constant, name):
         return None
     if name == "__class__":
-        from deployguard.python import builtins  # noqa: PLC0415  (mutual recursion)
-
-        return builtins.class_of(value)
+        return class_of(value)
     if not callable(getattr(constant, name)):
         return lift(getattr(constant, name), value.trail) if name[:1] != "_" else unknown(name)
     return Native(name, lambda call: _of_constant(call, value, name))
@@ -67,30 +64,58 @@ def constant_attribute(run: "Interpreter", value: Known, name: str) -> Value | N
 
 def _of_constant(call: Call, value: Known, name: str) -> Value:
     constant = value.value
-    if isinstance(constant, str | bytes):
-        if name == "join":
-            return _joined(call, value)
-        if name in {"format", "format_map"}:
-            return _format(call, value, name)
-        if not _bounded(call, constant, name):
-            return cannot(call, name, value)
-    if name.startswith("__"):
+    if isinstance(constant, str | bytes) and name == "join":
+        return _joined(call, value)
+    if isinstance(constant, str) and name in {"format", "format_map"}:
+        return _format(call, value, name)
+    if name.startswith("__") or not _bounded(call, constant, name):
         return cannot(call, name, value)
     made = apply(call, name, getattr(constant, name), (ValueError, TypeError, IndexError))
     return Known(made.value, (*value.trail, *made.trail)) if isinstance(made, Known) else made
 
 
-def _bounded(call: Call, constant: str | bytes, name: str) -> bool:
-    """Say whether a method's result stays within our limits."""
+def longest(values: Iterable[Value]) -> int:
+    """Return the length of the longest text among values, and among what they hold."""
+    found = 1
+    for value in values:
+        entries: Iterable[Value] = (value,)
+        if isinstance(value, Items):
+            entries = value.items
+        elif isinstance(value, Mapped):
+            entries = value.slots.values()
+        texts = (one.value for one in entries if isinstance(one, Known))
+        found = max([found, *(len(text) for text in texts if isinstance(text, str | bytes))])
+    return found
+
+
+# Those whose cost grows with the length of the text and no faster.
+_ENCODINGS = frozenset(
+    {"utf-8", "utf8", "utf_8", "ascii", "latin-1", "latin1", "iso-8859-1", "utf-16", "utf-8-sig",
+     "cp1252", "utf-16-le", "utf-32"}
+)  # fmt: skip
+
+
+def encodes_plainly(encoding: Value | None) -> bool:
+    """Say whether an encoding that is given, if any, is a common one."""
+    return encoding is None or (text_of(encoding) or "").lower() in _ENCODINGS
+
+
+def _bounded(call: Call, constant: object, name: str) -> bool:
+    """Say whether a method's work and result stay within our limits."""
     numbers = [a.value for a in call.arguments if isinstance(a, Known) and isinstance(a.value, int)]
+    numbers += [a.value for a in call.keywords.values() if isinstance(a, Known) and isinstance(
+        a.value, int)]  # fmt: skip
     if name in _WIDE and any(number > SIZE for number in numbers):
         return False
-    if name in {"replace", "translate"}:
-        longest = max(
-            (len(str(a.value)) for a in call.arguments if isinstance(a, Known)), default=0
-        )
-        return (len(constant) + 1) * max(longest, 1) <= SIZE * 50
+    if name in {"encode", "decode"}:
+        return encodes_plainly(call.argument(0, "encoding"))
+    if name in {"replace", "translate"} and isinstance(constant, str | bytes):
+        return (len(constant) + 1) * longest(call.arguments) <= WORK
     return True
+
+
+# No single operation on texts may yield more than this, in characters, before it is refused.
+WORK = 1_000_000
 
 
 def _joined(call: Call, value: Known) -> Value:
@@ -117,6 +142,7 @@ def _format(call: Call, value: Known, name: str) -> Value:
         for entry in (*arguments, *keywords.values())
     )
     nested = re.search(r"\{[^{}]*\{", template) is not None and wide
+    nested = nested or template.count("{") * longest((*arguments, *keywords.values())) > WORK
     if "__" in template or _LONG_NUMBER.search(template) or nested:
         return cannot(call, name, value)
     inner = Call(call.run, call.location, tuple(arguments), keywords, call.open)
@@ -125,29 +151,27 @@ def _format(call: Call, value: Known, name: str) -> Value:
 
 
 def _formattable(run: "Interpreter", value: Value) -> Value:
-    from deployguard.python import builtins  # noqa: PLC0415  (mutual recursion)
 
-    return builtins.as_text(run, value) if isinstance(value, Instance) else value
+    return as_text(run, value) if isinstance(value, Instance) else value
 
 
 def formatted(
     run: "Interpreter", template: str, value: Value, trail: tuple[Evidence, ...]
 ) -> Value:
     """Return `template % value`; widths of more than three digits are not followed."""
-    from deployguard.python import builtins  # noqa: PLC0415  (mutual recursion)
-
     if isinstance(value, Items) and value.kind is tuple:
         entries = tuple(_formattable(run, entry) for entry in value.items)
         value = Items({"items": entries}, tuple)
     elif isinstance(value, Instance):
-        value = builtins.as_text(run, value)
+        value = as_text(run, value)
     try:
         given = plain(value)
     except Unplain:
         run.doubts += 1
         made = derived("a formatted text", value, *_within(value))
         return made if made.missing else unknown("a formatted text")
-    if _LONG_NUMBER.search(template) or "*" in template:
+    large = template.count("%") * longest((value,)) > WORK
+    if large or _LONG_NUMBER.search(template) or "*" in template:
         return unknown("a formatted text")
     try:
         return lift(template % given, trail)
@@ -169,9 +193,7 @@ def _within(value: Value) -> tuple[Value, ...]:
 def items_attribute(value: Items, name: str) -> Value | None:
     """Return a method of a list, tuple, set or iterator; None where it has none of that name."""
     if name == "__class__":
-        from deployguard.python import builtins  # noqa: PLC0415  (mutual recursion)
-
-        return builtins.class_of(value)
+        return class_of(value)
     if not hasattr(value.kind, name):
         return None
     model = (_SET_METHODS if value.kind in _SETS else _LIST_METHODS).get(name)
@@ -263,10 +285,9 @@ def _count(call: Call, value: Items) -> Value:
 
 
 def _sort(call: Call, value: Items) -> Value:
-    from deployguard.python import builtins  # noqa: PLC0415  (mutual recursion)
 
     given = Call(call.run, call.location, (value,), call.keywords, call.open)
-    made = builtins.in_order(given)
+    made = in_order(given)
     return _put(call, value, made.items if isinstance(made, Items) else (made,))
 
 
@@ -365,197 +386,3 @@ _SET_METHODS: dict[str, Callable[[Call, Items], Value]] = {
     "copy": lambda call, value: _like(call, value, value.items),
     "__len__": lambda _call, value: known(len(value.items)),
 }  # fmt: skip
-
-
-def mapped_attribute(value: Mapped, name: str) -> Value | None:
-    """Return a method of a dictionary; None where it has none of that name."""
-    own = value.methods(value, name) if value.methods is not None else None
-    if own is not None:
-        return own
-    model = _MAPPED_METHODS.get(name)
-    if model is not None:
-        return Native(f"{value.name}.{name}", lambda call: model(call, value))
-    if name == "__class__":
-        from deployguard.python import builtins  # noqa: PLC0415  (mutual recursion)
-
-        return builtins.class_of(value)
-    if value.methods is None and value.rest is None and not hasattr(dict, name):
-        return None
-    missing = Missing(Reason.SOURCE, f"what {value.name}.{name} does")
-    return Opaque((missing,), f"{value.name}.{name}", harmless=True)
-
-
-def visible(key: object) -> bool:
-    """Say whether a key is one of the program's, and not one of ours."""
-    return not (isinstance(key, str) and key.startswith("<") and key.endswith(">"))
-
-
-def _get(call: Call, value: Mapped) -> Value:
-    from deployguard.python import builtins  # noqa: PLC0415  (mutual recursion)
-
-    default = call.argument(1, "default") or known(None)
-    key = builtins.as_key(call.argument(0, "key") or known(None))
-    if isinstance(key, Known):
-        if _hashable(key.value) and key.value in value.slots:
-            return value.slots[key.value]
-        return (
-            default if value.rest is None else derived(f"{value.name}[{key.value!r}]", value.rest)
-        )
-    parts = (*value.slots.values(), default)
-    made = derived("an item", key, default)
-    missing = made.missing or (Missing(Reason.SOURCE, "which item is taken"),)
-    return Opaque(missing, "an item", parts=parts, trail=trail_of(key))
-
-
-def _hashable(key: object) -> bool:
-    try:
-        hash(key)
-    except TypeError:
-        return False
-    return True
-
-
-def _setdefault(call: Call, value: Mapped) -> Value:
-    key, default = call.argument(0, "key"), call.argument(1, "default") or known(None)
-    if not isinstance(key, Known):
-        return call.run.unseen(f"which item of {value.name} is set", call.location)
-    if key.value in value.slots:
-        return value.slots[key.value]
-    if value.rest is None:
-        trace = Evidence(call.location, f"the program sets {key.value}")
-        environ = value is call.run.environ and isinstance(default, Known)
-        new = known(default.value, *default.trail, trace) if environ else default
-        call.run.store(value.slots, key.value, new)
-        return new
-    unknown_value = derived(f"{value.name}[{key.value!r}]", value.rest, default)
-    call.run.store(value.slots, key.value, unknown_value)
-    return unknown_value
-
-
-def _update(call: Call, value: Mapped) -> Value:
-    from deployguard.python import builtins  # noqa: PLC0415  (mutual recursion)
-
-    for given in call.arguments:
-        source = builtins.as_dictionary(call.run, given, call.location)
-        if source.rest is not None:
-            for key in tuple(value.slots):
-                before = value.slots[key]
-                call.run.store(value.slots, key, join(before, UNSET, source.rest.missing))
-            value.rest = derived(value.name, source.rest, *((value.rest,) if value.rest else ()))
-        for key, entry in source.slots.items():
-            if visible(key):
-                call.run.store(value.slots, key, traced(call, value, key, entry))
-    for key, entry in call.keywords.items():
-        call.run.store(value.slots, key, traced(call, value, key, entry))
-    if call.open is not None:
-        call.run.unseen(f"which items of {value.name} are set", call.location)
-    return known(None)
-
-
-def traced(call: Call, value: Mapped, key: object, entry: Value) -> Value:
-    """Remember where a variable of the environment was set in the source."""
-    from deployguard.python import builtins  # noqa: PLC0415  (mutual recursion)
-
-    if value is call.run.environ and isinstance(entry, Known):
-        note = f"the program sets {key} to {builtins.shown(str(key), entry.value)}"
-        return known(entry.value, *entry.trail, Evidence(call.location, note))
-    return entry
-
-
-def _take(call: Call, value: Mapped) -> Value:
-    key, default = call.argument(0, "key"), call.argument(1, "default")
-    if isinstance(key, Known):
-        found = value.slots.get(key.value)
-        if found is not None:
-            call.run.store(value.slots, key.value, UNSET)
-            return found
-        if value.rest is not None:
-            return derived(f"{value.name}[{key.value!r}]", value.rest)
-        if default is None:
-            raise RaiseSignal("KeyError", Evidence(call.location, f"no {key.value!r} to pop"))
-        return default
-    return call.run.unseen(f"which item of {value.name} is taken out", call.location)
-
-
-def _take_last(call: Call, value: Mapped) -> Value:
-    keys = [key for key in value.slots if visible(key)]
-    if value.rest is not None:
-        return call.run.unseen(f"which item of {value.name} is taken out", call.location)
-    if not keys:
-        raise RaiseSignal("KeyError", Evidence(call.location, "nothing to pop"))
-    entry = value.slots[keys[-1]]
-    call.run.store(value.slots, keys[-1], UNSET)
-    return Items({"items": (known(keys[-1]), entry)}, tuple)
-
-
-def _clear(call: Call, value: Mapped) -> Value:
-    for key in [key for key in value.slots if visible(key)]:
-        call.run.store(value.slots, key, UNSET)
-    value.rest = None
-    return known(None)
-
-
-def _listed(value: Mapped, make: Callable[[Any, Value], Value]) -> Value:
-    items = tuple(make(key, entry) for key, entry in value.slots.items() if visible(key))
-    if value.rest is not None:
-        items = (*items, derived("items", value.rest))
-    return Items({"items": items})
-
-
-def _copy(value: Mapped) -> Mapped:
-    slots = {key: entry for key, entry in value.slots.items() if visible(key)}
-    return Mapped(slots, value.rest, factory=value.factory)
-
-
-def _contains(call: Call, value: Mapped) -> Value:
-    key = text_of(call.arguments[0]) if call.arguments else None
-    if key in value.slots:
-        return known(value=True)
-    return known(value=False) if value.rest is None and key is not None else cannot(call, "in")
-
-
-def _item(call: Call, value: Mapped) -> Value:
-    from deployguard.python.expressions import item  # noqa: PLC0415  (mutual recursion)
-
-    return item(call.run, value, call.arguments[0], call.location)
-
-
-def _set_item(call: Call, value: Mapped) -> Value:
-    from deployguard.python.expressions import assign_item  # noqa: PLC0415  (mutual recursion)
-
-    if len(call.arguments) > 1:
-        assign_item(call.run, value, call.arguments[0], call.arguments[1], call.location)
-    return known(None)
-
-
-def _most_common(call: Call, value: Mapped) -> Value:
-    try:
-        counts = plain(_copy(value))
-        ordered = sorted(counts.items(), key=lambda entry: entry[1], reverse=True)
-    except (Unplain, TypeError):
-        return cannot(call, "most_common")
-    limit = call.argument(0, "n")
-    count = None if none(limit) else limit.value if isinstance(limit, Known) else 0
-    return lift(ordered[:count])
-
-
-_MAPPED_METHODS: dict[str, Callable[[Call, Mapped], Value]] = {
-    "get": _get,
-    "setdefault": _setdefault,
-    "update": _update,
-    "pop": _take,
-    "popitem": _take_last,
-    "clear": _clear,
-    "keys": lambda _, value: _listed(value, lambda key, _: known(key)),
-    "values": lambda _, value: _listed(value, lambda _, entry: entry),
-    "items": lambda _, value: _listed(
-        value, lambda key, entry: Items({"items": (known(key), entry)}, tuple)
-    ),
-    "copy": lambda _, value: _copy(value),
-    "move_to_end": lambda _call, _value: known(None),
-    "most_common": _most_common,
-    "__contains__": _contains,
-    "__getitem__": _item,
-    "__setitem__": _set_item,
-    "__len__": lambda _, value: known(len([key for key in value.slots if visible(key)])),
-}

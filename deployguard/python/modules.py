@@ -159,6 +159,15 @@ def there(run: "Interpreter", name: str) -> bool | None:
     return None if any(isinstance(one, Unread) for one in found) else False
 
 
+def own(run: "Interpreter", name: str) -> bool:
+    """Say whether a module of that name is the program's own, which no library imports."""
+    folders = _folders(run, None)
+    if isinstance(folders, Opaque):
+        return False
+    mine = (folder for folder in folders if not _is_site(folder))
+    return any(isinstance(_source(run, folder, name), Module) for folder in mine)
+
+
 def main_of(run: "Interpreter", name: str, location: Location) -> Module | None:
     """Return what `python -m name` runs, not yet run; None where it is no source that is read."""
     parent, _, leaf = name.rpartition(".")
@@ -218,10 +227,10 @@ def add_path_file(run: "Interpreter", folder: str, name: str) -> None:
                 place = replace(content.location, line=number)
                 run.execute_text(text, Module("site", {LOCATION: place}))
             continue
-        place = posixpath.normpath(posixpath.join(folder, text))
+        further = posixpath.normpath(posixpath.join(folder, text))
         held = [entry.value for entry in run.path.items if isinstance(entry, Known)]
-        if place not in held and isinstance(run.files.stat(place), Stat):
-            run.store(run.path.slots, "items", (*run.path.items, known(place)))
+        if further not in held and isinstance(run.files.stat(further), Stat):
+            run.store(run.path.slots, "items", (*run.path.items, known(further)))
 
 
 def _find(run: "Interpreter", name: str, parent: Value | None, location: Location) -> Value:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
+from deployguard.python.concrete import untold
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import (
     Bound,
@@ -28,6 +29,7 @@ from deployguard.python.values import (
     derived,
     known,
     linearize,
+    visible,
 )
 
 if TYPE_CHECKING:
@@ -73,11 +75,18 @@ def _special(name: str) -> bool:
 def _of_native(run: "Interpreter", value: Instance, name: str) -> Value | None:
     from deployguard.python import builtins  # noqa: PLC0415  (mutual recursion)
 
+    native = value.native
+    if native is not None and name in run.patched.get(native.name, {}):
+        return _handed(run, run.patched[native.name][name], value, name)
+    if native is not None and native.plain is not None and native.attribute is not None:
+        # A class made of a built-in one has what it has itself before what it holds.
+        own = native.attribute(run, value, name)
+        if own is not None:
+            return own
     if HELD in value.slots:
         held = builtins.attribute(run, value.slots[HELD], name)
         if held is not None:
             return held
-    native = value.native
     if native is None:
         return None
     if native.attribute is not None and (not _special(name) or name in native.specials):
@@ -96,7 +105,7 @@ def _of_every_object(value: Instance, name: str) -> Value | None:
     if name == "__class__":
         return value.type if value.type is not None else value.native
     if name == "__dict__":
-        return Mapped(value.slots, name="the attributes of an object")
+        return attributes_of(value)
     if name in _OF_OBJECT:
         return Native(f"object.{name}", lambda _call: known(None))
     if name == "__doc__":
@@ -106,8 +115,12 @@ def _of_every_object(value: Instance, name: str) -> Value | None:
     return None if hidden is None else derived(f"{hidden.name}.{name}", hidden)
 
 
-def _visible(key: object) -> bool:
-    return isinstance(key, str) and not key.startswith("<")
+def attributes_of(value: Instance) -> Mapped:
+    """Return the attributes of an object as a dictionary; a modelled one may have others."""
+    native = value.native
+    own = native is None or native.plain is not None or native.attribute is None
+    rest = None if own else untold("the attributes of an object")
+    return Mapped(value.slots, rest, "the attributes of an object")
 
 
 def _handed(run: "Interpreter", found: Value, instance: Instance, name: str) -> Value:
@@ -128,8 +141,8 @@ def _handed(run: "Interpreter", found: Value, instance: Instance, name: str) -> 
             return value
         case Instance(type=Class() as cls) if in_class(cls, "__get__") is not None:
             getter = instance_attribute(run, found, "__get__")
-            owner = instance.type if instance.type is not None else known(None)
-            return run.call(getter or known(None), (instance, owner), {}, run.place)
+            asked: Value = instance.type if instance.type is not None else known(None)
+            return run.call(getter or known(None), (instance, asked), {}, run.place)
         case _:
             return found
 
@@ -199,12 +212,19 @@ def _of_every_class(run: "Interpreter", cls: Class, name: str) -> Value | None:
         case "__bases__":
             return Items({"items": cls.bases}, tuple)
         case "__dict__":
-            visible = {key: slot for key, slot in cls.slots.items() if _visible(key)}
+            visible = {key: slot for key, slot in cls.slots.items() if visible(key)}
             return Mapped(visible, name=f"the attributes of {cls.name}")
         case "__doc__":
             return known(None)
         case _:
             pass
+    metaclass = in_class(cls, METACLASS)
+    if isinstance(metaclass, Class):
+        found = in_class(metaclass, name)
+        if isinstance(found, Descriptor) and found.kind is DescriptorKind.PROPERTY:
+            return run.call(found.function, (cls,), {}, run.place)
+        if found is not None:
+            return bind(found, cls) if isinstance(found, Function) else found
     for base in linearize(cls):
         if isinstance(base, Opaque):
             return derived(f"{base.name}.{name}", base)
@@ -217,7 +237,9 @@ def _of_every_class(run: "Interpreter", cls: Class, name: str) -> Value | None:
 
 def native_attribute(run: "Interpreter", native: Native, name: str) -> Value | None:
     """Return an attribute of a modelled function or class; None where it lacks it."""
-    del run
+    if name in run.patched.get(native.name, {}):
+        replaced: Value = run.patched[native.name][name]
+        return replaced
     if name in native.members:
         return native.members[name]
     if name in {"__name__", "__qualname__"}:
@@ -240,7 +262,12 @@ def unbound(native: Native, name: str) -> Value:
     def model(call: Call) -> Value:
         if not call.arguments:
             return call.run.unseen(f"what {native.name}.{name}() does", call.location)
-        method = call.run.attribute(call.arguments[0], name, call.location)
+        first = call.arguments[0]
+        method = None
+        if isinstance(first, Instance) and native.attribute is not None:
+            # The class's own, whatever the object or the program has put in its place since.
+            method = native.attribute(call.run, first, name)
+        method = method or call.run.attribute(first, name, call.location)
         return call.run.call(method, call.arguments[1:], call.keywords, call.location, call.open)
 
     return Native(f"{native.name}.{name}", model)
@@ -270,7 +297,9 @@ def parent(owner: Class, first: Value | None) -> Value:
     return Instance(None, view)
 
 
-def _of_parent(run: "Interpreter", first: Value, after: Sequence[Value], name: str) -> Value | None:
+def _of_parent(  # noqa: PLR0911  (one way out for each kind of base)
+    run: "Interpreter", first: Value, after: Sequence[Value], name: str
+) -> Value | None:
     if not isinstance(first, Instance):
         if name == "__new__":
             return Native("object.__new__", _new)
@@ -303,8 +332,35 @@ def _of_parent(run: "Interpreter", first: Value, after: Sequence[Value], name: s
     return _of_every_object(first, name)
 
 
+def makes_classes(cls: Class) -> bool:
+    """Say whether a class is a metaclass."""
+    return any(isinstance(base, Native) and base.plain is type for base in linearize(cls))
+
+
+def _new_class(call: Call) -> Value:
+    """type.__new__(metaclass, name, bases, namespace)."""
+    metaclass, name, bases, namespace = call.arguments[:4]
+    if not (isinstance(name, Known) and isinstance(bases, Items) and isinstance(namespace, Mapped)):
+        return call.run.unseen("which class is made", call.location)
+    made = call.run.memory.get(("class", id(namespace.slots)))
+    if not isinstance(made, Class):
+        made = Class(str(name.value), bases.items, dict(namespace.slots), call.location)
+        for value in made.slots.values():
+            if isinstance(value, Function):
+                value.owner = made
+    made.slots[METACLASS] = metaclass
+    return made
+
+
+# Where a class keeps its metaclass, where that is one of the program's.
+METACLASS = "<metaclass>"
+_OF_TYPE = 4
+
+
 def _new(call: Call) -> Value:
     cls = call.arguments[0] if call.arguments else None
+    if isinstance(cls, Class) and makes_classes(cls) and len(call.arguments) >= _OF_TYPE:
+        return _new_class(call)
     return empty(cls) if isinstance(cls, Class) else call.run.unseen("what is made", call.location)
 
 
@@ -414,24 +470,36 @@ def answer_of(run: "Interpreter", value: Value) -> Answer:
     return truth(value)
 
 
+def _assigned_by_class(
+    run: "Interpreter",
+    value: Instance,
+    cls: Class,
+    name: str,
+    new: Value,
+    location: Location,
+) -> bool:
+    """Set an attribute as the class of the object says; say whether it says anything."""
+    setter = in_class(cls, "__setattr__")
+    if isinstance(setter, Function):
+        run.call(setter, (value, known(name), new), {}, location)
+        return True
+    found = in_class(cls, name)
+    if isinstance(found, Descriptor) and found.kind is DescriptorKind.PROPERTY:
+        _assign_property(run, value, name, found, new, location)
+        return True
+    method = special(run, found, "__set__") if isinstance(found, Instance) else None
+    if method is not None:
+        run.call(method, (value, new), {}, location)
+    return method is not None
+
+
 def assign(run: "Interpreter", value: Value, name: str, new: Value, location: Location) -> None:
     """Set an attribute of an object, class or module."""
-    match value:
-        case Instance(type=Class() as cls):
-            setter = in_class(cls, "__setattr__")
-            if isinstance(setter, Function):
-                run.call(setter, (value, known(name), new), {}, location)
-                return
-            found = in_class(cls, name)
-            if isinstance(found, Descriptor) and found.kind is DescriptorKind.PROPERTY:
-                _assign_property(run, value, name, found, new, location)
-                return
-            if isinstance(found, Instance) and special(run, found, "__set__") is not None:
-                method = special(run, found, "__set__")
-                run.call(method or known(None), (value, new), {}, location)
-                return
-        case _:
-            pass
+    cls = value.type if isinstance(value, Instance) else None
+    if isinstance(value, Instance) and cls is not None:
+        done = _assigned_by_class(run, value, cls, name, new, location)
+        if done:
+            return
     match value:
         case Instance(native=Native(assign=hook)) if hook is not None and hook(
             run, value, name, new
@@ -452,6 +520,10 @@ def assign(run: "Interpreter", value: Value, name: str, new: Value, location: Lo
         case Known() | Items() | Mapped():
             note = Evidence(location, f"no attribute {name} can be set")
             raise RaiseSignal("AttributeError", note)
+        case Native() if value.construct is not None:
+            run.store(run.patched.setdefault(value.name, {}), name, new)
+        case Native() if value.call is not None:
+            run.unseen(f"what setting {value.name}.{name} does", location)
         case Function() | Bound() | Coroutine() | Native() | Descriptor():
             return
 

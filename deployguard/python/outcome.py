@@ -24,7 +24,8 @@ class Command:
     `words` are its arguments; with `shell` the first of them is a text for /bin/sh. `environ` is a
     copy of what it gets as environment, `cwd` its directory, None where that cannot be told.
     `replaces` says that it takes the place of the program (exec). `files` are those that it sees
-    where the program has written some, None: those of the program.
+    where the program has written some, None: those of the program. With `waits` the program goes on
+    once it has ended.
     """
 
     words: tuple[Value, ...]
@@ -33,6 +34,7 @@ class Command:
     shell: bool = False
     replaces: bool = False
     files: Filesystem | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +64,7 @@ class Ending(StrEnum):
     RAISED = "raised"  # an exception that nobody catches
     SERVES = "serves"  # a call that does not return
     LIMIT = "limit"  # a limit of ours was reached
+    FAILED = "failed"  # a defect of ours: what follows is unseen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

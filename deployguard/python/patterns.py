@@ -14,16 +14,30 @@ from deployguard.python.values import (
     linearize,
 )
 
+# Nested lists are compared no deeper, and lists that hold one another no longer, than this.
+_DEPTH = 30
+_PAIRS = 5000
+
 
 def equal(left: Value, right: Value) -> bool | None:
     """Return whether two values are equal, None where it cannot be told."""
+    return _equal(left, right, _DEPTH, [_PAIRS])
+
+
+def _equal(  # noqa: C901, PLR0911  (one way out for each pair of kinds)
+    left: Value, right: Value, depth: int, left_over: list[int]
+) -> bool | None:
+    left_over[0] -= 1
+    if depth == 0 or left_over[0] < 0:
+        return None
     match left, right:
         case Known(value=one), Known(value=two):
             return bool(one == two)
         case (Opaque(), _) | (_, Opaque()):
             return None
         case Items(), Items() if left.kind is right.kind and left.kind is not set:
-            answers = [equal(a, b) for a, b in zip(left.items, right.items, strict=False)]
+            pairs = zip(left.items, right.items, strict=False)
+            answers = [_equal(one, two, depth - 1, left_over) for one, two in pairs]
             if False in answers or (len(left.items) != len(right.items) and None not in answers):
                 return False
             return None if None in answers else True
@@ -32,13 +46,13 @@ def equal(left: Value, right: Value) -> bool | None:
         case Mapped(slots=one, rest=None), Mapped(slots=two, rest=None):
             if set(one) != set(two):
                 return False
-            answers = [equal(one[key], two[key]) for key in one]
+            answers = [_equal(one[key], two[key], depth - 1, left_over) for key in one]
             return False if False in answers else None if None in answers else True
         case (Known(), Items() | Mapped()) | (Items() | Mapped(), Known() | Items() | Mapped()):
             return False if not isinstance(left, Mapped) or not isinstance(right, Mapped) else None
         case (Instance() as one, Instance() as two):
             if "<held>" in one.slots and "<held>" in two.slots and one is not two:
-                return equal(one.slots["<held>"], two.slots["<held>"])
+                return _equal(one.slots["<held>"], two.slots["<held>"], depth - 1, left_over)
             return True if one is two else _unlike(one, two)
         case (Class() | Function() | Native() | Module(), Known()) | (
             Known(),
@@ -77,9 +91,7 @@ def _constants(value: Items) -> set[object] | None:
 def _plain(cls: Class) -> bool:
     """Say whether the objects of a class are equal to nothing but themselves."""
     return all(
-        isinstance(base, Class)
-        and "__eq__" not in base.slots
-        and "<fields>" not in base.slots
+        (isinstance(base, Class) and "__eq__" not in base.slots and "<fields>" not in base.slots)
         or (isinstance(base, Native) and base.plain is object)
         for base in linearize(cls)
     )

@@ -12,10 +12,11 @@ from deployguard.python import (
     expressions,
     iteration,
     matching,
-    modules,
     objects,
 )
 from deployguard.python.concrete import unknown
+from deployguard.python.importing import import_modules, import_names
+from deployguard.python.operations import augmented
 from deployguard.python.outcome import EffectKind
 from deployguard.python.signals import (
     BreakSignal,
@@ -26,12 +27,12 @@ from deployguard.python.signals import (
     ReturnSignal,
     Signal,
 )
+from deployguard.python.subscripts import assign_item
+from deployguard.python.targets import bind_target, scope_of
 from deployguard.python.values import (
     UNSET,
     Class,
     Instance,
-    Items,
-    Known,
     Module,
     Opaque,
     Value,
@@ -105,7 +106,7 @@ def _augmented(run: "Interpreter", node: ast.AugAssign, frame: "Frame") -> None:
         case ast.Subscript(value=owner, slice=index):
             operand = ast.Subscript(owner, index, ast.Load())
     ast.copy_location(operand, node)
-    value = expressions.augmented(
+    value = augmented(
         run,
         node.op,
         expressions.evaluate(run, operand, frame),
@@ -114,73 +115,13 @@ def _augmented(run: "Interpreter", node: ast.AugAssign, frame: "Frame") -> None:
     bind_target(run, node.target, value, frame)
 
 
-def bind_target(run: "Interpreter", target: ast.expr, value: Value, frame: "Frame") -> None:
-    """Assign a value to a target: a name, an attribute, an item, or several of them."""
-    match target:
-        case ast.Name(id=name):
-            run.store(scope_of(frame, name), name, value)
-        case ast.Attribute(value=owner, attr=name):
-            run.assign_attribute(
-                expressions.evaluate(run, owner, frame), name, value, run.at(target)
-            )
-        case ast.Subscript(value=owner, slice=index):
-            expressions.assign_item(
-                run,
-                expressions.evaluate(run, owner, frame),
-                expressions.evaluate(run, index, frame),
-                value,
-                run.at(target),
-            )
-        case ast.Tuple(elts=targets) | ast.List(elts=targets):
-            _bind_several(run, targets, value, frame)
-        case ast.Starred(value=inner):
-            bind_target(run, inner, derived("several values", value), frame)
-        case _:
-            run.unseen("what this assignment does", run.at(target))
-
-
-def _bind_several(
-    run: "Interpreter", targets: Sequence[ast.expr], value: Value, frame: "Frame"
-) -> None:
-    """Unpack a value to several targets, of which one may take all that is left over."""
-    place = run.at(targets[0]) if targets else run.place
-    values = iteration.collected(run, value, place)
-    hidden = values and isinstance(values[-1], Opaque) and values[-1].name == "items"
-    starred = next((n for n, inner in enumerate(targets) if isinstance(inner, ast.Starred)), None)
-    if hidden:
-        for inner in targets:
-            known_target = inner.value if isinstance(inner, ast.Starred) else inner
-            bind_target(run, known_target, derived("one of several values", value), frame)
-        return
-    if len(values) < len(targets) - (starred is not None) or (
-        starred is None and len(values) > len(targets)
-    ):
-        note = Evidence(place, f"{len(values)} values are unpacked to {len(targets)} names")
-        raise RaiseSignal("ValueError", note)
-    if starred is not None:
-        after = len(targets) - starred - 1
-        middle = Items({"items": values[starred : len(values) - after]})
-        values = (*values[:starred], middle, *values[len(values) - after :])
-    for inner, entry in zip(targets, values, strict=True):
-        bind_target(run, inner.value if isinstance(inner, ast.Starred) else inner, entry, frame)
-
-
-def scope_of(frame: "Frame", name: str) -> dict[Any, Any]:
-    """Return the scope that an assignment to a name writes."""
-    if name in frame.global_names:
-        return frame.module.slots
-    if name in frame.nonlocal_names:
-        return next((scope for scope in frame.scopes[1:] if name in scope), frame.scopes[0])
-    return frame.scopes[0]
-
-
 def _delete(run: "Interpreter", node: ast.Delete, frame: "Frame") -> None:
     for target in node.targets:
         match target:
             case ast.Name(id=name):
                 run.store(scope_of(frame, name), name, UNSET)
             case ast.Subscript(value=owner, slice=index):
-                expressions.assign_item(
+                assign_item(
                     run,
                     expressions.evaluate(run, owner, frame),
                     expressions.evaluate(run, index, frame),
@@ -540,50 +481,6 @@ def _class(run: "Interpreter", node: ast.ClassDef, frame: "Frame") -> None:
     run.store(scope_of(frame, node.name), node.name, made)
 
 
-def _import(run: "Interpreter", node: ast.Import, frame: "Frame") -> None:
-    for alias in node.names:
-        module = run.import_module(alias.name, run.at(node))
-        if alias.asname is None:
-            top = alias.name.partition(".")[0]
-            module = run.import_module(top, run.at(node)) if top != alias.name else module
-            run.store(scope_of(frame, top), top, module)
-        else:
-            run.store(scope_of(frame, alias.asname), alias.asname, module)
-
-
-def _import_from(run: "Interpreter", node: ast.ImportFrom, frame: "Frame") -> None:
-    name = modules.absolute(frame.module, node.module or "", node.level)
-    if name == "__future__":
-        return
-    module = run.import_module(name, run.at(node))
-    for alias in node.names:
-        if alias.name == "*":
-            _import_star(run, module, frame, node)
-            continue
-        value = modules.member(run, module, name, alias.name, run.at(node))
-        run.store(scope_of(frame, alias.asname or alias.name), alias.asname or alias.name, value)
-
-
-def _import_star(run: "Interpreter", module: Value, frame: "Frame", node: ast.ImportFrom) -> None:
-    if not isinstance(module, Module) or module.rest is not None:
-        hidden = module.rest if isinstance(module, Module) else module
-        if not (isinstance(hidden, Opaque) and hidden.harmless):
-            run.unseen("which names are imported with *", run.at(node))
-        frame.module.rest = frame.module.rest or (hidden if isinstance(hidden, Opaque) else None)
-    if not isinstance(module, Module):
-        return
-    listed = module.slots.get("__all__")
-    chosen = iteration.elements(listed) if isinstance(listed, Items) else None
-    names = (
-        [item.value for item in chosen if isinstance(item, Known)]
-        if chosen is not None
-        else [key for key in module.slots if isinstance(key, str) and key[:1] not in {"_", "<"}]
-    )
-    for name in names:
-        if name in module.slots:
-            run.store(scope_of(frame, name), name, module.slots[name])
-
-
 def _match(run: "Interpreter", node: ast.Match, frame: "Frame") -> None:
     _cases(run, expressions.evaluate(run, node.subject, frame), list(node.cases), frame)
 
@@ -609,7 +506,7 @@ def _cases(
                 missing_of(test) or missing_of(subject),
                 (
                     partial(execute, run, case.body, frame),
-                    lambda: _cases(run, subject, later, frame),
+                    partial(_cases, run, subject, later, frame),
                 ),
             )
             return
@@ -644,8 +541,8 @@ _HANDLERS: dict[type[ast.stmt], Any] = {
     ast.FunctionDef: _define,
     ast.AsyncFunctionDef: _define,
     ast.ClassDef: _class,
-    ast.Import: _import,
-    ast.ImportFrom: _import_from,
+    ast.Import: import_modules,
+    ast.ImportFrom: import_names,
     ast.Match: _match,
 }
 if hasattr(ast, "TypeAlias"):  # Python 3.12

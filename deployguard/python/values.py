@@ -188,10 +188,10 @@ class Native:
     that are not slots (None: opaque), `assign` sees assignments before the slot is written. Of the
     special methods (`__getitem__`), `attribute` is asked only for those in `specials`. `members`
     are attributes of the function or class itself, `plain` the class of Python it stands for. With
-    `binds` it is a method where it is found in a class, with `scoped` it asks for the names that are
-    in scope where it is called (`locals`). `created` is told of classes of the program
-    that are made of it, `called` makes their objects, as metaclasses do. `handed` is told of objects
-    that a library without a model is handed.
+    `binds` it is a method where it is found in a class, with `scoped` it asks for the names in
+    scope where it is called (`locals`). `created` is told of classes of the program that are made
+    of it, `called` makes their objects, as metaclasses do. `handed` is told of objects that a
+    library without a model is handed.
     """
 
     name: str
@@ -287,6 +287,11 @@ def holds_objects(value: "Value") -> bool:
             return False
 
 
+def visible(key: object) -> bool:
+    """Say whether a key is one of the program's, and not one of ours."""
+    return not (isinstance(key, str) and key.startswith("<") and key.endswith(">"))
+
+
 def join(one: Any, other: Any, missing: tuple[Missing, ...]) -> Any:  # noqa: ANN401
     """Return what a slot holds after either of two branches: the same value, or an opaque one."""
     if one is other:
@@ -358,15 +363,26 @@ def linearize(cls: Class) -> tuple[Value, ...]:
 
 
 def missing_of(value: Value) -> tuple[Missing, ...]:
-    """Return what would settle a value, nothing where it is settled."""
-    match value:
-        case Opaque(missing=missing):
-            return missing
-        case Mapped(rest=Opaque(missing=missing)):
-            return missing
-        case Items():
-            return distinct(entry for item in value.items for entry in missing_of(item))
-        case Instance(slots={"<held>": held}):
-            return missing_of(held)
-        case _:
-            return ()
+    """Return what would settle a value, nothing where it is settled.
+
+    Lists may hold one another any number of times: each is looked at once.
+    """
+    found: list[Missing] = []
+    pending, seen = [value], set[int]()
+    while pending:
+        entry = pending.pop()
+        if id(entry) in seen:
+            continue
+        seen.add(id(entry))
+        match entry:
+            case Opaque(missing=missing):
+                found.extend(missing)
+            case Mapped(rest=Opaque(missing=missing)):
+                found.extend(missing)
+            case Items():
+                pending.extend(reversed(entry.items))
+            case Instance(slots={"<held>": held}):
+                pending.append(held)
+            case _:
+                pass
+    return distinct(found)

@@ -25,8 +25,8 @@ from deployguard.python import (
     Value,
     known,
 )
-from deployguard.python.expressions import elements
 from deployguard.python.interpreter import linearize
+from deployguard.python.iteration import elements
 from deployguard.python.modules import LOCATION
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import missing_of
@@ -534,8 +534,8 @@ def _construct(call: Call, instance: Instance, flask: Version) -> None:
 
 
 def _config_attribute(run: Interpreter, instance: Instance, name: str) -> Value | None:
-    from deployguard.python.expressions import assign_item  # noqa: PLC0415
-    from deployguard.python.expressions import item as subscript  # noqa: PLC0415
+    from deployguard.python.subscripts import assign_item  # noqa: PLC0415
+    from deployguard.python.subscripts import item as subscript  # noqa: PLC0415
 
     inner = held(instance)
     if inner is None:

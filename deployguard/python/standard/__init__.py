@@ -32,7 +32,8 @@ _STARTS = frozenset(
 
 # Which module here holds the models of a module of the library.
 _SUBJECTS = {
-    "os": "system", "os.path": "system", "posixpath": "system", "sys": "system", "platform": "system",
+    "os": "system", "os.path": "system", "posixpath": "system", "sys": "system",
+    "platform": "system",
     "socket": "system", "getpass": "system", "builtins": "system",
     "subprocess": "processes", "pty": "processes",
     "pathlib": "paths", "glob": "paths", "fnmatch": "paths",

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.python import exceptions
-from deployguard.python.builtins import is_instance
-from deployguard.python.concrete import Unplain, lift, none, plain, text_of, trails, unknown
+from deployguard.python.concrete import Unplain, lift, none, plain, text_of, unknown
 from deployguard.python.iteration import elements
 from deployguard.python.signals import ExitSignal, RaiseSignal
 from deployguard.python.values import (
+    UNSET,
     Bound,
     Call,
     Class,
@@ -22,7 +22,6 @@ from deployguard.python.values import (
     Instance,
     Items,
     Known,
-    Mapped,
     Model,
     Native,
     Opaque,
@@ -129,7 +128,7 @@ class _Build:
         self.dests: set[str] = set()
 
     def parser(self, instance: Instance) -> _Parser:
-        arguments, keywords, hidden = instance.slots.get("<options>", ((), {}, None))
+        _, keywords, hidden = instance.slots.get("<options>", ((), {}, None))
         self._refuse(hidden)
         options: dict[str, Any] = {"prog": "program"}
         for name in ("add_help", "allow_abbrev", "prefix_chars", "fromfile_prefix_chars",
@@ -144,7 +143,6 @@ class _Build:
         parents = keywords.get("parents")
         made = _Parser(**options, parents=[self._parent(one) for one in elements(parents) or ()])
         made.exits = bool(exits)
-        del arguments
         self.fill(made, instance)
         return made
 
@@ -248,7 +246,7 @@ class _Build:
             raise _Unfollowed(value) from None
 
     def _default(self, value: Value) -> Any:  # noqa: ANN401  (any object)
-        """A default: argparse reads one that is a text as it reads a word."""
+        """Return a default: argparse reads one that is a text as it reads a word."""
         if isinstance(value, Known) and isinstance(value.value, str):
             word = _Word(value.value)
             word.value = value
@@ -264,8 +262,6 @@ class _Build:
         if text is not None:
             return text
         if isinstance(value, Native) and value.name == "argparse.BooleanOptionalAction":
-            if self.run.version is not None and self.run.version < (3, 9):
-                raise _Unfollowed(value)
             return argparse.BooleanOptionalAction
         raise _Unfollowed(value)
 
@@ -340,14 +336,13 @@ def _comparable(value: Value) -> Any:  # noqa: ANN401  (any object)
     return value.slots.get("<held>", value) if isinstance(value, Instance) else value
 
 
-def _words(call: Call, method: str) -> list[str] | Value:
+def _words(call: Call) -> list[str] | Value:
     """Return the words to read, or the value that hides them."""
     given = call.argument(0, "args")
     source: Value = call.run.argv if none(given) or given is None else given
     values = elements(source)
     if values is None:
         return source
-    del method
     if none(given):
         values = values[1:]
     words: list[str] = []
@@ -363,26 +358,24 @@ def _words(call: Call, method: str) -> list[str] | Value:
 
 
 def _parse(call: Call, instance: Instance, method: str) -> Value:
-    words = _words(call, method)
+    words = _words(call)
     build = _Build(call)
     try:
         parser = build.parser(instance)
-        if not isinstance(words, list):
-            raise _Unfollowed(words)
-        found, left = parser.parse_known_args(words)
+        found, left = parser.parse_known_args(_all_known(words))
         if left and method != "parse_known_args":
             parser.error("unrecognized arguments: " + " ".join(left))
     except _Unfollowed as reason:
-        return _open(call, build, instance, reason.value or _nobody(words), method)
+        return _open(call, reason.value or _nobody(words), method)
     except _Ended as end:
         note = f"the program ends over its arguments: {str(end)[:80]}"
         raise ExitSignal(Evidence(call.location, note)) from None
     except argparse.ArgumentError:
-        note = Evidence(call.location, "the arguments do not fit")
-        raise RaiseSignal("argparse.ArgumentError", note) from None
+        misfit = Evidence(call.location, "the arguments do not fit")
+        raise RaiseSignal("argparse.ArgumentError", misfit) from None
     except (TypeError, ValueError, LookupError, AttributeError, AssertionError):
-        return _open(call, build, instance, _nobody(words), method)
-    used = [word.value for word in words if isinstance(word, _Word)]
+        return _open(call, _nobody(words), method)
+    used = [word.value for word in _all_known(words) if isinstance(word, _Word)]
     origin = trail_of(*used)
     namespace = _namespace(call, vars(found), origin)
     if method == "parse_known_args":
@@ -391,14 +384,19 @@ def _parse(call: Call, instance: Instance, method: str) -> Value:
     return namespace
 
 
+def _all_known(words: list[str] | Value) -> list[str]:
+    if not isinstance(words, list):
+        raise _Unfollowed(words)
+    return words
+
+
 def _nobody(words: list[str] | Value) -> Value:
     return unknown("what argparse reads") if isinstance(words, list) else words
 
 
-def _open(call: Call, build: _Build, instance: Instance, reason: Value, method: str) -> Value:
+def _open(call: Call, reason: Value, method: str) -> Value:
     """Return a namespace of which every entry is as little known as what decides them."""
     call.run.doubts += 1
-    del build, instance
     missing = missing_of(reason) or (Missing(Reason.SOURCE, "what the arguments say"),)
     hidden = Opaque(missing, "an argument", harmless=True, parts=_functions(reason))
     namespace = Instance(None, _OPEN_NAMESPACE, {"<hidden>": hidden})
@@ -475,12 +473,10 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
         "ONE_OR_MORE": known("+"),
         "FileType": Native("argparse.FileType", lambda _call: unknown("a file")),
     }
-    if run.version is None or run.version >= (3, 9):
-        slots["BooleanOptionalAction"] = Native("argparse.BooleanOptionalAction")
+    old = run.version is not None and run.version < (3, 9)
+    action = Native("argparse.BooleanOptionalAction")
+    slots["BooleanOptionalAction"] = UNSET if old else action
     for formatter in ("HelpFormatter", "RawTextHelpFormatter", "RawDescriptionHelpFormatter",
                       "ArgumentDefaultsHelpFormatter"):  # fmt: skip
         slots[formatter] = Native(f"argparse.{formatter}")
     return slots
-
-
-__all__ = ["is_instance", "names", "trails"]

@@ -4,23 +4,22 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence
-from deployguard.python import builtins, iteration, methods
-from deployguard.python.concrete import cannot, lift, none, number, plain, text_of, unknown
-from deployguard.python.concrete import Unplain
+from deployguard.python import iteration
+from deployguard.python.concrete import Unplain, cannot, lift, none, number, plain, text_of, unknown
+from deployguard.python.dictionaries import mapped_attribute
 from deployguard.python.iteration import elements
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.standard import kinds
+from deployguard.python.types import type_named
 from deployguard.python.values import (
-    UNSET,
     Call,
-    Class,
     Instance,
     Items,
-    Known,
     Mapped,
     Native,
     Value,
     known,
+    visible,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 def _default_dict(call: Call) -> Value:
     factory = call.argument(0, "default_factory")
-    made = builtins.type_named("dict").call
+    made = type_named("dict").call
     held = (
         made(Call(call.run, call.location, call.arguments[1:], call.keywords, call.open))
         if made
@@ -42,7 +41,7 @@ def _default_dict(call: Call) -> Value:
 
 
 def _ordered(call: Call) -> Value:
-    made = builtins.type_named("dict").call
+    made = type_named("dict").call
     return made(call) if made is not None else unknown("a dictionary")
 
 
@@ -86,7 +85,7 @@ def _maps(instance: Instance) -> tuple[Value, ...]:
 
 def _looked_up(call: Call, instance: Instance, default: Value | None) -> Value:
     """ChainMap: the first of its dictionaries that has the key."""
-    from deployguard.python.expressions import item  # noqa: PLC0415  (mutual recursion)
+    from deployguard.python.subscripts import item  # noqa: PLC0415  (mutual recursion
 
     for one in _maps(instance):
         try:
@@ -104,7 +103,7 @@ def _joined(instance: Instance) -> Mapped:
     for one in reversed(_maps(instance)):
         held = one.slots.get("<held>") if isinstance(one, Instance) else one
         if isinstance(held, Mapped):
-            made.slots.update({k: v for k, v in held.slots.items() if methods.visible(k)})
+            made.slots.update({k: v for k, v in held.slots.items() if visible(k)})
             made.rest = made.rest or held.rest
         else:
             made.rest = unknown("a dictionary")
@@ -127,7 +126,7 @@ def _chain_attribute(run: "Interpreter", instance: Instance, name: str) -> Value
             return Native("ChainMap.new_child", lambda call: _child(call, instance))
         case "keys" | "items" | "values" | "__contains__" | "__iter__" | "__len__":
             label = "keys" if name == "__iter__" else name
-            return methods.mapped_attribute(_joined(instance), label)
+            return mapped_attribute(_joined(instance), label)
         case _:
             return None
 
@@ -197,6 +196,3 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
 
 def _hold_dictionary(call: Call, instance: Instance) -> None:
     call.run.store(instance.slots, "<held>", _ordered(call))
-
-
-__all__ = ["UNSET", "Class", "Known", "names"]

@@ -14,13 +14,10 @@ from deployguard.python.concrete import (
     apply,
     cannot,
     lift,
-    none,
-    pure,
     text_of,
     trails,
     unknown,
 )
-from deployguard.python.signals import RaiseSignal
 from deployguard.python.standard import streams
 from deployguard.python.values import (
     Call,
@@ -40,7 +37,7 @@ if TYPE_CHECKING:
     from deployguard.python.interpreter import Interpreter
 
 # Nested data deeper than this is not followed (the parsers of Python recurse).
-_NESTED = 200
+_NESTED = 100
 _ERRORS = (ValueError, TypeError, SyntaxError, RecursionError, MemoryError)
 
 
@@ -126,24 +123,44 @@ def _rows(call: Call, *, named: bool) -> Value:
     texts = [line for line in lines if line is not None]
     try:
         reader = csv.DictReader if named else csv.reader
-        rows = list(reader(texts, delimiter=delimiter))  # type: ignore[operator]
+        rows = list(reader(texts, delimiter=delimiter))
     except (csv.Error, TypeError):
         return Items({"items": (cannot(call, "csv"),)})
     return lift(rows, trails(*values))
 
 
-def copied(value: Value, depth: int = 0) -> Value:
-    """Return copy.deepcopy(value), as far as lists and dictionaries go."""
+def copied(value: Value) -> Value:
+    """Return copy.deepcopy(value): what is held twice is one copy as well."""
+    return _copied(value, {}, 0)
+
+
+def _copied(value: Value, made: dict[int, Value], depth: int) -> Value:
+    if id(value) in made:
+        return made[id(value)]
+    if depth > _NESTED:
+        return value
+    copy: Value = value
     match value:
-        case Items(kind=kind) if depth < _NESTED:
-            return Items({"items": tuple(copied(item, depth + 1) for item in value.items)}, kind)
-        case Mapped() if depth < _NESTED:
-            slots = {key: copied(entry, depth + 1) for key, entry in value.slots.items()}
-            return Mapped(slots, value.rest, value.name, value.methods, value.factory)
+        case Items(kind=kind):
+            copy = Items({"items": ()}, kind)
+            made[id(value)] = copy
+            copy.slots["items"] = tuple(_copied(item, made, depth + 1) for item in value.items)
+        case Mapped():
+            copy = Mapped({}, value.rest, value.name, value.methods, value.factory)
+            made[id(value)] = copy
+            copy.slots.update(
+                {key: _copied(entry, made, depth + 1) for key, entry in value.slots.items()}
+            )
         case Instance():
-            return Instance(value.type, value.native, dict(value.slots))
+            copy = Instance(value.type, value.native, dict(value.slots))
+            made[id(value)] = copy
         case _:
-            return value
+            pass
+    return copy
+
+
+def _deep(call: Call) -> Value:
+    return copied(call.arguments[0]) if call.arguments else cannot(call, "deepcopy")
 
 
 def _shallow(call: Call) -> Value:
@@ -197,7 +214,7 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
         case "copy":
             return {
                 "copy": Native("copy.copy", _shallow),
-                "deepcopy": Native("copy.deepcopy", lambda call: copied(call.arguments[0])),
+                "deepcopy": Native("copy.deepcopy", _deep),
             }
         case _:
             return {}
@@ -205,6 +222,3 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
 
 def _rest(name: str) -> Opaque:
     return unknown(f"what {name} does")
-
-
-__all__ = ["RaiseSignal", "copied", "names", "none", "parsed", "pure"]

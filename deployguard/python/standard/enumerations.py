@@ -7,6 +7,7 @@ from deployguard.python import iteration, objects, patterns
 from deployguard.python.concrete import lift, text_of, unknown
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import (
+    UNSET,
     Call,
     Class,
     Descriptor,
@@ -178,8 +179,8 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
     slots: dict[Any, Any] = {
         one: _enum(f"enum.{one}") for one in ("Enum", "IntEnum", "Flag", "IntFlag")
     }
-    if run.version is None or run.version >= (3, 11):
-        slots["StrEnum"] = _enum("enum.StrEnum")
+    old = run.version is not None and run.version < (3, 11)
+    slots["StrEnum"] = UNSET if old else _enum("enum.StrEnum")
     first = Native("enum.unique", lambda call: call.arguments[0] if call.arguments else known(None))
     return {
         **slots,

@@ -21,6 +21,7 @@ from deployguard.python.values import (
     Instance,
     Items,
     Known,
+    Model,
     Native,
     Value,
     derived,
@@ -102,7 +103,9 @@ def _key(call: Call) -> Any | None:  # noqa: ANN401  (a key of a dictionary)
         return None
     parts: list[Any] = []
     for name, value in (*enumerate(call.arguments), *call.keywords.items()):
-        parts.append((name, value.value if isinstance(value, Known) else id(value)))
+        if not isinstance(value, Known):
+            return None
+        parts.append((name, type(value.value), value.value))
     return tuple(parts)
 
 
@@ -212,7 +215,7 @@ def _itertools() -> dict[Any, Any]:
 
 
 def _item_getter(call: Call) -> Value:
-    from deployguard.python.expressions import item  # noqa: PLC0415  (mutual recursion)
+    from deployguard.python.subscripts import item  # noqa: PLC0415  (mutual recursion
 
     keys = call.arguments
 
@@ -260,13 +263,17 @@ def _truth(call: Call, *, wanted: Answer) -> Value:
     return known(answer is wanted)
 
 
+def _applied(name: str) -> Model:
+    return lambda call: apply(call, f"operator.{name}", getattr(operator, name))
+
+
 def _operator() -> dict[Any, Any]:
     computed = ("eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mod", "and_", "or_", "xor",
                 "contains", "concat", "is_", "is_not")  # fmt: skip
     slots: dict[Any, Any] = {
         name: Native(
             f"operator.{name}",
-            lambda call, name=name: apply(call, f"operator.{name}", getattr(operator, name)),
+            _applied(name),
         )
         for name in computed
     }

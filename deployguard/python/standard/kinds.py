@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence, Location
-from deployguard.python import builtins, iteration, objects
+from deployguard.python import iteration, objects
 from deployguard.python.classes import annotated
 from deployguard.python.concrete import cannot, unknown
+from deployguard.python.conversions import as_dictionary
 from deployguard.python.signals import RaiseSignal
+from deployguard.python.types import type_named
 from deployguard.python.values import (
     Call,
     Class,
@@ -64,7 +66,7 @@ def _made(call: Call, cls: Value, options: Mapping[str, Value]) -> Value:
 
 
 def _fill(call: Call, cls: Class) -> Value:
-    """The `__init__` that dataclasses writes: fields in order, defaults, then `__post_init__`."""
+    """Do as the `__init__` of dataclasses: fields, their defaults, then `__post_init__`."""
     instance, *given = call.arguments
     if not isinstance(instance, Instance):
         return known(None)
@@ -270,7 +272,7 @@ def _typing(run: "Interpreter") -> dict[Any, Any]:
     return {
         "TYPE_CHECKING": known(value=False),
         "NamedTuple": NAMED_TUPLE,
-        "TypedDict": Native("typing.TypedDict", builtins.type_named("dict").call, plain=dict,
+        "TypedDict": Native("typing.TypedDict", type_named("dict").call, plain=dict,
                             called=_typed_dictionary),
         "Generic": Native("typing.Generic", plain=object),
         "Protocol": Native("typing.Protocol", plain=object),
@@ -289,7 +291,7 @@ def _typing(run: "Interpreter") -> dict[Any, Any]:
 
 def _typed_dictionary(call: Call, cls: Class) -> Value:
     del cls
-    made = builtins.type_named("dict").call
+    made = type_named("dict").call
     return made(call) if made is not None else unknown("a dictionary")
 
 
@@ -304,7 +306,7 @@ def _abc() -> dict[Any, Any]:
     )
     return {
         "ABC": Native("abc.ABC", plain=object),
-        "ABCMeta": Native("abc.ABCMeta", builtins.type_named("type").call, plain=type),
+        "ABCMeta": Native("abc.ABCMeta", type_named("type").call, plain=type),
         "abstractmethod": _abstract("abc.abstractmethod"),
         "abstractproperty": prop,
     }
@@ -314,7 +316,7 @@ def _simple_namespace(call: Call, instance: Instance) -> None:
     if call.open is not None:
         call.run.unseen("which attributes an object is given", call.location)
     for given in call.arguments:
-        for key, entry in builtins.as_dictionary(call.run, given, call.location).slots.items():
+        for key, entry in as_dictionary(call.run, given, call.location).slots.items():
             call.run.store(instance.slots, key, entry)
     for key, entry in call.keywords.items():
         call.run.store(instance.slots, key, entry)

@@ -120,10 +120,10 @@ def _parse(parser: Instance, call: Call) -> Value:
     given = call.argument(0, "args")
     source = call.run.argv if none(given) or given is None else given
     values = elements(source)
-    words = None if values is None else values[1:] if none(given) else values
+    if values is None:
+        return _hidden(call, source)
+    words = values[1:] if none(given) else values
     try:
-        if words is None:
-            raise Unplain
         found, left = _built(parser).parse_args([plain(word) for word in words])
     except Unplain:
         return _hidden(call, source)

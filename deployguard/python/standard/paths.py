@@ -11,7 +11,6 @@ from deployguard.python.concrete import (
     apply,
     cannot,
     lift,
-    none,
     pure,
     text_of,
     texts,
@@ -19,7 +18,7 @@ from deployguard.python.concrete import (
     unknown,
 )
 from deployguard.python.signals import RaiseSignal
-from deployguard.python.standard import streams, system
+from deployguard.python.standard import environment_value, streams, system
 from deployguard.python.values import (
     Call,
     Items,
@@ -59,13 +58,18 @@ def attribute(run: "Interpreter", value: Known, name: str) -> Value | None:
     if model is not None:
         return Native(f"Path.{name}", lambda call: model(call, value))
     if name in _HARMLESS:
-        return Native(f"Path.{name}", lambda _call: known(None))
+        return Native(f"Path.{name}", _perhaps)
     if name == "__class__":
         return _PATH
     del run
     if name in {"stat", "lstat", "owner", "group", "samefile", "readlink"}:
         return Native(f"Path.{name}", lambda call: cannot(call, name))
     return None
+
+
+def _perhaps(call: Call) -> Value:
+    call.run.doubts += 1
+    return known(None)
 
 
 def _made(call: Call) -> Value:
@@ -84,7 +88,7 @@ def _cwd(call: Call) -> Value:
 
 
 def _home(call: Call) -> Value:
-    home = system.environment_value(call.run, known("HOME"), unknown("the user's home"))
+    home = environment_value(call.run, known("HOME"), unknown("the user's home"))
     if isinstance(home, Known):
         return known(PurePosixPath(str(home.value)), *home.trail)
     return derived("Path.home()", home)
@@ -287,6 +291,3 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
             }
         case _:
             return {}
-
-
-__all__ = ["attribute", "names", "none"]

@@ -4,7 +4,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence, Missing, Reason
-from deployguard.python.concrete import cannot, lift, none, number, text_of, unknown
+from deployguard.python.concrete import cannot, lift, none, text_of, unknown
 from deployguard.python.outcome import Command, EffectKind
 from deployguard.python.signals import ServeSignal
 from deployguard.python.values import (
@@ -33,12 +33,14 @@ def start(
     cwd: Value | None = None,
     in_shell: bool = False,
     replaces: bool = False,
+    waits: bool = False,
 ) -> Value:
     """Record that a process is started, and return what a command returns.
 
     `words` are None where they cannot be told; without `environ` it is that of the program, as it
     is now, and without `cwd` it starts where the program is. `in_shell` says that the word is a
-    text for /bin/sh, and `replaces` that the program is no more.
+    text for /bin/sh, `replaces` that the program is no more, and `waits` that it goes on once the
+    other has ended.
     """
     place = f"{call.location.file}:{call.location.line}"
     missing = Missing(Reason.COMMAND, f"what the command started here does ({place})")
@@ -54,6 +56,7 @@ def start(
             cwd=folder,
             shell=in_shell,
             replaces=replaces,
+            waits=waits,
             files=call.run.files.copy() if call.run.files else None,
         )
     call.run.emit(
@@ -120,7 +123,9 @@ def spawn(kind: str) -> Model:
     def model(call: Call) -> Value:
         inner = Call(call.run, call.location, call.arguments[1:], call.keywords, call.open)
         found, environ = _given(inner, kind)
-        return start(call, found, environ=environ)
+        mode = call.arguments[0] if call.arguments else known(None)
+        waits = isinstance(mode, Known) and mode.value == 0
+        return start(call, found, environ=environ, waits=waits)
 
     return model
 
@@ -137,14 +142,16 @@ def posix_spawn(call: Call) -> Value:
 def shell(call: Call) -> Value:
     """os.system, os.popen, subprocess.getoutput: a text for /bin/sh."""
     text = call.argument(0, "command") or call.argument(0, "cmd")
-    made = start(call, None if text is None else (text,), in_shell=True)
-    return Instance(None, _PIPE) if call.keywords.get("mode") is not None else made
+    return start(call, None if text is None else (text,), in_shell=True, waits=True)
 
 
-_PIPE = Native("a pipe from a command")
+def pipe(call: Call) -> Value:
+    """os.popen: the command runs beside the program."""
+    text = call.argument(0, "cmd")
+    return start(call, None if text is None else (text,), in_shell=True)
 
 
-def _popen(call: Call) -> Value:
+def _popen(call: Call, *, waits: bool) -> Value:
     """subprocess.Popen: the words or the text, `shell`, `cwd` and `env` decide."""
     arguments = call.argument(0, "args")
     in_shell = truth(call.argument(8, "shell") or known(value=False))
@@ -160,14 +167,14 @@ def _popen(call: Call) -> Value:
         found = (executable, *found[1:]) if in_shell == "no" else None
     if in_shell == "yes" and found is not None:
         # Words after the first of a list are the shell's own parameters.
-        return start(call, found, environ=environ, cwd=cwd, in_shell=True)
+        return start(call, found, environ=environ, cwd=cwd, in_shell=True, waits=waits)
     if isinstance(arguments, Opaque):
         found = None
-    return start(call, found, environ=environ, cwd=cwd)
+    return start(call, found, environ=environ, cwd=cwd, waits=waits)
 
 
 def _process(call: Call, instance: Instance) -> None:
-    call.run.store(instance.slots, "<returned>", _popen(call))
+    call.run.store(instance.slots, "<returned>", _popen(call, waits=False))
 
 
 def _process_attribute(run: "Interpreter", instance: Instance, name: str) -> Value | None:
@@ -200,13 +207,11 @@ _POPEN = Native(
 
 
 def _run(call: Call) -> Value:
-    instance = Instance(None, _POPEN)
-    _process(call, instance)
-    return instance
+    return Instance(None, _POPEN, {"<returned>": _popen(call, waits=True)})
 
 
 def _result(call: Call) -> Value:
-    return _popen(call)
+    return _popen(call, waits=True)
 
 
 def _spawn_pty(call: Call) -> Value:
@@ -245,6 +250,3 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
         "SubprocessError": exceptions.native("Exception"),
         "TimeoutExpired": exceptions.native("subprocess.TimeoutExpired"),
     }
-
-
-__all__ = ["execute", "names", "number", "posix_spawn", "shell", "spawn", "start", "words"]

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from deployguard.model.evidence import Missing, Reason
+from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.python import exceptions, iteration
 from deployguard.python.concrete import (
     Unplain,
-    apply,
     lift,
     none,
     plain,
@@ -35,7 +34,6 @@ from deployguard.python.values import (
     known,
     trail_of,
 )
-from deployguard.model.evidence import Evidence
 
 if TYPE_CHECKING:
     from deployguard.python.interpreter import Interpreter
@@ -57,9 +55,9 @@ def _real(parser: Instance) -> tuple[configparser.ConfigParser, tuple[Evidence, 
         raise Unplain
     options: dict[str, Any] = {}
     for name, value in (*zip(("defaults",), arguments, strict=False), *keywords.items()):
-        if name in {"interpolation"}:
+        if name == "interpolation":
             options[name] = _interpolation(value)
-        elif name in {"converters", "dict_type", "default_section", "converters"}:
+        elif name in {"converters", "dict_type", "default_section"}:
             raise Unplain
         else:
             options[name] = plain(value)
@@ -201,7 +199,9 @@ def _value(call: Call, parser: Instance, method: str) -> Value:
     return lift(answer, origin)
 
 
-def _attribute(run: "Interpreter", parser: Instance, name: str) -> Value | None:
+def _attribute(  # noqa: PLR0911  (one way out for each method)
+    run: "Interpreter", parser: Instance, name: str
+) -> Value | None:
     del run
     match name:
         case "read":
@@ -368,6 +368,3 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
     if run.version is not None and run.version < (3, 12):
         slots["SafeConfigParser"] = _parser("ConfigParser")
     return slots
-
-
-__all__ = ["apply", "names"]

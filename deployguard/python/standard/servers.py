@@ -7,6 +7,7 @@ from deployguard.python import iteration
 from deployguard.python.concrete import text_of, unknown
 from deployguard.python.outcome import EffectKind
 from deployguard.python.signals import ExitSignal, ServeSignal
+from deployguard.python.standard import environment_value
 from deployguard.python.values import (
     Call,
     Instance,
@@ -129,9 +130,7 @@ def stop(call: Call) -> Value:
 
 def breakpoint_hook(call: Call) -> Value:
     """sys.breakpointhook: PYTHONBREAKPOINT names what runs."""
-    from deployguard.python.standard import system  # noqa: PLC0415  (mutual recursion)
-
-    hook = system.environment_value(call.run, known("PYTHONBREAKPOINT"), known(""))
+    hook = environment_value(call.run, known("PYTHONBREAKPOINT"), known(""))
     text = text_of(hook)
     if text == "0":
         return known(None)

@@ -4,7 +4,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence, Missing, Reason
-from deployguard.model.filesystem import Absent, Content, Unread
+from deployguard.model.filesystem import Absent, Content, Stat, Unread
 from deployguard.python import iteration
 from deployguard.python.concrete import cannot, lift, none, text_of, texts, unknown
 from deployguard.python.signals import RaiseSignal
@@ -56,16 +56,12 @@ def content(run: "Interpreter", path: str, *, binary: bool, call: Call) -> Value
 
 
 def _missing_file(run: "Interpreter", place: str, call: Call) -> Value:
-    from deployguard.model.filesystem import Stat  # noqa: PLC0415  (asked seldom)
-
     if place.startswith(("/proc/", "/sys/", "/dev/", "/run/secrets/", "/var/run/secrets/")):
         missing = Missing(Reason.FILE, f"what the running container has in {place}")
         run.doubts += 1
         return Opaque((missing,), place, harmless=True)
-    if isinstance(run.files.stat(place), Stat):
-        name = "IsADirectoryError"
-    else:
-        name = "FileNotFoundError"
+    folder = isinstance(run.files.stat(place), Stat)
+    name = "IsADirectoryError" if folder else "FileNotFoundError"
     raise RaiseSignal(name, Evidence(call.location, f"{place} is not there to be read"))
 
 
@@ -89,7 +85,7 @@ def opened(call: Call) -> Value:
 
 
 def _writer(call: Call, path: str, mode: str) -> Value:
-    """A stream that is written to: its file holds what is known to be written, or nobody knows."""
+    """Return a stream that is written to: its file holds what is known to be written."""
     from deployguard.python.standard import system  # noqa: PLC0415  (mutual recursion)
 
     place = system.absolute(call.run, path)
@@ -102,6 +98,8 @@ def _writer(call: Call, path: str, mode: str) -> Value:
         start = known(before.data) if isinstance(before, Content) else known(b"")
         if isinstance(before, Unread):
             start = Opaque((before.missing,), place, harmless=True)
+    # The folder may not be there, or not be writable.
+    call.run.doubts += 1
     stream = Instance(None, FILE, {"<path>": known(place), "<text>": start, "name": known(path)})
     _keep(call, stream)
     return stream
@@ -240,7 +238,7 @@ _MEMORY = Native("io.StringIO", construct=_memory, attribute=_attribute, special
 
 
 def _temporary(call: Call) -> Value:
-    """A new file or folder of a name that nobody knows: nothing finds it by a name."""
+    """Return a new file of a name that nobody knows: nothing finds it by a name."""
     return Instance(None, FILE, {"<text>": cannot(call, "a temporary file")})
 
 

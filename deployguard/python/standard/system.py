@@ -1,17 +1,20 @@
 """os, os.path, sys, platform and socket: the process, its environment and its files."""
 
+import operator
 import posixpath
+import sys as python_sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.filesystem import Absent, FileKind, Stat, Unread
-from deployguard.python import exceptions
+from deployguard.python import exceptions, methods, modules
 from deployguard.python.concrete import (
+    Unplain,
     cannot,
     lift,
     none,
-    pure,
+    plain,
     raised,
     text_of,
     texts,
@@ -82,7 +85,7 @@ def _os(run: "Interpreter") -> dict[Any, Any]:
         "devnull": known("/dev/null"),
         "extsep": known("."),
         "listdir": Native("os.listdir", _listdir),
-        "fspath": Native("os.fspath", lambda call: _text(call)),
+        "fspath": Native("os.fspath", _text),
         "uname": Native("os.uname", lambda _call: unknown("the machine's name and kernel")),
         "PathLike": Native("os.PathLike"),
         "error": exceptions.native("OSError"),
@@ -93,14 +96,14 @@ def _os(run: "Interpreter") -> dict[Any, Any]:
     }
     for harmless in ("makedirs", "mkdir", "chmod", "chown", "umask", "setuid", "setgid",
                      "nice", "utime", "setpgrp", "setsid", "kill", "close"):  # fmt: skip
-        slots[harmless] = Native(f"os.{harmless}", _nothing)
+        slots[harmless] = Native(f"os.{harmless}", _perhaps)
     for kind in ("v", "ve", "vp", "vpe", "l", "le", "lp", "lpe"):
         slots[f"exec{kind}"] = Native(f"os.exec{kind}", processes.execute(kind))
         slots[f"spawn{kind}"] = Native(f"os.spawn{kind}", processes.spawn(kind))
     for name in ("posix_spawn", "posix_spawnp"):
         slots[name] = Native(f"os.{name}", processes.posix_spawn)
-    for name in ("system", "popen"):
-        slots[name] = Native(f"os.{name}", processes.shell)
+    slots["system"] = Native("os.system", processes.shell)
+    slots["popen"] = Native("os.popen", processes.pipe)
     for name, value in (("P_NOWAIT", 1), ("P_WAIT", 0), ("F_OK", 0), ("R_OK", 4), ("W_OK", 2)):
         slots[name] = known(value)
     return slots
@@ -137,21 +140,75 @@ def _sys(run: "Interpreter") -> dict[Any, Any]:
     return slots
 
 
-def _modules(run: "Interpreter") -> Mapped:
-    """Return sys.modules: what the program has imported; Python itself has loaded some others."""
-    loaded = Mapped(run.modules, name="sys.modules")
-    loaded.methods = _of_modules
-    return loaded
+def _modules(run: "Interpreter") -> Instance:
+    """Return sys.modules: what the program has imported, and what runs the program."""
+    return Instance(None, _MODULES, {"<held>": Mapped(run.modules, name="sys.modules")})
 
 
-def _of_modules(loaded: Mapped, name: str) -> Value | None:
-    if name in {"pop", "__delitem__"}:
-        return Native(
-            f"sys.modules.{name}",
-            lambda call: call.run.unseen("which module is loaded anew", call.location),
-        )
+def _of_modules(run: "Interpreter", loaded: Instance, name: str) -> Value | None:
     del loaded
-    return None
+    match name:
+        case "__contains__":
+            return Native("in sys.modules", lambda call: is_loaded(run, call))
+        case "get":
+            return Native("sys.modules.get", _loaded_or)
+        case "pop" | "__delitem__" | "__setitem__":
+            return Native(
+                f"sys.modules.{name}",
+                lambda call: call.run.unseen("which module is loaded anew", call.location),
+            )
+        case _:
+            return None
+
+
+def is_loaded(run: "Interpreter", call: Call) -> Value:
+    """Say whether a module is loaded: by the program, or by what runs it."""
+    name = text_of(call.arguments[0]) if call.arguments else None
+    if name is None:
+        return cannot(call, "in sys.modules")
+    top = name.partition(".")[0]
+    if name in run.modules or name in run.hosts:
+        return known(value=True)
+    if name not in HOSTS and (top in run.hosts or _may_be_loaded(run, top)):
+        return cannot(call, "in sys.modules")
+    return known(value=False)
+
+
+# Programs that others are run under; no library loads them by itself.
+HOSTS = frozenset(
+    {"gunicorn", "uwsgi", "waitress", "pytest", "_pytest", "celery", "IPython", "ipykernel",
+     "idlelib", "pydevd", "debugpy", "unittest", "coverage", "hypercorn", "uvicorn", "mod_wsgi",
+     "nose", "tox", "pdb"}
+)  # fmt: skip
+
+
+def _may_be_loaded(run: "Interpreter", top: str) -> bool:
+    """Say whether Python or a library that was imported may have loaded a module too."""
+    if top in python_sys.stdlib_module_names:
+        return True
+    if modules.own(run, top):
+        return False
+    libraries = (module for module in run.modules.values() if isinstance(module, Module))
+    return any(module.rest is not None for module in libraries)
+
+
+def _loaded_or(call: Call) -> Value:
+    default = call.argument(1, "default") or known(None)
+    name = text_of(call.arguments[0]) if call.arguments else None
+    if name in call.run.modules:
+        return call.run.modules[name]
+    answer = is_loaded(call.run, call)
+    if isinstance(answer, Known) and answer.value is False:
+        return default
+    return cannot(call, "sys.modules.get")
+
+
+_MODULES = Native(
+    "sys.modules",
+    attribute=_of_modules,
+    plain=dict,
+    specials=frozenset({"__contains__", "__delitem__", "__setitem__"}),
+)
 
 
 def _version(run: "Interpreter") -> tuple[Value, Value]:
@@ -176,7 +233,45 @@ def _version(run: "Interpreter") -> tuple[Value, Value]:
     return info, micro
 
 
-_VERSION_INFO = Native("sys.version_info", plain=tuple)
+_ORDERS: dict[str, Callable[[Any, Any], bool]] = {
+    "__lt__": operator.lt,
+    "__le__": operator.le,
+    "__gt__": operator.gt,
+    "__ge__": operator.ge,
+    "__eq__": operator.eq,
+    "__ne__": operator.ne,
+}
+
+
+def _version_attribute(run: "Interpreter", info: Instance, name: str) -> Value | None:
+    """Compare major and minor; what only the rest would tell stays open."""
+    order = _ORDERS.get(name)
+    if order is None or run.version is None:
+        return None
+    major_minor = run.version
+    del info
+
+    def model(call: Call) -> Value:
+        try:
+            other = plain(call.arguments[0])
+        except (Unplain, IndexError):
+            return cannot(call, "sys.version_info")
+        # With a micro release beyond them, two equal numbers are less than the whole.
+        if not isinstance(other, tuple) or (
+            other[:2] == major_minor and len(other) > len(major_minor)
+        ):
+            return cannot(call, "sys.version_info")
+        return known(order((*major_minor, 0), other))
+
+    return Native(f"sys.version_info.{name}", model)
+
+
+_VERSION_INFO = Native(
+    "sys.version_info",
+    attribute=_version_attribute,
+    plain=tuple,
+    specials=frozenset(_ORDERS),
+)
 
 
 def _flags(run: "Interpreter") -> Instance:
@@ -195,7 +290,6 @@ def _exc_info(call: Call) -> Value:
 
 
 def _platform(run: "Interpreter") -> dict[Any, Any]:
-    version = ".".join(map(str, run.version)) if run.version else None
     missing = Missing(Reason.VERSION, "the version of Python")
     tuple_of = (
         Items({"items": tuple(known(str(part)) for part in run.version)}, tuple)
@@ -207,15 +301,20 @@ def _platform(run: "Interpreter") -> dict[Any, Any]:
         "python_implementation": known("CPython"),
         "python_version_tuple": tuple_of,
     }
-    slots: dict[Any, Any] = {
-        name: Native(f"platform.{name}", lambda _call, value=value: value)
-        for name, value in values.items()
-    }
-    del version
-    return slots
+    return {name: Native(f"platform.{name}", _returning(value)) for name, value in values.items()}
+
+
+def _returning(value: Value) -> Model:
+    return lambda _call: value
 
 
 def _nothing(_call: Call) -> Value:
+    return known(None)
+
+
+def _perhaps(call: Call) -> Value:
+    """Change a file or a process in a way that nothing depends on; the system may refuse."""
+    call.run.doubts += 1
     return known(None)
 
 
@@ -336,6 +435,7 @@ def _listdir(call: Call) -> Value:
             note = Evidence(call.location, f"{path} is not there")
             raise RaiseSignal("FileNotFoundError", note)
         case Unread(missing=missing):
+            call.run.doubts += 1
             return Items({"items": (Opaque((missing,), "items", harmless=True),)})
         case _:
             return Items({"items": tuple(known(name) for name in found)})
@@ -376,6 +476,8 @@ def _expandvars(call: Call) -> Value:
     if text is None:
         return _path_opaque(call)
     used: list[Value] = []
+    if text.count("$") * methods.longest(call.run.environ.slots.values()) > methods.WORK:
+        return unknown("a very long text", Reason.LIMIT)
 
     def value_of(name: str, whole: str) -> str:
         value = environment_value(call.run, known(name), known(whole))
@@ -387,6 +489,14 @@ def _expandvars(call: Call) -> Value:
     )
     opaque = [value for value in used if isinstance(value, Opaque)]
     return derived("a path", *opaque) if opaque else lift(expanded, trails(*used))
+
+
+def _relative(call: Call) -> Value:
+    found = texts(call.arguments)
+    if found is None or call.run.cwd is None or not found:
+        return _path_opaque(call)
+    places = [absolute(call.run, text) or "/" for text in found]
+    return known(posixpath.relpath(places[0], places[1] if len(places) > 1 else call.run.cwd))
 
 
 _PATH: dict[Any, Any] = {
@@ -403,7 +513,7 @@ _PATH: dict[Any, Any] = {
     "pardir": known(".."),
     "abspath": Native("os.path.abspath", _abspath),
     "realpath": Native("os.path.realpath", _realpath),
-    "relpath": Native("os.path.relpath", lambda call: _relative(call)),
+    "relpath": Native("os.path.relpath", _relative),
     "exists": Native("os.path.exists", _there(None)),
     "lexists": Native("os.path.lexists", _there(None)),
     "isfile": Native("os.path.isfile", _there(FileKind.FILE)),
@@ -411,14 +521,3 @@ _PATH: dict[Any, Any] = {
     "expanduser": Native("os.path.expanduser", _expanduser),
     "expandvars": Native("os.path.expandvars", _expandvars),
 }  # fmt: skip
-
-
-def _relative(call: Call) -> Value:
-    found = texts(call.arguments)
-    if found is None or call.run.cwd is None or not found:
-        return _path_opaque(call)
-    places = [absolute(call.run, text) or "/" for text in found]
-    return known(posixpath.relpath(places[0], places[1] if len(places) > 1 else call.run.cwd))
-
-
-__all__ = ["absolute", "environment_value", "is_there", "names"]

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence
+from deployguard.python import methods
 from deployguard.python.concrete import (
     Unplain,
     apply,
     cannot,
     lift,
-    none,
     plain,
     pure,
     text_of,
@@ -92,6 +92,7 @@ def _matched(function: str) -> Model:
             not isinstance(pattern, str)
             or not isinstance(subject, str)
             or not _short(pattern, subject)
+            or (function == "sub" and len(subject) * methods.longest(call.arguments) > methods.WORK)
             or call.open is not None
         ):
             return cannot(call, f"re.{function}")
@@ -182,6 +183,9 @@ def _template_attribute(run: "Interpreter", instance: Instance, name: str) -> Va
         text = text_of(instance.slots["template"])
         if text is None:
             return derived("a text", instance.slots["template"])
+        given = (*call.arguments, *call.keywords.values())
+        if text.count("$") * methods.longest(given) > methods.WORK:
+            return unknown("a very long text")
         return apply(call, name, getattr(string.Template(text), name), (KeyError, ValueError))
 
     return Native(f"Template.{name}", model)
@@ -267,17 +271,17 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:  # noqa: PLR0911  (o
         case "unicodedata":
             return _table(name, _functions(unicodedata, "normalize"))
         case "urllib.parse":
-            chosen = ("quote", "unquote", "quote_plus", "unquote_plus", "parse_qs", "urljoin",
+            functions = ("quote", "unquote", "quote_plus", "unquote_plus", "parse_qs", "urljoin",
                       "parse_qsl", "urlencode")  # fmt: skip
             return {
-                **_table(name, _functions(urllib.parse, *chosen)),
+                **_table(name, _functions(urllib.parse, *functions)),
                 "urlparse": Native("urllib.parse.urlparse", _parts),
                 "urlsplit": Native("urllib.parse.urlsplit", _parts),
             }
         case "math":
-            chosen = ("floor", "ceil", "sqrt", "log", "log2", "fabs", "isnan", "isinf", "trunc")
+            names_of = ("floor", "ceil", "sqrt", "log", "log2", "fabs", "isnan", "isinf", "trunc")
             return {
-                **_table(name, _functions(math, *chosen)),
+                **_table(name, _functions(math, *names_of)),
                 "pi": known(math.pi),
                 "inf": known(math.inf),
             }
@@ -290,6 +294,3 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:  # noqa: PLR0911  (o
             }
         case _:
             return {}
-
-
-__all__ = ["VARIABLE", "names", "none"]

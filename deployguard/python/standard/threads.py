@@ -22,6 +22,7 @@ from deployguard.python.values import (
     Items,
     Known,
     Mapped,
+    Model,
     Module,
     Native,
     Opaque,
@@ -105,7 +106,7 @@ _TIMER = Native("threading.Timer", construct=_timer, attribute=_thread_attribute
 def _quiet_attribute(run: "Interpreter", instance: Instance, name: str) -> Value | None:
     """Locks, events and queues: nothing but waiting."""
     del run
-    if name in {"__enter__"}:
+    if name == "__enter__":
         return Native(name, lambda _call: instance)
     if name in {"is_set", "get", "wait", "empty", "qsize"}:
         return Native(name, lambda call: cannot(call, name))
@@ -174,7 +175,7 @@ def _mapped(call: Call, name: str) -> Value:
     made: list[Value] = []
     lists = [iteration.collected(call.run, value, call.location) for value in given[:1]]
     for value in lists[0] if lists else ():
-        arguments = (value,)
+        arguments: tuple[Value, ...] = (value,)
         if name == "starmap":
             arguments = iteration.collected(call.run, value, call.location)
         made.append(beside(call, function, arguments, {}))
@@ -378,10 +379,9 @@ def _asyncio() -> dict[Any, Any]:
         slots[lock] = _QUIET
     for server in ("start_server", "start_unix_server", "open_connection",
                    "create_subprocess_exec", "create_subprocess_shell"):  # fmt: skip
-        slots[server] = Native(
-            f"asyncio.{server}",
-            lambda call, server=server: call.run.unseen(
-                f"what asyncio.{server}() does", call.location
-            ),
-        )
+        slots[server] = Native(f"asyncio.{server}", _unseen(server))
     return slots
+
+
+def _unseen(name: str) -> Model:
+    return lambda call: call.run.unseen(f"what asyncio.{name}() does", call.location)

@@ -192,8 +192,9 @@ TEXTS: dict[str, list[str]] = {
         "@__import__('contextlib').contextmanager\ndef c(x):\n  note('in')\n  try:\n    yield x + 1\n  finally:\n    note('out')\nwith c(1) as v: note(v)",
         "class M:\n  def __enter__(s): note('in'); return 5\n  def __exit__(s, *a): note(a[0] is None); return True\n"
         "with M() as m: note(m)\nwith M():\n  raise ValueError\nnote('kept')",
-        "def g():\n  yield 1\n  note('between')\n  yield 2\nfor v in g(): note(v)\nnote(list(g())); note(next(g()))" if False else
-        "def g():\n  yield 1\n  note('between')\n  yield 2\nfor v in g(): note(v)",
+        "def g():\n  yield 1\n  note('between')\n  yield 2\nfor v in g(): note(v)\nnote(list(g())); note(next(g()))"
+        if False
+        else "def g():\n  yield 1\n  note('between')\n  yield 2\nfor v in g(): note(v)",
         "def g(n):\n  while True:\n    yield n\n    n += 1\nfor v in g(3):\n  if v > 5: break\n  note(v)",
         "def g():\n  yield from [1, 2]\n  yield 3\nnote(sum(g())); note([*g()]); note(sorted(g(), reverse=True))",
         "def g():\n  for i in range(3):\n    yield i\ndef f():\n  for x in g():\n    if x == 1: return x\nnote(f())",
@@ -302,7 +303,7 @@ CASES = [
     for number, text in enumerate(texts)
 ]
 
-CHILD = '''
+CHILD = """
 import argparse, json, os, sys, shutil, tempfile
 import ast, asyncio, atexit, base64, collections, concurrent.futures, configparser, contextlib, copy
 import csv, dataclasses, datetime, enum, functools, getopt, glob, importlib.util, inspect, io
@@ -344,7 +345,7 @@ for text in data["texts"]:
     os.waitpid(pid, 0); shutil.rmtree(folder)
     results.append(json.loads(found) if found else None)
 json.dump(results, sys.stdout)
-'''
+"""
 HEAD = "import argparse, json, os, sys\np = argparse.ArgumentParser()\n"
 
 
@@ -360,7 +361,7 @@ def real() -> dict[str, Any]:
     return dict(zip(texts, json.loads(made.stdout), strict=True))
 
 
-def shown(value: Value) -> Any:  # noqa: ANN401, PLR0911  (one for each kind)
+def shown(value: Value) -> Any:  # noqa: ANN401  (one for each kind)
     """Return a value as the child shows Python's."""
     match value:
         case Known(value=bytes() as raw):
@@ -387,7 +388,7 @@ def shown(value: Value) -> Any:  # noqa: ANN401, PLR0911  (one for each kind)
 @pytest.mark.parametrize(("topic", "text"), CASES)
 def test_a_program_notes_what_python_notes(topic: str, text: str, real: dict[str, Any]) -> None:
     files = {f"/srv/app/{name}": content for name, content in FILES.items()}
-    outcome = evaluate(HEAD + text, files, python=sys.version_info[:2], **VARIABLES)
+    outcome = evaluate(HEAD + text, files, python=sys.version_info[:2], variables=VARIABLES)
     assert outcome.unseen == (), topic
     noted = [e for e in outcome.effects if e.name == "note"]
     assert [shown(e.values["0"]) for e in noted] == real[text]

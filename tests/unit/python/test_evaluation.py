@@ -1,5 +1,6 @@
 """What the evaluator makes of Python: values, branches, effects, and what it cannot see."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +59,12 @@ def evaluate(
     python: tuple[int, int] | None = None,
     terminal: bool = False,
     optimize: int = 0,
-    **variables: str | None,
+    variables: Mapping[str, str | None] | None = None,
+    **others: str | None,
 ) -> Outcome:
     entries: dict[str, Traced[str | None]] = {
         name: Traced(value, Location("compose.yaml"), missing=() if value else (SECRET,))
-        for name, value in variables.items()
+        for name, value in {**(variables or {}), **others}.items()
     }
     site = {"/venv/site-packages/probe/__init__.py": ""}
     run = Interpreter(
@@ -98,7 +100,7 @@ def plain(value: Value) -> Any:  # noqa: ANN401
 
 def noted(text: str, files: dict[str, str] | None = None, **variables: str | None) -> list[Any]:
     """Return the first argument of every certain call of `note`, in order."""
-    outcome = evaluate(text, files, **variables)
+    outcome = evaluate(text, files, variables=variables)
     assert outcome.unseen == ()
     return [
         plain(effect.values["0"])
@@ -227,14 +229,12 @@ def test_a_handler_of_an_exception_that_may_be_raised_may_run() -> None:
         "import os\nos.rename('a', 'b')",
         "setattr(os, os.environ['HIDDEN'], 1)",
         "import asyncio\nasyncio.run(asyncio.start_server(note))",
-        "class M(type): pass\nclass A(metaclass=M): pass",
+        "class M(type):\n  def __call__(c): return 1\nclass A(metaclass=M): pass",
         "import unknown_library\nunknown_library.start()",
     ],
 )
 def test_what_cannot_be_seen_into_is_recorded(text: str) -> None:
-    outcome = evaluate(
-        text, {"/venv/site-packages/unknown_library/__init__.py": ""}, HIDDEN=None
-    )
+    outcome = evaluate(text, {"/venv/site-packages/unknown_library/__init__.py": ""}, HIDDEN=None)
     assert outcome.unseen
     assert all(missing.what for missing in outcome.unseen)
 
