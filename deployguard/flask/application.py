@@ -2,6 +2,7 @@
 
 import ast
 import posixpath
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -175,7 +175,7 @@ def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
     suspected = flask or debug_hinted(setting)
     hidden = any_of(unseen(outcome, suspected=flask), started(outcome, suspected=flask))
     served = serves(outcome)
-    others = _others(outcome)
+    others = _others(run, outcome)
     if not served and not others and hidden.answer is Answer.NO:
         trail = (*setting.program.trail, outcome.note)
         facts = nothing(*trail)
@@ -199,14 +199,23 @@ def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
     )
 
 
-def _others(outcome: Outcome) -> tuple[Effect, ...]:
-    """Return the starts of other servers; some serve only while something else keeps them up."""
-    ends = outcome.ending in {Ending.DONE, Ending.EXIT, Ending.RAISED}
-    return tuple(
-        effect
-        for effect in outcome.effects
-        if effect.name == WSGI and not (ends and _text(effect, "stays") is False)
-    )
+def _others(run: Interpreter, outcome: Outcome) -> tuple[Effect, ...]:
+    """Return the starts of other servers; some serve only while something else goes on.
+
+    Where nothing runs after such a start the program ends with it.
+    """
+    found = []
+    for effect in outcome.effects:
+        left = _text(effect, "left")
+        if effect.name != WSGI:
+            continue
+        if left is None or outcome.ending in {Ending.SERVES, Ending.LIMIT}:
+            found.append(effect)
+        elif outcome.ending is Ending.DONE and left != run.left:
+            what = "whether the program goes on running while its server does"
+            conditions = (*effect.conditions, Missing(Reason.SOURCE, what))
+            found.append(replace(effect, conditions=conditions))
+    return tuple(found)
 
 
 def _text(effect: Effect, key: str) -> object:
@@ -225,7 +234,7 @@ def _facts(
         facts = _served(setting, run, outcome, effect, hidden, remote)
         joined.append(facts)
         listeners.append(listener(effect, "host", "port", facts.debugger.answer))
-    for effect in _others(outcome):
+    for effect in _others(run, outcome):
         application = effect.values["application"]
         # A server of Python's own that hands out no WSGI application.
         plain = isinstance(application, Known) and application.value is None

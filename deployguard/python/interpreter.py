@@ -147,6 +147,11 @@ class Interpreter:
         if self._steps < 0:
             raise LimitSignal
 
+    @property
+    def left(self) -> int:
+        """Return what is left of the budget: the same again where nothing ran in between."""
+        return self._steps
+
     def branch(
         self,
         frame: Frame,

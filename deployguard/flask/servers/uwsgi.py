@@ -96,6 +96,9 @@ def judge_binary(program: Program, files: Filesystem) -> Judged:
         folders=places.folders,
         cwd=process.cwd.value,
         unread=places.unread,
+        version=places.version,
+        sites=places.sites,
+        user=places.user,
     )
     candidates = [_judged(replace(setting, stack=stack), given_options) for stack in found.stacks()]
     return agreed(candidates, found.missing())

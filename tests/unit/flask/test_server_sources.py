@@ -157,6 +157,25 @@ def test_what_never_serves_the_application_raises_no_debugger(source: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        ("", NO),
+        ("gevent.wait()", YES),
+        ("raise SystemExit", NO),
+        # What keeps the program running is not told apart from what does not.
+        ("import time\nwhile True:\n    time.sleep(60)", UNKNOWN),
+        ("import signal\nsignal.pause()", UNKNOWN),
+    ],
+)
+def test_a_server_that_is_started_serves_while_the_program_runs(
+    rest: str, expected: Answer
+) -> None:
+    start = "import gevent\nfrom gevent.pywsgi import WSGIServer\nWSGIServer(80, app).start()\n"
+    files = {"s.py": IMPORT + start + rest + "\n", "app.py": WRAPPED}
+    assert debugger("python s.py", files) is expected
+
+
+@pytest.mark.parametrize(
     ("source", "expected"),
     [
         ("app = DebuggedApplication(app, evalex=True)", YES),

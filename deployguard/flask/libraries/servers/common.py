@@ -45,7 +45,7 @@ def serves(
                 "application": application or Opaque((missing,), "the application"),
                 "host": host,
                 "port": port,
-                "stays": known(stays),
+                **({} if stays else {"left": known(call.run.left)}),
             },
         )
 
