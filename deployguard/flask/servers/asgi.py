@@ -25,7 +25,7 @@ _DAPHNE = syntax(
     -e|--endpoint -v|--verbosity -t|--http-timeout --access-log --log-fmt --ping-interval
     --ping-timeout --websocket-max-message-size --websocket-max-frame-size
     --application-close-timeout --root-path --proxy-headers-host --proxy-headers-port
-    -s|--server-name
+    -s|--server-name --ws-protocol
     """,
     flags="--proxy-headers --no-server-name -h|--help",
 )

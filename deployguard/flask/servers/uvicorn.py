@@ -1,5 +1,6 @@
 """uvicorn (uvicorn.main, uvicorn.config, uvicorn.importer)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from deployguard.flask.servers.places import at, unix
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
 from deployguard.flask.servers.words import Takes, Words, read, syntax
 from deployguard.flask.servers.worlds import absolute, first_on_path
+from deployguard.flask.versions import parse
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
 from deployguard.model.facts import Listener
 from deployguard.model.process import Word
@@ -41,6 +43,13 @@ _OFF = frozenset({"", "0", "false", "f", "no", "n", "off"})
 
 def judge(setting: Setting) -> Judged:
     """Return what uvicorn does with its words and variables, under one stack."""
+    old = any((word.value or "") == "--debug" for word in setting.program.args)
+    if old and not _without_debug(setting):
+        # Before 0.19 it stood for --reload and a page with the traceback of ASGI applications.
+        missing = Missing(
+            Reason.VERSION, "the installed version of uvicorn, which may know --debug"
+        )
+        return not_told(setting, "uvicorn", (missing,))
     words = read(setting.program.args, _SYNTAX)
     if not words.unseen and words.refused is None:
         take_variables(words, setting, _PREFIX, _SYNTAX.options)
@@ -73,6 +82,20 @@ def judge(setting: Setting) -> Judged:
         place=name.location,
         unanswered=unanswered,
     )
+
+
+_DISTRIBUTION = re.compile(r"uvicorn-(\d+(?:\.\d+)*)\.dist-info")
+
+
+def _without_debug(setting: Setting) -> bool:
+    """Say whether the uvicorn that is installed certainly refuses --debug."""
+    for folder in setting.folders:
+        names = setting.files.list(folder)
+        for name in names if isinstance(names, tuple) else ():
+            found = _DISTRIBUTION.fullmatch(name)
+            if found is not None:
+                return parse(found[1]) >= (0, 19)
+    return False
 
 
 def take_variables(

@@ -13,7 +13,7 @@ from functools import partial
 
 from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged, agreed, nothing
-from deployguard.flask.libraries.effects import INNER
+from deployguard.flask.libraries.effects import INNER, harmless
 from deployguard.flask.search_path import search_path
 from deployguard.flask.servers import paste
 from deployguard.flask.servers.loading import Style, loaded, named, new_module, taken
@@ -251,6 +251,8 @@ def _start(run: Interpreter, options: Settings, failed: list[Evidence], place: L
     if run.cwd is None:
         missing = Missing(Reason.IMAGE, "the folder that uWSGI works in")
         return run.unseen_import("the application", (missing,), place)
+    # The module that uWSGI brings itself, for programs that talk to it.
+    run.store(run.modules, "uwsgi", Module("uwsgi", {}, harmless("uwsgi")))
     first_on_path(run, ".")
     for word in options.all("pythonpath"):
         if word.value is not None:

@@ -22,8 +22,8 @@ _SYNTAX = syntax(
     --url-scheme --url-prefix --backlog --recv-bytes --send-bytes --outbuf-overflow
     --outbuf-high-watermark --inbuf-overflow --connection-limit --cleanup-interval
     --channel-timeout --max-request-header-size --max-request-body-size --ident
-    --channel-request-lookahead --server-name --unix-socket --unix-socket-perms --map
-    --socket-options --sockets
+    --asyncore-loop-timeout --channel-request-lookahead --server-name --unix-socket
+    --unix-socket-perms --map --socket-options --sockets
     """,
     flags=" ".join(f"--{name} --no-{name}" for name in _SWITCHES) + " --help --call",
     permuted=False,

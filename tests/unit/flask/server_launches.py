@@ -36,7 +36,8 @@ LIBRARIES = (
     "gevent", "eventlet", "cheroot", "uvicorn", "hypercorn", "gunicorn", "waitress", "bjoern",
     "meinheld", "flup", "livereload", "aiohttp_wsgi", "a2wsgi", "asgiref", "debugpy", "ptvsd",
     "rpdb", "remote_pdb", "web_pdb", "pudb", "manhole", "pydevd_pycharm", "rpyc", "wdb", "celery",
-    "daphne", "granian", "mod_wsgi", "pyramid",
+    "daphne", "granian", "mod_wsgi", "pyramid", "paste", "geventwebsocket", "uwsgidecorators",
+    "cherrypy", "tornado",
 )  # fmt: skip
 
 
@@ -58,9 +59,11 @@ def launched(
     files: Mapping[str, str],
     variables: Mapping[str, str | None] | None = None,
     unread: Mapping[str, Missing] | None = None,
+    beside: Mapping[str, str] | None = None,
 ) -> tuple[ProgramFacts, ...]:
-    """Judge a command over files by their names below /srv/app."""
+    """Judge a command over files by their names below /srv/app, and others by their paths."""
     texts = base() | {f"/srv/app/{name}": text for name, text in files.items()}
+    texts |= beside or {}
     hidden = {f"/srv/app/{name}": missing for name, missing in (unread or {}).items()}
     return flask.judge(
         process(shlex.split(command), **(variables or {})), MemoryFiles(texts, unread=hidden)

@@ -10,6 +10,7 @@ from tests.unit.flask.server_launches import (
     FACTORY,
     NO,
     ON_DEBUG,
+    SITE,
     UNKNOWN,
     WRAPPED,
     YES,
@@ -123,6 +124,16 @@ FILES = {
 )
 def test_the_application_is_what_the_server_would_load(command: str, expected: Answer) -> None:
     assert debugger(command, FILES) is expected
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [("0.18.3", UNKNOWN), ("0.19.0", NO), ("0.54.0", NO), (None, UNKNOWN)]
+)
+def test_an_option_that_later_releases_lack(version: str | None, expected: Answer) -> None:
+    installed = {} if version is None else {f"{SITE}/uvicorn-{version}.dist-info/METADATA": ""}
+    command = "uvicorn --debug --interface wsgi app:app"
+    (program,) = launched(command, FILES, beside=installed)
+    assert program.facts.debugger.answer is expected
 
 
 def test_pserve_imports_only_what_is_on_the_path() -> None:

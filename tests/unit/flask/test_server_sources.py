@@ -124,6 +124,11 @@ asyncio.run(main())
         ("from livereload import Server\ns = Server(app.wsgi_app)\ns.watch('x')\ns.serve(port=80)",
          ["127.0.0.1:80"]),
         ("from aiohttp_wsgi import serve\nserve(app, port=80)", ["0.0.0.0:80"]),
+        ("from paste.translogger import TransLogger\nfrom waitress import serve\n"
+         "serve(TransLogger(app), port=80)", ["0.0.0.0:80"]),
+        ("from paste import httpserver\nhttpserver.serve(app, '0.0.0.0', 80)", ["0.0.0.0:80"]),
+        ("from gevent import pywsgi\nfrom geventwebsocket.handler import WebSocketHandler as H\n"
+         "pywsgi.WSGIServer(('', 80), app, handler_class=H).serve_forever()", ["0.0.0.0:80"]),
     ],
 )  # fmt: skip
 def test_a_server_serves_the_application_where_it_is_told_to(

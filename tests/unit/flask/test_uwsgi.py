@@ -138,6 +138,7 @@ def test_variables_are_options_and_what_is_hidden_stays_open() -> None:
         ("--module plain:app --wsgi-file app.py --callable app", NO),
         ("--import setting --module on_debug:app", YES),
         ("--paste config:site.ini", YES),
+        ("--module inside:app", YES),
     ],
 )
 def test_the_applications_that_uwsgi_loads(words: str, expected: Answer) -> None:
@@ -148,6 +149,8 @@ def test_the_applications_that_uwsgi_loads(words: str, expected: Answer) -> None
         "web.py": FACTORY + "def dev():\n    return create_app('dev')\n",
         "src/site.py": WRAPPED + "application = app\n",
         "src/site2.py": WRAPPED,
+        "inside.py": "import uwsgi\nfrom uwsgidecorators import timer\n"
+        "@timer(60)\ndef tick(number): uwsgi.log('x')\nfrom app import app\n",
         "setting.py": "import os\nos.environ['FLASK_DEBUG'] = '1'\n",
         "site.ini": "[app:main]\nuse = call:made:factory\n",
         "made.py": "from app import app\ndef factory(global_conf, **settings):\n    return app\n",

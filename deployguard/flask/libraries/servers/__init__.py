@@ -11,7 +11,9 @@ _FAMILIES = {
     "uvicorn": "asgi", "hypercorn": "asgi", "gunicorn": "gunicorn", "bjoern": "small",
     "meinheld": "small", "flup": "small", "livereload": "small", "aiohttp_wsgi": "small",
     "geventwebsocket": "greenlets", "fapws": "small", "wsgiserver": "small", "rocket": "small",
-    "granian": "small", "daphne": "small", "pyuwsgi": "small",
+    "rocket3": "small",
+    "granian": "small", "daphne": "small", "pyuwsgi": "small", "paste": "small",
+    "uwsgidecorators": "small",
 }  # fmt: skip
 # What these libraries offer beside servers and starts nothing by itself.
 _QUIET = frozenset(

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from deployguard.flask.libraries.effects import INNER, harmless, unseen
+from deployguard.flask.libraries.effects import INNER, harmless, register, unseen
+from deployguard.flask.libraries.foreign import middleware_class
 from deployguard.flask.libraries.servers import cheroot
 from deployguard.flask.libraries.servers.common import (
     EVERYWHERE,
@@ -152,55 +153,65 @@ def _rocket(call: Call, instance: Instance) -> None:
     kept(call, instance, app=slots.get("wsgi_app", known(None)), host=host, port=port)
 
 
-def names(  # noqa: PLR0911  (a table: one way out for each library)
-    run: Interpreter, name: str
-) -> dict[Any, Any]:
+def _paste_serve(call: Call) -> Value:
+    """paste.httpserver.serve(application, host=None, port=None): loopback, port 8080."""
+    place = _at(call, 1, LOOPBACK, 8080)
+    serves(call, "paste", call.argument(0, "application"), place)
+    return blocks(call, "paste")
+
+
+_DECORATORS = ("postfork", "spool", "spoolforever", "spoolraw", "timer", "rbtimer", "cron",
+               "signal", "filemon", "thread", "lock", "mule", "mulefunc", "harakiri", "rpc",
+               "erlang", "mule_msg_dispatcher", "mule_msg_hook")  # fmt: skip
+
+
+_QUIET = ("set_access_logger", "set_error_logger", "set_keepalive", "set_backlog",
+          "set_max_content_length", "set_client_body_buffer_size")  # fmt: skip
+_ROCKET = Native("rocket.Rocket", construct=_rocket, attribute=_running("rocket", "start"))
+_WSGI = Native(
+    "wsgiserver.WSGIServer", construct=_wsgiserver, attribute=_running("wsgiserver", "start")
+)
+_FLUP = ("fcgi", "fcgi_fork", "fcgi_single", "scgi", "scgi_fork", "ajp", "ajp_fork")
+# The modules below each package that programs take off it.
+_BELOW = {
+    "meinheld": ("server", "patch"),
+    "flup": ("server",),
+    "flup.server": _FLUP,
+    "paste": ("translogger", "httpserver"),
+}
+_MODULES: dict[str, dict[Any, Any]] = {
+    "bjoern": {
+        "run": Native("bjoern.run", _bjoern_run),
+        "listen": Native("bjoern.listen", _bjoern_listen),
+    },
+    "meinheld.server": {
+        "listen": Native("meinheld.server.listen", _meinheld_listen),
+        "run": Native("meinheld.server.run", _meinheld_run),
+        **{one: Native(one, lambda _call: known(None)) for one in _QUIET},
+    },
+    "meinheld.patch": {"patch_all": harmless("meinheld.patch.patch_all")},
+    **{
+        f"flup.server.{one}": {"WSGIServer": _flup(f"flup.server.{one}.WSGIServer")}
+        for one in _FLUP
+    },
+    "livereload": {"Server": _LIVE, "shell": harmless("livereload.shell")},
+    "livereload.server": {"Server": _LIVE},
+    "aiohttp_wsgi": {
+        "serve": Native("aiohttp_wsgi.serve", _aiohttp_wsgi),
+        "WSGIHandler": unseen("aiohttp_wsgi.WSGIHandler"),
+    },
+    "wsgiserver": {"WSGIServer": _WSGI, "WSGIPathInfoDispatcher": cheroot.DISPATCHER},
+    "paste.translogger": {
+        "TransLogger": middleware_class("paste.translogger.TransLogger", 0, "application")
+    },
+    "paste.httpserver": {"serve": Native("paste.httpserver.serve", _paste_serve)},
+    "uwsgidecorators": {one: Native(f"uwsgidecorators.{one}", register) for one in _DECORATORS},
+    "rocket": {"Rocket": _ROCKET},
+    "rocket3": {"Rocket3": _ROCKET},
+}
+
+
+def names(run: Interpreter, name: str) -> dict[Any, Any]:
     """Return the names of a module of one of these servers."""
-    match name:
-        case "bjoern":
-            return {
-                "run": Native("bjoern.run", _bjoern_run),
-                "listen": Native("bjoern.listen", _bjoern_listen),
-            }
-        case "meinheld":
-            return below(run, names, name, "server", "patch")
-        case "meinheld.server":
-            quiet = ("set_access_logger", "set_error_logger", "set_keepalive", "set_backlog",
-                     "set_max_content_length", "set_client_body_buffer_size")  # fmt: skip
-            return {
-                "listen": Native("meinheld.server.listen", _meinheld_listen),
-                "run": Native("meinheld.server.run", _meinheld_run),
-                **{one: Native(one, lambda _call: known(None)) for one in quiet},
-            }
-        case "meinheld.patch":
-            return {"patch_all": harmless("meinheld.patch.patch_all")}
-        case "flup":
-            return below(run, names, name, "server")
-        case "flup.server":
-            kinds = ("fcgi", "fcgi_fork", "fcgi_single", "scgi", "scgi_fork", "ajp", "ajp_fork")
-            return below(run, names, name, *kinds)
-        case _ if name.startswith("flup.server."):
-            return {"WSGIServer": _flup(f"{name}.WSGIServer")}
-        case "livereload":
-            return {"Server": _LIVE, "shell": harmless("livereload.shell")}
-        case "livereload.server":
-            return {"Server": _LIVE}
-        case "aiohttp_wsgi":
-            return {
-                "serve": Native("aiohttp_wsgi.serve", _aiohttp_wsgi),
-                "WSGIHandler": unseen("aiohttp_wsgi.WSGIHandler"),
-            }
-        case "wsgiserver":
-            server = Native(
-                "wsgiserver.WSGIServer",
-                construct=_wsgiserver,
-                attribute=_running("wsgiserver", "start"),
-            )
-            return {"WSGIServer": server, "WSGIPathInfoDispatcher": cheroot.DISPATCHER}
-        case "rocket" | "rocket3":
-            server = Native(
-                "rocket.Rocket", construct=_rocket, attribute=_running("rocket", "start")
-            )
-            return {"Rocket": server, "Rocket3": server}
-        case _:
-            return {}
+    leaves = _BELOW.get(name, ())
+    return below(run, names, name, *leaves) | _MODULES.get(name, {})
