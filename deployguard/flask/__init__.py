@@ -1,5 +1,7 @@
 """What Flask, Werkzeug, the servers and frameworks do with a launch: programs to facts."""
 
+from collections.abc import Sequence
+
 from deployguard import launch
 from deployguard.flask import binaries
 from deployguard.flask.judged import Judged, ended, nothing, open_program
@@ -7,7 +9,8 @@ from deployguard.flask.settings import answered
 from deployguard.model.evidence import Answer, Claim, Evidence, Missing, unknown, yes
 from deployguard.model.facts import ProgramClass, ProgramFacts, mapped
 from deployguard.model.filesystem import Filesystem
-from deployguard.model.process import Process, Program, ProgramKind, Start
+from deployguard.model.process import Choice, Process, Program, ProgramKind, Start
+from deployguard.model.ways import cover
 
 
 def judge(
@@ -26,19 +29,38 @@ def judge(
         return judged.processes
 
     launch.follow(process, files, starts)
-    return tuple(_facts(program, judged) for program, judged in found if _stays(program, judged))
+    found = [(program, judged) for program, judged in found if _counts(program, judged)]
+    settled = _on_every_way(found)
+    return tuple(_facts(program, judged, settled) for program, judged in found)
 
 
-def _stays(program: Program, judged: Judged) -> bool:
-    """Say whether a program is to be spoken of: one that is waited for may serve all the same."""
+def _counts(program: Program, judged: Judged) -> bool:
+    """Say whether a program is spoken of: one that is waited for may serve all the same."""
     facts = judged.facts
     return program.lasting or Answer.YES in {facts.dev_server.answer, facts.debugger.answer}
 
 
-def _facts(program: Program, judged: Judged) -> ProgramFacts:
+def _on_every_way(found: Sequence[tuple[Program, Judged]]) -> frozenset[str]:
+    """Return the names of the claims that hold whichever way the conditions go.
+
+    Where every way ends in a program of which the claim is true, it is no matter which is taken.
+    """
+    ways: dict[str, list[tuple[Choice, ...]]] = {}
+    for program, judged in found:
+        if program.certain or program.choices:
+            for name, claim in judged.facts.claims().items():
+                if claim.answer is Answer.YES:
+                    ways.setdefault(name, []).append(program.choices)
+    return frozenset(name for name, taken in ways.items() if cover(taken))
+
+
+def _facts(program: Program, judged: Judged, settled: frozenset[str]) -> ProgramFacts:
     facts = judged.facts
     if not program.certain:
-        facts = mapped(facts, lambda _, claim: _perhaps(claim, program.missing))
+        facts = mapped(
+            facts,
+            lambda name, claim: claim if name in settled else _perhaps(claim, program.missing),
+        )
     stays = judged.starts.answer is not Answer.NO
     facts = answered(program.process, facts, stays=stays)
     return ProgramFacts(

@@ -420,7 +420,7 @@ def _process(effect: Effect, command: Command, program: Program) -> Process:
     folder = Missing(Reason.SOURCE, "the folder that a command starts in")
     return Process(
         args=words,
-        env=_environment(command.environ, place),
+        env=environment_of(command.environ, place),
         cwd=Traced(command.cwd, place, missing=() if command.cwd else (folder,)),
         user=program.process.user,
         terminal=program.process.terminal,
@@ -437,7 +437,7 @@ def _word(value: Value, place: Location) -> Word:
     return Traced(None, place, missing=missing)
 
 
-def _environment(environ: Mapped, place: Location) -> Environment:
+def environment_of(environ: Mapped, place: Location) -> Environment:
     """Return a copy of os.environ as the environment of a process, each value with its place."""
     entries: dict[str, Word] = {}
     for name, value in environ.slots.items():

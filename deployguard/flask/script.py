@@ -4,6 +4,7 @@ import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from deployguard.flask import reloading
 from deployguard.flask.application import (
     Setting,
     Wrapped,
@@ -133,6 +134,7 @@ def _follow(
 
     def start() -> Module:
         start_up(run, setting)
+        run.store(run.modules, "__main__", module)
         run.execute_text(text, module)
         return module
 
@@ -167,10 +169,19 @@ def judge_call(setting: Setting, action: Callable[[Call], Value]) -> Judged:
         start_up(run, setting)
         action(Call(run, place, (), {}))
 
-    return _judged(setting, run, run.run(start, place))
+    return _judged(setting, run, run.run(start, place), lambda again: judge_call(again, action))
 
 
-def _judged(setting: Setting, run: Interpreter, outcome: Outcome) -> Judged:
+def _judged(
+    setting: Setting,
+    run: Interpreter,
+    outcome: Outcome,
+    follow: Callable[[Setting], Judged] | None = None,
+) -> Judged:
+    """Judge what was followed; `follow` follows it again where a reloader starts it anew."""
+    again = reloading.child(setting, run, outcome)
+    if again is not None:
+        return reloading.joined((follow or judge)(again), setting, outcome)
     flask = any(name.partition(".")[0] in {"flask", "werkzeug"} for name in run.modules)
     suspected = flask or debug_hinted(setting)
     hidden = any_of(unseen(outcome, suspected=flask), started(outcome, suspected=flask))

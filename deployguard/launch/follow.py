@@ -13,6 +13,7 @@ from deployguard.model.evidence import Evidence, Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Filesystem, Searched, Stat, Unread
 from deployguard.model.filesystem import search as search_file
 from deployguard.model.process import (
+    Choice,
     Interpreter,
     Process,
     Program,
@@ -44,6 +45,7 @@ class Pending:
     certain: bool = True
     lasting: bool = True
     missing: tuple[Missing, ...] = ()
+    choices: tuple[Choice, ...] = ()
     from_shell: bool = False
     remote: RemoteDebugger | None = None
     depth: int = 0
@@ -62,21 +64,32 @@ def follow(process: Process, files: Filesystem, starts: Starts = nothing) -> tup
     """
     programs: list[Program] = []
     pending = [Pending(process=process, files=files)]
-    for _ in range(_STEPS):
+    for step in range(_STEPS):
         if not pending:
             return tuple(programs)
         current = pending.pop(0)
         outcome = _resolve(current)
         for item in reversed(outcome):
             if isinstance(item, Pending):
-                pending.insert(0, item)
+                pending.insert(0, _told_apart(item, current, step))
         for item in outcome:
             if isinstance(item, Program):
                 programs.append(item)
-                pending.extend(_started_by(item, one, current) for one in starts(item))
+                begun = (_started_by(item, one, current) for one in starts(item))
+                pending.extend(_told_apart(one, current, step) for one in begun)
     limit = Missing(Reason.LIMIT, "what starts beyond a thousand processes")
     programs.append(_unknown(Pending(process=process, files=files), (limit,)))
     return tuple(programs)
+
+
+def _told_apart(item: Pending, current: Pending, step: int) -> Pending:
+    """Return what a step found with its conditions told from those of every other step.
+
+    Each script and program counts its own conditions from one.
+    """
+    known = len(current.choices)
+    own = tuple(Choice((step, *choice.condition), choice.way) for choice in item.choices[known:])
+    return replace(item, choices=(*item.choices[:known], *own))
 
 
 def _started_by(program: Program, start: Start, current: Pending) -> Pending:
@@ -86,6 +99,7 @@ def _started_by(program: Program, start: Start, current: Pending) -> Pending:
         certain=program.certain and start.certain,
         lasting=program.lasting and not start.awaited,
         missing=(*(() if program.certain else program.missing), *start.missing),
+        choices=(*current.choices, *start.choices),
         depth=current.depth + 1,
     )
 
@@ -307,8 +321,7 @@ def _python(current: Pending, path: str | None) -> tuple[Program | Pending, ...]
         case ProgramKind.NOTHING:
             return (_nothing(current, f"Python prints and ends at {started.name}"),)
         case ProgramKind.CODE if started.name == "":
-            text = "Python reads its standard input, which is empty here, and ends"
-            return (_nothing(current, text),)
+            return _python_input(current, started)
         case ProgramKind.SCRIPT:
             place = search.absolute(started.name, process.cwd)
             if isinstance(place, Unread):
@@ -361,6 +374,25 @@ def _hidden_module(started: pythons.Started, current: Pending) -> bool:
     return False
 
 
+def _python_input(current: Pending, started: pythons.Started) -> tuple[Program | Pending, ...]:
+    """Resolve a Python that runs what it reads from its standard input."""
+    process = current.process
+    given = process.stdin
+    if given is None or given.value == "":
+        text = "Python reads its standard input, which is empty here, and ends"
+        return (_nothing(current, text),)
+    if given.value is None:
+        missing = Missing(Reason.COMMAND, "what python reads from its standard input")
+        return (_unknown(current, given.missing or (missing,)),)
+    note = Evidence(given.location, "Python runs what it reads from its standard input")
+    program = _program(current, started.kind, given.value, started.words, note)
+    return (replace(program, interpreter=started.interpreter),)
+
+
+def _shifted(process: Process, words: tuple[Word, ...]) -> Process:
+    return replace(process, args=(process.args[0], *words))
+
+
 def _described(started: pythons.Started) -> str:
     match started.kind:
         case ProgramKind.MODULE:
@@ -393,8 +425,9 @@ def _shell_starts(
             process=one.process,
             files=one.files or current.files,
             certain=current.certain and one.certain,
-            lasting=current.lasting,
+            lasting=current.lasting and not one.awaited,
             missing=(*current.missing, *one.missing),
+            choices=(*current.choices, *one.choices),
             from_shell=True,
             depth=current.depth + 1,
         )
@@ -438,6 +471,7 @@ def _program(
         missing=current.missing,
         trail=(*process.trail, note),
         certain=current.certain,
+        choices=current.choices,
         lasting=current.lasting,
         files=current.files,
         remote=current.remote,

@@ -428,8 +428,19 @@ def _open(process: Process, name: str, words: Sequence[Word], files: Filesystem)
 
 
 def _xargs(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
-    del process, words, files
-    return Missing(Reason.COMMAND, f"what {name} reads from its standard input")
+    """Follow xargs with what it reads; the command it makes reads nothing."""
+    del files
+    from deployguard.shell.utilities import running  # noqa: PLC0415  (loaded where xargs runs)
+
+    made = running.batches((process.args[0], *words))
+    text = "" if process.stdin is None else process.stdin.value
+    lines: list[tuple[Word, ...]] | None = None
+    if made is not None and made.command and text is not None:
+        lines = running.commands(made, text)
+    if not lines or len(lines) > 1:
+        return Missing(Reason.COMMAND, f"what {name} reads from its standard input")
+    empty: Word = Traced("", process.location)
+    return becomes(replace(process, stdin=empty), name, lines[0])
 
 
 Special = Callable[[Process, str, Sequence[Word], Filesystem], Next]

@@ -17,7 +17,8 @@ class Process:
     `args` are the words handed to execve; a word that cannot be seen has the value None. Where the
     words themselves are not known (the image that holds the entrypoint was not read), `missing`
     says so and `args` holds those that are. `trail` is how this process came to be started, from
-    the container's declaration on. A cwd that cannot be seen is None.
+    the container's declaration on. A cwd that cannot be seen is None. `stdin` is the text on its
+    standard input; None: the container's own, which is empty unless somebody attaches to it.
     """
 
     args: tuple[Word, ...]
@@ -28,6 +29,18 @@ class Process:
     location: Location
     missing: tuple[Missing, ...] = ()
     trail: tuple[Evidence, ...] = ()
+    stdin: Word | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the two ways that a condition may go which cannot be told.
+
+    `condition` tells one condition of a launch from another.
+    """
+
+    condition: tuple[int, ...]
+    way: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +48,16 @@ class Start:
     """A process that a script or program starts, and under what.
 
     It sees `files`; None: those that its starter sees. `certain` is false where it starts only
-    under a condition that cannot be told, and `missing` names the condition. `awaited` says that
-    its starter goes on once it has ended, so that it is written to end.
+    under a condition that cannot be told, and `missing` names the condition; `choices`, where they
+    are known, are the ways on which it does start. `awaited` says that its starter goes on once it
+    has ended, so that it is written to end.
     """
 
     process: Process
     files: Filesystem | None = None
     certain: bool = True
     missing: tuple[Missing, ...] = ()
+    choices: tuple[Choice, ...] = ()
     awaited: bool = False
 
 
@@ -100,7 +115,8 @@ class Program:
     has the environment and directory as they are when the program starts. `lasting` is false where
     it certainly ends before what follows it (a migration before the server); such a program is
     judged only for what it starts. `certain` is false where it starts only under a condition that
-    cannot be told; `missing` names the condition, or what is not known of an UNKNOWN program.
+    cannot be told; `missing` names the condition, or what is not known of an UNKNOWN program, and
+    `choices` the ways on which it starts, where they are known.
     `files` are those it sees where a script has written some before; None: the container's.
     `remote` is a debugger that the command brings up with it.
     """
@@ -114,6 +130,7 @@ class Program:
     missing: tuple[Missing, ...] = ()
     trail: tuple[Evidence, ...] = ()
     certain: bool = True
+    choices: tuple[Choice, ...] = ()
     lasting: bool = True
     files: Filesystem | None = None
     remote: RemoteDebugger | None = None

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
+from deployguard.python.values import Known
 
 if TYPE_CHECKING:
     from deployguard.python.interpreter import Interpreter
@@ -32,6 +33,24 @@ _DEPTH = 4
 def starts_nothing(run: "Interpreter", folder: str, name: str) -> bool:
     """Say whether a library certainly starts nothing, by the words of its whole source."""
     return _quiet(run, folder, name, _DEPTH, {name})
+
+
+def distributed(run: "Interpreter", name: str) -> bool:
+    """Say whether metadata on the path names a distribution of a package, or of its namespace.
+
+    An image that is stripped of sources may have nothing else of it: the folder of a namespace
+    package (PEP 420) holds no file of its own.
+    """
+    wanted = name.lower().replace("_", "-")
+    for entry in run.path.items:
+        listed = run.files.list(entry.value) if isinstance(entry, Known) else ()
+        for found in listed if isinstance(listed, tuple) else ():
+            if found.endswith((".dist-info", ".egg-info")):
+                project = re.split(r"-\d", found, maxsplit=1)[0].lower()
+                project = re.sub(r"[-_.]+", "-", project)
+                if project == wanted or project.startswith(f"{wanted}-"):
+                    return True
+    return False
 
 
 def _quiet(run: "Interpreter", folder: str, name: str, depth: int, seen: set[str]) -> bool:

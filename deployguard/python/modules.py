@@ -283,6 +283,9 @@ def _elsewhere(run: "Interpreter", name: str, parent: Value | None, location: Lo
         return derived(name, parent.rest)
     if run.unread is not None and parent is None:
         return _guess(run, name, Unread(run.unread), location)
+    if parent is None and libraries.distributed(run, name):
+        missing = Missing(Reason.PROGRAM, f"what the library {name} does")
+        return Module(name, {}, Opaque((missing,), name))
     raise RaiseSignal("ModuleNotFoundError", Evidence(location, f"there is no module {name}"))
 
 

@@ -260,7 +260,9 @@ def unbound(native: Native, name: str) -> Value:
     """Return a method of a modelled class, to be called with the object first."""
 
     def model(call: Call) -> Value:
-        if not call.arguments:
+        first = call.arguments[0] if call.arguments else None
+        if first is None or (native.plain is None and not isinstance(first, Instance)):
+            # A class method that no model knows, or a method of nothing.
             return call.run.unseen(f"what {native.name}.{name}() does", call.location)
         first = call.arguments[0]
         method = None

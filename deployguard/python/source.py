@@ -15,6 +15,9 @@ _REFUSED_BY_ALL = re.compile(
     r"Missing parentheses in call to '(print|exec)'|inconsistent use of tabs"
     r"|leading zeros in decimal integer literals"
 )
+# What Python 3.14 takes without parentheses, and no other before it.
+_LENIENT = "multiple exception types must be parenthesized"
+_LENIENT_FROM = (3, 14)
 # The first version in which `async` and `await` are no names any more.
 _KEYWORDS = (3, 7)
 
@@ -68,4 +71,6 @@ def _refused(error: SyntaxError, version: tuple[int, int] | None) -> bool:
     """Say whether a Python of that version certainly refuses what ours does."""
     if version is None or version < _KEYWORDS or "too many" in error.msg:
         return False
+    if error.msg == _LENIENT and version < _LENIENT_FROM:
+        return True
     return version <= sys.version_info[:2] or _REFUSED_BY_ALL.search(error.msg) is not None

@@ -469,6 +469,7 @@ def _class(run: "Interpreter", node: ast.ClassDef, frame: "Frame") -> None:
         keyword.arg or "**": expressions.evaluate(run, keyword.value, frame)
         for keyword in node.keywords
     }
+    cls.keywords = keywords
     slots["__module__"] = frame.module.slots.get("__name__", known("__main__"))
     execute(run, node.body, inner)
     # Functions defined in a class body do not see its scope (Python reference, 4.2.2).

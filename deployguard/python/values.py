@@ -93,6 +93,8 @@ class Class:
     annotations: dict[str, ast.expr] = field(default_factory=dict)
     scopes: tuple[dict[Any, Any], ...] = ()
     module: "Module | None" = None
+    # What stands beside the bases, for the metaclass or `__init_subclass__`.
+    keywords: Mapping[str, "Value"] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

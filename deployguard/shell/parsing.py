@@ -54,7 +54,7 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^]\n]*\])?(\+?)=")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DESCRIPTOR = re.compile(r"([0-9]{1,3})(?=[<>])")
 _REDIRECT = re.compile(r"&>>|&>|<<<|<<-|<<|<>|<&|>>|>&|>\||<|>")
-_OPERATOR = re.compile(r":[-=?+]|[-=?+]|##|#|%%|%|//|/|\^\^|\^|,,|,|:|@|\[")
+_OPERATOR = re.compile(r":[-=?+]|[-=?+]|##|#|%%|%|//|/|\^\^|\^|,,|,|:")
 _CLOSERS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
 
 
@@ -247,7 +247,7 @@ class _Parser:
                     self.blanks()
                     self.expect(")")
                 self.newlines()
-                return Function(line, name, self.command())
+                return Function(line, name, self.command(), keyword=True)
             case _:
                 raise _NotUnderstoodError
 
@@ -271,8 +271,10 @@ class _Parser:
         self.expect("done")
         return body
 
-    def iteration(self, line: int) -> For:
+    def iteration(self, line: int) -> Statement:
         self.blanks()
+        if self.looking_at("(("):
+            return self.counted(line)
         name = self.name()
         self.newlines()
         words: list[Word] | None = None
@@ -285,6 +287,31 @@ class _Parser:
         self.take(";")
         self.newlines()
         return For(line, name, None if words is None else tuple(words), self.loop_body())
+
+    def counted(self, line: int) -> Group:
+        """Read `for ((first; condition; update))` (bash)."""
+        stop = self.text.find("))", self.at)
+        parts = self.text[self.at + 2 : max(stop, self.at)].split(";")
+        if len(parts) != 3:  # noqa: PLR2004  (first, condition, update)
+            raise _NotUnderstoodError
+        self.at = stop + 2
+        self.blanks()
+        self.take(";")
+        self.newlines()
+        first, condition, update = (
+            Script((Calculation(line, _Parser(part, line, self).expression_text()),))
+            if part.strip()
+            else None
+            for part in parts
+        )
+        always = Script((Simple(line, (), (Word((Literal("true", quoted=False),), line),), ()),))
+        loop = Loop(line, condition or always, self.loop_body(), until=False, update=update)
+        begin = first.statements if first is not None else ()
+        return Group(line, Script((*begin, loop)), subshell=False)
+
+    def expression_text(self) -> Word:
+        self.deepen()
+        return Word(self.double_quoted(None), self.first)
 
     def choice(self, line: int) -> Case:
         subject = self.required_word()
@@ -585,31 +612,58 @@ class _Parser:
         length = self.take("#") if not self.looking_at("#}") else False
         match = _PARAMETER.match(self.text, self.at)
         if match is None or (match[0] == "!" and not self.text.startswith("!}", self.at)):
-            self.argument(quoted=quoted)
-            return Unclear("${" + self.text[start : self.at], quoted)
+            return self.unclear(start, quoted=quoted)
         self.at = match.end()
-        if self.looking_at("[") or (match[0][0] == "!" and self.text[self.at] in "@*"):
-            self.argument(quoted=quoted)
-            return Unclear("${" + self.text[start : self.at], quoted)
+        index: Word | None = None
+        if self.looking_at("["):
+            self.at += 1
+            index = self.until("]", quoted=False)
+            self.expect("]")
+        following = self.text[self.at : self.at + 1]
+        if index is not None and match[0][0] == "!":
+            return self.unclear(start, quoted=quoted)
+        if following == "@" or (match[0][0] == "!" and following == "*"):
+            return self.unclear(start, quoted=quoted)
         if self.take("}"):
-            return Parameter(match[0], "length" if length else "", Word((), line), quoted)
-        operator = _OPERATOR.match(self.text, self.at)
-        if operator is None:
+            operator = "length" if length else ""
+            return Parameter(match[0], operator, Word((), line), quoted, index)
+        operator_found = _OPERATOR.match(self.text, self.at)
+        if operator_found is None:
             raise _NotUnderstoodError
-        self.at = operator.end()
-        keeps = quoted and operator[0].lstrip(":") in {"-", "=", "?", "+"}
-        argument = self.argument(quoted=keeps)
+        self.at = operator_found.end()
+        operator = operator_found[0]
+        extra: Word | None = None
+        if operator in {"/", "//", ":"}:
+            sign = ":" if operator == ":" else "/"
+            first = self.text[self.at : self.at + 1] if operator != ":" else ""
+            self.at += len(first) if first == "/" else 0
+            argument = self.until(sign + "}", quoted=False)
+            if self.take(sign):
+                extra = self.until("}", quoted=False)
+            self.expect("}")
+        else:
+            keeps = quoted and operator.lstrip(":") in {"-", "=", "?", "+"}
+            argument = self.argument(quoted=keeps)
         if length:
             return Unclear("${" + self.text[start : self.at], quoted)
-        return Parameter(match[0], operator[0], argument, quoted)
+        return Parameter(match[0], operator, argument, quoted, index, extra)
 
-    def argument(self, *, quoted: bool) -> Word:
+    def unclear(self, start: int, *, quoted: bool) -> Unclear:
+        """Pass over an expansion that is not evaluated."""
+        self.argument(quoted=quoted)
+        return Unclear("${" + self.text[start : self.at], quoted)
+
+    def until(self, ends: str, *, quoted: bool) -> Word:
         line = self.line()
         self.deepen()
-        parts = self.pieces("}", literal_quotes=quoted)
+        parts = self.pieces(ends, literal_quotes=quoted)
         self.depth -= 1
-        self.expect("}")
         return Word(_fused(parts), line)
+
+    def argument(self, *, quoted: bool) -> Word:
+        word = self.until("}", quoted=quoted)
+        self.expect("}")
+        return word
 
     def calculation(self, opening: int, closing: str) -> Word:
         """Read an arithmetic expression; its text is expanded as if in double quotes."""

@@ -6,22 +6,34 @@ from enum import StrEnum
 
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Location, Missing, Reason, Traced, distinct
-from deployguard.model.process import Word
+from deployguard.model.process import Start, Word
 from deployguard.shell.overlay import Overlay
 from deployguard.shell.syntax import Function
 
 
+class Kind(StrEnum):
+    """The shells whose differences are known."""
+
+    BASH = "bash"
+    DASH = "dash"
+    BUSYBOX = "busybox"
+
+
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """Which shell runs the text: `bash` is None where /bin/sh may be any."""
+    """Which shell runs the text: `kind` is None where /bin/sh may be any."""
 
     name: str
-    bash: bool | None
+    kind: Kind | None
+    posix: bool = False  # bash under the name sh
 
-    @property
     def missing(self) -> Missing:
         """Name what would settle a difference between shells."""
         return Missing(Reason.PROGRAM, f"which shell {self.name} is")
+
+    def among(self, *kinds: Kind) -> bool | None:
+        """Say whether the shell is one of some kinds, None where it may be."""
+        return None if self.kind is None else self.kind in kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +54,78 @@ FAILURE = Status(1)
 
 
 class Flow(StrEnum):
-    """How a statement ended."""
+    """How a statement ended; REPLACED by `exec`, LOST where it was not understood."""
 
     NEXT = "next"
     BREAK = "break"
     CONTINUE = "continue"
     RETURN = "return"
     EXIT = "exit"
+    REPLACED = "replaced"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A condition that cannot be told, and the way that was taken.
+
+    `unlikely` marks the way on which a command fails that is written to succeed; `started` counts
+    what had been started before.
+    """
+
+    number: int
+    way: bool
+    missing: Missing
+    unlikely: bool
+    started: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Something that was not understood, in the place of what it may start."""
+
+    missing: Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A variable that `local` hides until its function returns."""
+
+    name: str
+    value: Traced[str | None] | None
+    array: tuple[Word, ...] | None
+    exported: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Everything a command may read or change.
+    """Everything a command may read or change, and how it came to this.
 
     `callers` are the functions that run, the innermost first. `variables` are those not exported,
-    `marked` names exported before they are set, `arrays` those of bash, whose first element is the
-    variable of that name. `positional` is followed by an unknown number of further words where
-    `more` says why. `output` gathers what is written to standard output where somebody reads it,
+    `marked` names exported before they are set, `fixed` those that are readonly, `arrays` those of
+    bash, whose first element is the variable of that name, `maps` those whose elements are not
+    followed. `positional` is followed by an unknown
+    number of further words where `more` says why. `options` are the letters of `set` and the names
+    of `shopt`. `output` gathers what is written to standard output where somebody reads it,
     `unordered` says that its lines may come in another order; `stdin` is None for the shell's own.
-    `saved` holds the variables that `local` hides until the function returns.
+    `hidden` holds the variables that `local` hides in the function that runs; `trap` is what runs
+    when the shell ends. `trace` is what has been started, `forks` the ways that led here.
     """
 
     env: Environment
     files: Overlay
     zero: Word
     cwd: Traced[str | None]
+    before: Traced[str | None] | None = None  # the directory of `cd -`
     positional: tuple[Word, ...] = ()
     more: tuple[Missing, ...] = ()
     variables: Mapping[str, Traced[str | None]] = field(default_factory=dict)
     arrays: Mapping[str, tuple[Word, ...]] = field(default_factory=dict)
+    maps: frozenset[str] = frozenset()
     marked: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
     functions: Mapping[str, tuple[Function, Location]] = field(default_factory=dict)
+    aliases: frozenset[str] = frozenset()
     callers: tuple[str, ...] = ()
     options: frozenset[str] = frozenset()
     status: Status = SUCCESS
@@ -80,12 +133,18 @@ class State:
     levels: int = 0
     tested: bool = False
     background: bool = False
+    awaited: bool = False
     stdin: Traced[str | None] | None = None
     output: Traced[str | None] | None = None
     unordered: bool = False
-    saved: tuple[tuple[str, Traced[str | None] | None, bool], ...] = ()
-    at_exit: Traced[str | None] | None = None
+    hidden: tuple[Hidden, ...] | None = None
+    trap: Traced[str | None] | None = None
     doubt: Missing | None = None
+    trace: tuple[Start | Unseen, ...] = ()
+    forks: tuple[Fork, ...] = ()
+
+
+Ways = tuple[State, ...]
 
 
 def lookup(state: State, name: str) -> Traced[str | None] | None:
@@ -98,6 +157,9 @@ def lookup(state: State, name: str) -> Traced[str | None] | None:
 
 def assign(state: State, name: str, value: Traced[str | None]) -> State:
     """Set a variable; it reaches the programs only where the name is exported already."""
+    if name in state.arrays:
+        items = (value, *state.arrays[name][1:])
+        state = replace(state, arrays={**state.arrays, name: items})
     if "a" in state.options or name in state.marked:
         return export(state, name, value)
     if name not in state.variables and name in state.env.entries:
@@ -140,6 +202,7 @@ def unset(state: State, name: str, location: Location) -> State:
         state,
         variables=variables,
         arrays={other: words for other, words in state.arrays.items() if other != name},
+        maps=state.maps - {name},
         marked=state.marked - {name},
         env=state.env.without(name, location),
     )
@@ -189,81 +252,10 @@ def joined(parts: Iterable[Traced[str | None]], location: Location) -> Traced[st
             missing += part.missing
         else:
             texts.append(part.value)
-    if missing or len("".join(texts)) > _LONGEST_TEXT:
-        return Traced(None, location, missing=distinct(missing) or (_TOO_LONG,))
+    if missing or sum(map(len, texts)) > LONGEST_TEXT:
+        return Traced(None, location, missing=distinct(missing) or (TOO_LONG,))
     return Traced("".join(texts), location)
 
 
-_LONGEST_TEXT = 256 * 1024
-_TOO_LONG = Missing(Reason.LIMIT, "a text of more than 256 KiB that a script puts together")
-
-
-def blurred(one: State, other: State, missing: Missing) -> State | None:
-    """Return the state after either of two, with what they leave different unseen.
-
-    None where they differ in more than values: variables, the directory, what was written.
-    """
-    place = other.cwd.location
-
-    def values(
-        left: Mapping[str, Traced[str | None]], right: Mapping[str, Traced[str | None]]
-    ) -> dict[str, Traced[str | None]]:
-        unseen = Traced[str | None](None, place, missing=(missing,))
-        names = dict.fromkeys((*left, *right))
-        return {
-            name: left[name]
-            if name in left and name in right and left[name].value == right[name].value
-            else unseen
-            for name in names
-        }
-
-    cwd = one.cwd
-    if cwd.value != other.cwd.value:
-        cwd = Traced(None, place, missing=(missing,))
-    output = one.output
-    if output is not None and (other.output is None or output.value != other.output.value):
-        output = Traced(None, output.location, missing=(missing,))
-    env = values(one.env.entries, other.env.entries)
-    variables = values(one.variables, other.variables)
-    files = one.files.either(other.files, missing)
-
-    def shared(state: State) -> State:
-        return replace(
-            state,
-            env=replace(state.env, entries=env),
-            variables=variables,
-            files=files,
-            cwd=cwd,
-            output=output,
-        )
-
-    return shared(one) if _key(shared(one)) == _key(shared(other)) else None
-
-
-def _key(state: State) -> object:
-    def values(entries: Mapping[str, Traced[str | None]]) -> frozenset[tuple[str, str | None]]:
-        return frozenset((name, entry.value) for name, entry in entries.items())
-
-    return (
-        values(state.env.entries),
-        frozenset(state.env.removed),
-        state.env.unseen,
-        values(state.variables),
-        frozenset((name, tuple(w.value for w in words)) for name, words in state.arrays.items()),
-        state.marked,
-        tuple(word.value for word in state.positional),
-        state.more,
-        state.cwd.value,
-        frozenset((name, id(function)) for name, (function, _) in state.functions.items()),
-        frozenset((path, repr(change)) for path, change in state.files.changes.items()),
-        state.files.unsure,
-        state.files.doubt,
-        state.options,
-        state.status,
-        state.flow,
-        state.levels,
-        state.stdin and state.stdin.value,
-        state.output and state.output.value,
-        state.unordered,
-        state.doubt,
-    )
+LONGEST_TEXT = 256 * 1024
+TOO_LONG = Missing(Reason.LIMIT, "a text of more than 256 KiB that a script puts together")

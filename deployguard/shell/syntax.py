@@ -18,13 +18,16 @@ class Parameter:
     """`$name` or `${name OPERATOR argument}`; the operator "length" is `${#name}`.
 
     Of bash's own, `name` may be "name[@]", "name[*]" or "name[3]", and "!name" for the variable
-    that another names.
+    that another names; `index` is an index that must be calculated, `extra` what replaces a
+    pattern (`/`) or the length of a part (`:`).
     """
 
     name: str
     operator: str
     argument: "Word"
     quoted: bool
+    index: "Word | None" = None
+    extra: "Word | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +161,13 @@ class If:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """`while`, or `until`."""
+    """`while`, or `until`; `update` is the last part of `for ((;;))`."""
 
     line: int
     condition: "Script"
     body: "Script"
     until: bool
+    update: "Script | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +209,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """The definition of a function."""
+    """The definition of a function; `keyword` is the form that begins with `function`."""
 
     line: int
     name: str
     body: "Statement"
+    keyword: bool = False
 
 
 @dataclass(frozen=True, slots=True)

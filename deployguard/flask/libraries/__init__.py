@@ -20,16 +20,17 @@ from deployguard.python import Interpreter, Module, Native, Opaque
 # Libraries that start no server and no debugger by being imported or called.
 _HARMLESS = frozenset(
     {
-        "alembic", "authlib", "babel", "bcrypt", "blinker", "boto3", "botocore", "bs4",
-        "cachetools", "certifi", "cryptography", "dateutil", "email_validator", "flask_admin",
-        "flask_babel", "flask_bcrypt", "flask_caching", "flask_compress", "flask_cors",
-        "flask_jwt_extended", "flask_limiter", "flask_login", "flask_mail", "flask_marshmallow",
-        "flask_migrate", "flask_principal", "flask_restful", "flask_session",
-        "flask_sqlalchemy", "flask_talisman", "flask_wtf", "itsdangerous", "jinja2", "jwt",
-        "lxml", "markupsafe", "marshmallow", "numpy", "openpyxl", "pandas", "passlib", "peewee",
-        "PIL", "prometheus_client", "psycopg", "psycopg2", "pymongo", "pymysql", "pytz",
-        "redis", "requests", "sentry_sdk", "six", "sqlalchemy", "tzlocal",
-        "urllib3", "whitenoise", "wtforms",
+        "alembic", "authlib", "babel", "bcrypt", "blinker", "boto3", "botocore", "box", "bs4",
+        "cachetools", "certifi", "configobj", "confuse", "cryptography", "dateutil",
+        "email_validator", "everett", "flask_admin", "flask_babel", "flask_bcrypt",
+        "flask_caching", "flask_compress", "flask_cors", "flask_jwt_extended", "flask_limiter",
+        "flask_login", "flask_mail", "flask_marshmallow", "flask_migrate", "flask_principal",
+        "flask_restful", "flask_session", "flask_sqlalchemy", "flask_talisman", "flask_wtf",
+        "itsdangerous", "jinja2", "jwt", "lxml", "markupsafe", "marshmallow", "munch", "numpy",
+        "omegaconf", "openpyxl", "pandas", "passlib", "peewee", "PIL", "prometheus_client",
+        "psycopg", "psycopg2", "pymongo", "pymysql", "pythonjsonlogger", "pytz", "redis",
+        "requests", "sentry_sdk", "six", "sqlalchemy", "tzlocal", "urllib3", "whitenoise",
+        "wtforms",
     }
 )  # fmt: skip
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from deployguard.flask.libraries.concrete import lift
 from deployguard.flask.libraries.reading import words
 from deployguard.model.evidence import Missing, Reason
 from deployguard.python import (
@@ -23,6 +22,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import lift
 from deployguard.python.expressions import evaluate
 from deployguard.python.interpreter import Frame
 from deployguard.python.signals import RaiseSignal

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from deployguard.flask import dotenv
 from deployguard.flask.libraries import config as config_model
-from deployguard.flask.libraries import current
-from deployguard.flask.libraries.concrete import text_of
+from deployguard.flask.libraries import config_defaults, current
+from deployguard.flask.libraries.dotenv import disabled as dotenv_disabled
 from deployguard.flask.libraries.dotenv import take_file
 from deployguard.flask.libraries.effects import emit_serve, harmless, register, unseen
+from deployguard.flask.libraries.reading import flag, read
+from deployguard.flask.libraries.reading import given as given_argument
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
+from deployguard.model.filesystem import Unread
 from deployguard.python import (
     Call,
     Class,
@@ -25,6 +28,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import text_of
 from deployguard.python.modules import LOCATION
 from deployguard.python.signals import RaiseSignal, ServeSignal
 from deployguard.python.values import derived, truth
@@ -63,7 +67,7 @@ class Applications:
 
     def _config(self, call: Call, instance: Instance, root: Value) -> Value:
         """Flask.make_config: of the class of the program where it names one."""
-        config = config_model.made(
+        config = config_defaults.made(
             self.stack.flask, root, _env(call.run), self._default_debug(call.run)
         )
         cls = call.run.attribute_or_none(instance, "config_class") if instance.type else None
@@ -172,16 +176,25 @@ class Applications:
                 derived("app.debug", run.environ.rest, config_model.debug(config)),
             )
 
-    def _load_files(self, call: Call) -> None:
-        run = call.run
-        if not self.stack.dotenv or run.cwd is None:
+    def _load_files(self, call: Call, path: Value | None = None, *, defaults: bool = True) -> None:
+        """flask.cli.load_dotenv: until 3.0 a path alone, or .env over .flaskenv; since 3.1 all."""
+        run, merges = call.run, self.stack.flask >= (3, 1)
+        if not self.stack.dotenv or (not merges and dotenv_disabled(run) is Answer.YES):
             return
-        for name in (".env", ".flaskenv"):
-            take_file(call, dotenv.find(name, run.cwd, run.files), override=False)
+        found = [] if path is None else [read(run, path)]
+        if (path is None or merges) and defaults:
+            hidden = Unread(Missing(Reason.IMAGE, "the working directory and its .env files"))
+            names = (".env", ".flaskenv")
+            found += [
+                hidden if run.cwd is None else dotenv.find(n, run.cwd, run.files) for n in names
+            ]
+        for content in found:
+            take_file(call, content, override=False, own_first=merges)
 
     def load_dotenv(self, call: Call) -> Value:
-        """flask.cli.load_dotenv without arguments."""
-        self._load_files(call)
+        """flask.cli.load_dotenv: a path, and the files that Flask looks for."""
+        defaults = flag(call, 1, "load_defaults", default=True) is not Answer.NO
+        self._load_files(call, given_argument(call, 0, "path"), defaults=defaults)
         return known(value=True)
 
 

@@ -6,10 +6,10 @@ import shlex
 import string
 from collections.abc import Mapping
 
-from deployguard.flask.libraries.concrete import Unplain, lift, none, plain, text_of
 from deployguard.flask.libraries.reading import (
     calling_folder,
     decoded,
+    exception,
     missing_file,
     raising,
     read,
@@ -30,6 +30,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import Unplain, lift, none, plain, text_of
 from deployguard.python.standard import environment_value
 from deployguard.python.values import derived, trail_of
 
@@ -50,7 +51,7 @@ def _stored(content: Content | Absent | Unread, ini: bool) -> Mapped:  # noqa: F
             return Mapped({}, Opaque((missing,), "a settings file", harmless=True))
         case Content(location=location):
             text = decoded(content)
-            found = None if text is None else _ini(text) if ini else _env(text)
+            found = None if text is None else _ini(text) if ini else lines(text)
             if found is None:
                 missing = Missing(Reason.FILE, f"the settings in {location.file}")
                 return Mapped({}, Opaque((missing,), location.file, harmless=True))
@@ -62,7 +63,7 @@ def _stored(content: Content | Absent | Unread, ini: bool) -> Mapped:  # noqa: F
             )
 
 
-def _env(text: str) -> Mapping[str, str]:
+def lines(text: str) -> Mapping[str, str]:
     """decouple.RepositoryEnv: `NAME=value` lines, one pair of quotes taken off."""
     found: dict[str, str] = {}
     for line in text.splitlines():
@@ -157,6 +158,7 @@ def _get(call: Call, instance: Instance) -> Value:
 
 
 _UNSET = Opaque((), "a setting that is not there")
+_UNDEFINED = exception("UndefinedValueError")
 
 
 def _from_repository(
@@ -170,7 +172,7 @@ def _from_repository(
     if key in stored.slots:
         return stored.slots[key]
     if default is None:
-        raise raising(call, "UndefinedValueError", f"{name} is not set and has no default")
+        raise raising(call, _UNDEFINED, f"{name} is not set and has no default")
     return default
 
 
@@ -296,6 +298,7 @@ def slots(_run: Interpreter, _name: str) -> dict[str, Value]:
     """Return the names of the module; its config is one object for each program."""
     return {
         "config": Instance(None, _AUTO),
+        "UndefinedValueError": _UNDEFINED,
         "AutoConfig": _AUTO,
         "Config": _CONFIG,
         "RepositoryEnv": _repository("RepositoryEnv", ini=False),

@@ -185,7 +185,9 @@ class Djangos:
         host, port = _bound(call, command, address)
         reloads = command.options.get("use_reloader", known(value=True))
         nested = run.environ.slots.get("WERKZEUG_RUN_MAIN")
-        inside = isinstance(nested, Known) and nested.value == "true"
+        # What a reloader really started has the socket of the process above it.
+        told = isinstance(nested, Known) and nested.value == "true"
+        inside = told and "WERKZEUG_SERVER_FD" not in run.environ.slots
         answer = Answer.NO if inside else truth(reloads)
         if answer is not Answer.YES and self.stack.werkzeug >= (2, 1):
             # The command says that it is the reloader's child, which these releases believe.

@@ -2,8 +2,9 @@
 
 import posixpath
 
-from deployguard.flask.libraries.concrete import lift, text_of
+from deployguard.flask.libraries.installed import release
 from deployguard.flask.libraries.reading import (
+    absolute,
     calling_folder,
     content_of,
     flag,
@@ -12,7 +13,6 @@ from deployguard.flask.libraries.reading import (
     read,
     upwards,
 )
-from deployguard.flask.libraries.releases import release
 from deployguard.formats import dotenv as dotenv_format
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason, Traced
@@ -28,6 +28,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import lift, text_of
 from deployguard.python.values import derived, missing_of, trail_of, truth
 
 _DISABLING = frozenset({"1", "true", "t", "yes", "y"})
@@ -82,12 +83,12 @@ def _source(call: Call) -> Content | Absent | Unread:
 
 def load_dotenv(call: Call) -> Value:
     """load_dotenv: lay a file under os.environ, or over it."""
-    disabled = _disabled(call.run)
+    off = disabled(call.run)
     override = flag(call, 3, "override", default=False)
     content = _source(call)
-    if disabled is Answer.YES:
+    if off is Answer.YES:
         return known(value=False)
-    if disabled is Answer.UNKNOWN:
+    if off is Answer.UNKNOWN:
         content = Unread(Missing(Reason.VARIABLE, "the value of PYTHON_DOTENV_DISABLED"))
     if override is Answer.UNKNOWN:
         content = Unread(Missing(Reason.SOURCE, "whether .env overrides the environment"))
@@ -107,7 +108,8 @@ def _anything(content: Content | Absent | Unread) -> Value:
             return Opaque((missing,), "load_dotenv()", harmless=True)
 
 
-def _disabled(run: Interpreter) -> Answer:
+def disabled(run: Interpreter) -> Answer:
+    """Say whether PYTHON_DOTENV_DISABLED keeps load_dotenv from loading."""
     version = release(run, "python-dotenv")
     value = run.environ.slots.get("PYTHON_DOTENV_DISABLED")
     if (version is not None and version < _DISABLED_SINCE) or (
@@ -169,8 +171,12 @@ def take_file(
     *,
     override: bool,
     interpolate: bool | None = True,
+    own_first: bool | None = None,
 ) -> None:
-    """Lay a .env file over os.environ, or under it where nothing is overridden."""
+    """Lay a .env file over os.environ, or under it where nothing is overridden.
+
+    `own_first` says that `${NAME}` is the file's own first, as it is where a file overrides.
+    """
     environ = call.run.environ
     match content:
         case Absent():
@@ -178,7 +184,8 @@ def take_file(
         case Unread(missing=missing):
             _unread(call, (missing,), override=override)
         case Content():
-            found = environment(call.run, content, override=override, interpolate=interpolate)
+            first = override if own_first is None else own_first
+            found = environment(call.run, content, override=first, interpolate=interpolate)
             for name, value in values(found).items():
                 if name in environ.slots and not override:
                     continue
@@ -237,8 +244,32 @@ def _get_key(call: Call) -> Value:
             return Opaque((missing,), "get_key()", harmless=True)
 
 
+def _set_key(call: Call) -> Value:
+    """set_key(path, name, value): a line more at the end of a file, where the last one counts."""
+    run = call.run
+    given = [text_of(call.argument(n, name)) for n, name in enumerate(_SET_KEY)]
+    path = None if given[0] is None else absolute(run, given[0])
+    content = None if path is None else run.files.read(path)
+    mode = text_of(call.argument(3, "quote_mode") or known("always"))
+    if content is None or None in given or mode is None or isinstance(content, Unread):
+        return _written(call)
+    name, value = str(given[1]), str(given[2])
+    if "\\" in value or "'" in value:
+        # What is escaped differs from release to release.
+        return _written(call)
+    plain = mode == "never" or (mode == "auto" and value.isalnum())
+    quoted = value if plain else f"'{value}'"
+    before = content.data if isinstance(content, Content) else b""
+    line = f"\n{name}={quoted}\n".encode()
+    run.store(run.files.slots, path, Content(before + line, call.location))
+    return Items({"items": (known(value=True), known(name), known(value))}, tuple)
+
+
+_SET_KEY = ("dotenv_path", "key_to_set", "value_to_set")
+
+
 def _written(call: Call) -> Value:
-    """set_key and unset_key write a file, which may be read later on."""
+    """Note that a file is changed in a way that is not followed; it may be read later on."""
     call.run.unseen("what the program writes to a .env file", call.location)
     unknown = Opaque((Missing(Reason.SOURCE, "whether a key was set"),), "set_key()", harmless=True)
     return Items({"items": (unknown, *call.arguments[1:3])}, tuple)
@@ -260,7 +291,7 @@ DOTENV = {
     "find_dotenv": Native("dotenv.find_dotenv", find_dotenv),
     "dotenv_values": Native("dotenv.dotenv_values", dotenv_values),
     "get_key": Native("dotenv.get_key", _get_key),
-    "set_key": Native("dotenv.set_key", _written),
+    "set_key": Native("dotenv.set_key", _set_key),
     "unset_key": Native("dotenv.unset_key", _written),
     "_walk_to_root": Native("dotenv.main._walk_to_root", _walk),
 }

@@ -5,12 +5,12 @@ import tomllib
 from collections.abc import Callable
 
 from deployguard.errors import LimitError, SyntaxInputError
-from deployguard.flask.libraries.concrete import lift, text_of
 from deployguard.flask.libraries.reading import decoded
 from deployguard.formats.program_yaml import Schema, UnknownTag, documents
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.filesystem import Content
 from deployguard.python import Call, Items, Known, Mapped, Native, Opaque, Value, known
+from deployguard.python.concrete import lift, text_of
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import derived
 

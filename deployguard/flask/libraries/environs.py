@@ -9,24 +9,25 @@ import posixpath
 import re
 from collections.abc import Callable
 
-from deployguard.flask.libraries.concrete import lift, none, text_of
 from deployguard.flask.libraries.dotenv import environment, take_file, values
 from deployguard.flask.libraries.effects import harmless
+from deployguard.flask.libraries.installed import release
 from deployguard.flask.libraries.reading import (
     absolute,
     calling_folder,
     decoded,
+    exception,
     flag,
     given,
     raising,
     upwards,
     words,
 )
-from deployguard.flask.libraries.releases import release
 from deployguard.model.evidence import Answer, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.python import (
     Call,
+    Class,
     Instance,
     Interpreter,
     Items,
@@ -37,6 +38,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import lift, none, text_of
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.standard import environment_value
 from deployguard.python.values import derived, trail_of
@@ -56,6 +58,8 @@ _BARE_DEFAULT = (14,)
 _VARIABLE = re.compile(r"(?<!\\)\$\{([A-Za-z0-9_]+)(:-[^\}:]*)?\}")
 _SPECIALS = frozenset({"__call__"})
 _UNSET = Opaque((), "a variable that is not set")
+_ERROR = exception("EnvError", "ValueError")
+_INVALID = exception("EnvValidationError", _ERROR)
 
 
 def _construct(call: Call, instance: Instance) -> None:
@@ -236,7 +240,7 @@ def _typed(call: Call, instance: Instance, kind: str) -> Value:
     if value is not _UNSET:
         return _cast(call, instance, kind, value)
     if default is None:
-        return _fail(call, instance, "EnvError", "a variable is not set and has no default")
+        return _fail(call, instance, _ERROR, "a variable is not set and has no default")
     version = release(call.run, "environs")
     if (version is None or version >= _BARE_DEFAULT) or none(default):
         return default
@@ -250,13 +254,13 @@ def _cast(call: Call, instance: Instance, kind: str, value: Value) -> Value:
         return _CASTS[kind](call, value)
     except ValueError:
         note = f"a variable is not what env.{kind}() reads"
-        return _fail(call, instance, "EnvValidationError", note)
+        return _fail(call, instance, _INVALID, note)
 
 
-def _fail(call: Call, instance: Instance, name: str, note: str) -> Value:
+def _fail(call: Call, instance: Instance, error: Class, note: str) -> Value:
     """Raise at once where the reader is eager, else when it is sealed."""
     if none(instance.slots.get("<eager>")) or _true(instance.slots.get("<eager>")):
-        raise raising(call, name, note)
+        raise raising(call, error, note)
     call.run.store(instance.slots, "<failed>", known(value=True))
     return known(None)
 
@@ -269,7 +273,7 @@ def _custom(call: Call, instance: Instance, parser: Value) -> Value:
     value, default = _raw(call, instance, call.argument(0, "name")), call.argument(1, "default")
     if value is _UNSET:
         if default is None:
-            return _fail(call, instance, "EnvError", "a variable is not set and has no default")
+            return _fail(call, instance, _ERROR, "a variable is not set and has no default")
         value = default
     others = {name: entry for name, entry in call.keywords.items() if name != "default"}
     return call.run.call(parser, (value,), others, call.location)
@@ -406,9 +410,7 @@ def _switch(call: Call, context: Instance, name: str) -> Value:
 
 def _seal(call: Call, instance: Instance) -> Value:
     if instance.slots.get("<failed>") != known(value=False):
-        raise raising(
-            call, "EnvValidationError", "variables are missing or not what they should be"
-        )
+        raise raising(call, _INVALID, "variables are missing or not what they should be")
     return known(None)
 
 
@@ -466,4 +468,10 @@ def slots(_run: Interpreter, _name: str) -> dict[str, Value]:
         env,
         {"<environ>": Mapped({}), "<prefix>": known(""), "<expand>": plain, "<failed>": plain},
     )
-    return {"Env": env, "FileAwareEnv": _env(_FILE_AWARE), "env": single}
+    return {
+        "EnvError": _ERROR,
+        "EnvValidationError": _INVALID,
+        "Env": env,
+        "FileAwareEnv": _env(_FILE_AWARE),
+        "env": single,
+    }

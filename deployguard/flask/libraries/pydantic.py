@@ -5,11 +5,8 @@ Values come from arguments, then the environment, then .env files, then secrets,
 program.
 """
 
-import ast
-import posixpath
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from deployguard.flask.libraries.annotations import (
     SECRET,
@@ -18,17 +15,24 @@ from deployguard.flask.libraries.annotations import (
     Type,
     coerced,
     from_json,
-    is_complex,
     is_model,
-    type_of,
 )
-from deployguard.flask.libraries.concrete import Unplain, none, plain, text_of
-from deployguard.flask.libraries.dotenv import environment, values
 from deployguard.flask.libraries.effects import harmless
-from deployguard.flask.libraries.reading import absolute, raising
-from deployguard.flask.libraries.releases import release
+from deployguard.flask.libraries.installed import release
+from deployguard.flask.libraries.pydantic_fields import (
+    CHOICES,
+    FACTORY,
+    FIELD,
+    INVALID,
+    UNREADABLE,
+    Field,
+    fields_of,
+    settings_of,
+)
+from deployguard.flask.libraries.pydantic_sources import Sources
+from deployguard.flask.libraries.reading import absolute, missing_file, raising
 from deployguard.model.evidence import Missing, Reason
-from deployguard.model.filesystem import Absent, Content, Unread
+from deployguard.model.filesystem import Absent, Content
 from deployguard.python import (
     UNSET,
     Call,
@@ -39,143 +43,19 @@ from deployguard.python import (
     Items,
     Known,
     Mapped,
+    Model,
     Native,
     Opaque,
     Value,
     known,
 )
-from deployguard.python.interpreter import Frame, linearize
-from deployguard.python.values import derived, missing_of
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A field of a model: its type, its default, and the names it is read under."""
-
-    name: str
-    type: Type
-    default: Value | None
-    aliases: tuple[str, ...] = ()
-    hidden: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a class of settings reads: its configuration, and whether that is all known."""
-
-    options: dict[str, object] = field(default_factory=dict)
-    hidden: tuple[Missing, ...] = ()
-
-    def text(self, name: str) -> str:
-        """Return an option that is a text, "" where it is not set."""
-        value = self.options.get(name)
-        return value if isinstance(value, str) else ""
-
-    def on(self, name: str) -> bool:
-        """Say whether an option is on."""
-        return bool(self.options.get(name))
-
-
-def _fields(run: Interpreter, cls: Class) -> tuple[Field, ...]:
-    """Return the fields of a model and of those it is made of; a later one replaces its name."""
-    found: dict[str, Field] = {}
-    for base in reversed(linearize(cls)):
-        if not isinstance(base, Class):
-            continue
-        for name, annotation in base.annotations.items():
-            kind = _type(run, base, annotation)
-            if name.startswith("_") or name == "model_config" or kind.kind is Kind.CLASS_VARIABLE:
-                continue
-            found[name] = _field(name, kind, base.slots.get(name))
-        for name in base.slots:
-            if name in found and name not in base.annotations:
-                # A default alone, for a field of a class above.
-                old = found[name]
-                found[name] = Field(name, old.type, base.slots[name], old.aliases, old.hidden)
-    return tuple(found.values())
-
-
-def _type(run: Interpreter, cls: Class, annotation: ast.expr) -> Type:
-    if cls.module is None:
-        return Type(Kind.OTHER)
-    before, run.current = run.current, cls.module
-    try:
-        return type_of(run, annotation, Frame(cls.scopes, cls.module))
-    finally:
-        run.current = before
-
-
-def _field(name: str, kind: Type, default: Value | None) -> Field:
-    for info in (*kind.metadata, default):
-        if isinstance(info, Instance) and info.native is _FIELD:
-            slots = info.slots
-            own = default if default is not info else None
-            made = slots.get("default", own)
-            factory = slots.get("default_factory")
-            aliases = _aliases(slots)
-            return Field(
-                name,
-                kind,
-                made if factory is None else Opaque((), _FACTORY, parts=(factory,)),
-                () if aliases is None else aliases,
-                hidden=aliases is None,
-            )
-    return Field(name, kind, default)
-
-
-_FACTORY = "a default factory"
-
-
-def _aliases(slots: dict[object, Value]) -> tuple[str, ...] | None:
-    """Return the names of Field(validation_alias=..., alias=..., env=...), None where not known."""
-    for key in ("validation_alias", "alias", "env"):
-        value = slots.get(key)
-        if value is None or none(value):
-            continue
-        if isinstance(value, Instance) and value.native is _CHOICES:
-            value = value.slots["names"]
-        try:
-            found = plain(value)
-        except Unplain:
-            return None
-        names = (found,) if isinstance(found, str) else tuple(found)
-        return names if all(isinstance(name, str) for name in names) else None
-    return ()
-
-
-def _settings(run: Interpreter, cls: Class) -> Settings:
-    """Return model_config and the inner class Config, those of the classes above included."""
-    options: dict[str, object] = {}
-    hidden: list[Missing] = []
-    for base in reversed(linearize(cls)):
-        slots = base.slots if isinstance(base, Class) else {}
-        inner, config = slots.get("Config"), slots.get("model_config")
-        entries: dict[object, Value] = {}
-        if isinstance(inner, Class):
-            entries |= inner.slots
-        if isinstance(config, Mapped):
-            entries |= config.slots
-        elif config is not None:
-            hidden.extend(missing_of(config) or (Missing(Reason.SOURCE, "model_config"),))
-        for name, value in entries.items():
-            try:
-                options[str(name)] = plain(value)
-            except Unplain:
-                if name in _READ:
-                    hidden.extend(missing_of(value) or (Missing(Reason.SOURCE, f"{name}"),))
-        if {"settings_customise_sources", "customise_sources"} & {*slots, *entries}:
-            hidden.append(Missing(Reason.SOURCE, f"where {cls.name} takes its values from"))
-    if options.get("cli_parse_args") and len(run.argv.items) > 1:
-        hidden.append(Missing(Reason.COMMAND, f"the arguments that {cls.name} reads"))
-    return Settings(options, tuple(hidden))
-
-
-_READ = frozenset(
-    {
-        "env_prefix", "env_file", "case_sensitive", "env_nested_delimiter", "env_ignore_empty",
-        "extra", "secrets_dir", "cli_parse_args", "fields",
-    }
-)  # fmt: skip
+from deployguard.python.concrete import Unplain, none, plain, text_of
+from deployguard.python.values import (
+    Descriptor,
+    DescriptorKind,
+    derived,
+    linearize,
+)
 
 
 def _construct(call: Call, instance: Instance, name: str) -> None:
@@ -184,9 +64,9 @@ def _construct(call: Call, instance: Instance, name: str) -> None:
     if cls is None:
         return
     old = _is_old(call.run, name)
-    fields = _fields(call.run, cls)
-    settings = _settings(call.run, cls)
-    sources = _Sources(call, cls, fields, settings, old=old) if name in _SETTINGS else None
+    fields = fields_of(call.run, cls)
+    settings = settings_of(call.run, cls)
+    sources = Sources(call, cls, fields, settings, old=old) if name in _SETTINGS else None
     hidden = settings.hidden if sources is not None else ()
     before, after = _validators(cls)
     for entry in fields:
@@ -239,7 +119,7 @@ def _validated(
         if entry.default is None or _is_ellipsis(entry.default):
             if old and entry.default is None and _takes_none(entry.type):
                 return known(None)
-            raise raising(call, "ValidationError", f"the setting {entry.name} is missing")
+            raise raising(call, INVALID, f"the setting {entry.name} is missing")
         value = _default(call, entry.default)
     try:
         if is_default and not checks_default:
@@ -251,7 +131,7 @@ def _validated(
             value = validator.applied(call, cls, entry, value)
     except InvalidValue:
         note = f"the setting {entry.name} has a value that its type does not take"
-        raise raising(call, "ValidationError", note) from None
+        raise raising(call, INVALID, note) from None
     return value
 
 
@@ -264,209 +144,9 @@ def _is_ellipsis(value: Value) -> bool:
 
 
 def _default(call: Call, default: Value) -> Value:
-    if isinstance(default, Opaque) and default.name == _FACTORY:
+    if isinstance(default, Opaque) and default.name == FACTORY:
         return call.run.call(default.parts[0], (), {}, call.location)
     return default
-
-
-class _Sources:
-    """The variables and files that settings are read from, strongest first."""
-
-    def __init__(
-        self, call: Call, cls: Class, fields: tuple[Field, ...], settings: Settings, *, old: bool
-    ) -> None:
-        self.call = call
-        self.fields = fields
-        self.old = old
-        self.folds = not self._option("_case_sensitive", settings.options.get("case_sensitive"))
-        self.prefix = str(self._option("_env_prefix", settings.text("env_prefix")) or "")
-        self.delimiter = str(
-            self._option("_env_nested_delimiter", settings.text("env_nested_delimiter")) or ""
-        )
-        self.ignores_empty = bool(
-            self._option("_env_ignore_empty", settings.on("env_ignore_empty"))
-        )
-        self.extra = str(settings.options.get("extra", "forbid"))
-        environ = call.run.environ
-        self.environ = self._folded(environ.slots)
-        self.rest = environ.rest
-        self.file_rest: Opaque | None = None
-        self.file = self._file(self._option("_env_file", settings.options.get("env_file")))
-        self.secrets = self._option("_secrets_dir", settings.options.get("secrets_dir"))
-        self.cls = cls
-
-    def _option(self, name: str, configured: object) -> object:
-        value = self.call.keywords.get(name)
-        if value is None:
-            return configured
-        try:
-            return plain(value)
-        except Unplain:
-            return _HIDDEN
-
-    def _folded(self, entries: Mapping[Any, Value]) -> dict[str, Value]:
-        found: dict[str, Value] = {}
-        for key, value in entries.items():
-            name = str(key).lower() if self.folds else str(key)
-            if self.ignores_empty and isinstance(value, Known) and value.value == "":
-                continue
-            if name in found and found[name] != value:
-                missing = Missing(Reason.VARIABLE, f"which spelling of {name} comes last")
-                found[name] = Opaque((missing,), name, harmless=True)
-            else:
-                found[name] = value
-        return found
-
-    def _file(self, given: object) -> dict[str, Value]:
-        """Return what .env files set, the later ones over the earlier ones."""
-        found: dict[str, Value] = {}
-        if given is None:
-            return found
-        names = list(given) if isinstance(given, list | tuple) else [given]
-        for name in names:
-            path = None if name is _HIDDEN else absolute(self.call.run, str(name))
-            missing = Missing(Reason.FILE, "which .env file settings are read from")
-            content = Unread(missing) if path is None else self.call.run.files.read(path)
-            match content:
-                case Content():
-                    entries = environment(self.call.run, content, override=True)
-                    found |= self._folded(dict(values(entries)))
-                    if entries.unseen:
-                        self.file_rest = Opaque(entries.unseen, "a .env file", harmless=True)
-                case Unread(missing=hidden):
-                    self.file_rest = Opaque((hidden,), "a .env file", harmless=True)
-                case Absent():
-                    continue
-        return found
-
-    def names(self, entry: Field) -> tuple[str, ...]:
-        """Return the variables of a field; a name of its own knows no prefix."""
-        found = entry.aliases or (f"{self.prefix}{entry.name}",)
-        return tuple(name.lower() if self.folds else name for name in found)
-
-    def value(self, entry: Field) -> Value | None:
-        """Return what a field is set to, None where nothing sets it."""
-        names = self.names(entry)
-        parts: list[Value] = []
-        for entries, rest in ((self.environ, self.rest), (self.file, self.file_rest)):
-            whole = next((entries[name] for name in names if name in entries), rest)
-            found = self._read(entry, whole)
-            nested = self._nested(entry, entries, names)
-            if nested is not None and not isinstance(found, Opaque):
-                found = _merged(found, nested)
-            if found is not None:
-                parts.append(found)
-        secret = self._secret(names)
-        if secret is not None:
-            parts.append(secret)
-        return _first(parts)
-
-    def _read(self, entry: Field, whole: Value | None) -> Value | None:
-        if not isinstance(whole, Known) or not is_complex(entry.type):
-            return whole
-        try:
-            return from_json(whole)
-        except InvalidValue:
-            if entry.type.kind is Kind.UNION:
-                return whole
-            note = f"the setting {entry.name} is not JSON"
-            raise raising(self.call, "SettingsError", note) from None
-
-    def _nested(
-        self, entry: Field, entries: dict[str, Value], names: tuple[str, ...]
-    ) -> Mapped | None:
-        """Return what variables such as SERVER__DEBUG set of a field that is a model."""
-        if not self.delimiter or not is_complex(entry.type):
-            return None
-        made = Mapped({})
-        delimiter = self.delimiter.lower() if self.folds else self.delimiter
-        for key, value in entries.items():
-            start = next((n for n in names if key.startswith(f"{n}{delimiter}")), None)
-            if start is not None:
-                steps = key.removeprefix(f"{start}{delimiter}").split(delimiter)
-                self._put(made, entry.type, steps, value)
-        return made if made.slots else None
-
-    def _put(self, made: Mapped, kind: Type, steps: list[str], value: Value) -> None:
-        step, *rest = steps
-        inner = self._inner(kind, step)
-        name = inner.name if inner is not None else step
-        if not rest:
-            read = value if inner is None else self._read(inner, value)
-            made.slots[name] = value if read is None else read
-            return
-        below = made.slots.setdefault(name, Mapped({}))
-        if isinstance(below, Mapped):
-            self._put(below, Type(Kind.OTHER) if inner is None else inner.type, rest, value)
-
-    def _inner(self, kind: Type, step: str) -> Field | None:
-        models = [
-            one for one in (kind, *kind.inner) if one.kind is Kind.CLASS and is_model(one.cls)
-        ]
-        for one in models:
-            for entry in _fields(self.call.run, one.cls) if one.cls is not None else ():
-                if entry.name == step or (self.folds and entry.name.lower() == step):
-                    return entry
-        return None
-
-    def _secret(self, names: tuple[str, ...]) -> Value | None:
-        """Return a file of the folder of secrets that is named as the field is."""
-        if self.secrets is None:
-            return None
-        path = None if self.secrets is _HIDDEN else absolute(self.call.run, str(self.secrets))
-        listed = None if path is None else self.call.run.files.list(path)
-        if isinstance(listed, Absent):
-            return None
-        if not isinstance(listed, tuple) or path is None:
-            missing = Missing(Reason.FILE, "the secrets that settings are read from")
-            return Opaque((missing,), "a secret", harmless=True)
-        for name in listed:
-            if (name.lower() if self.folds else name) in names:
-                content = self.call.run.files.read(posixpath.join(path, name))
-                if isinstance(content, Content):
-                    return known(content.data.decode("utf-8", "replace").strip())
-        return None
-
-    def refuse_others(self) -> None:
-        """Raise where a .env file sets what no field reads, unless the class allows it."""
-        if self.extra != "forbid":
-            return
-        names = [name for entry in self.fields for name in self.names(entry)]
-        bare = {entry.name for entry in self.fields}
-        for key, value in self.file.items():
-            used = any(key.startswith(name) for name in names) or (self.prefix and key in bare)
-            if not used and isinstance(value, Known) and value.value:
-                note = f"a .env file sets {key}, which is no setting of {self.cls.name}"
-                raise raising(self.call, "ValidationError", note)
-
-
-_HIDDEN = object()
-
-
-def _first(parts: list[Value]) -> Value | None:
-    """Return the strongest value; of dictionaries, what the weaker ones add."""
-    if not parts:
-        return None
-    first, *others = parts
-    for other in others:
-        if isinstance(first, Mapped) and isinstance(other, Mapped):
-            first = _merged(other, first)
-        elif isinstance(first, Opaque):
-            # It may be that nothing sets it there, and then the weaker one counts.
-            return derived("a setting", first, other)
-        else:
-            break
-    return first
-
-
-def _merged(under: Value | None, over: Mapped) -> Mapped:
-    if not isinstance(under, Mapped):
-        return over
-    made = Mapped(dict(under.slots), under.rest or over.rest)
-    for key, value in over.slots.items():
-        below = made.slots.get(key)
-        made.slots[key] = _merged(below, value) if isinstance(value, Mapped) else value
-    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -574,20 +254,34 @@ def _attribute(run: Interpreter, instance: Instance, name: str) -> Value | None:
 
 def _dumped(call: Call, instance: Instance) -> Value:
     """BaseModel.model_dump, or dict(): the fields, models among them as dictionaries."""
-    if (
-        set(call.keywords) - {"mode", "by_alias", "exclude_none", "exclude_unset"}
-        or instance.type is None
-    ):
+    chosen = _chosen(call)
+    if set(call.keywords) - _DUMPING or instance.type is None or chosen is None:
         missing = Missing(Reason.SOURCE, "which fields of a model are taken")
         return Mapped({}, Opaque((missing,), "a model", harmless=True))
     made = Mapped({})
-    for entry in _fields(call.run, instance.type):
+    for entry in fields_of(call.run, instance.type):
         value = instance.slots.get(entry.name)
+        if not chosen(entry.name):
+            continue
         if isinstance(value, Instance) and value.type is not None and is_model(value.type):
             value = _dumped(call, value)
         if value is not None and not (none(value) and "exclude_none" in call.keywords):
             made.slots[entry.name] = value
     return made
+
+
+_DUMPING = frozenset({"mode", "by_alias", "exclude_none", "exclude_unset", "include", "exclude"})
+
+
+def _chosen(call: Call) -> Callable[[str], bool] | None:
+    """Return which fields are taken, None where that is not known."""
+    try:
+        include, exclude = (
+            plain(call.keywords.get(name, known(None))) for name in ("include", "exclude")
+        )
+    except Unplain:
+        return None
+    return lambda name: (include is None or name in include) and name not in (exclude or ())
 
 
 def _copied(call: Call, instance: Instance) -> Value:
@@ -600,26 +294,69 @@ def _copied(call: Call, instance: Instance) -> Value:
     return made
 
 
-def _keep(call: Call, instance: Instance) -> None:
-    """Field(default, default_factory=..., alias=...): remember what it is given."""
-    instance.slots.update(call.keywords)
-    if call.arguments:
-        instance.slots["default"] = call.arguments[0]
-
-
-def _keep_names(call: Call, instance: Instance) -> None:
-    instance.slots["names"] = Items({"items": call.arguments}, tuple)
-
-
 def _dictionary(call: Call) -> Value:
     rest = call.open
     return Mapped(dict(call.keywords), rest)
 
 
-_FIELD = Native("pydantic.Field", construct=_keep)
-_CHOICES = Native("pydantic.AliasChoices", construct=_keep_names)
 _VALIDATOR = Native("pydantic.validator")
 _SETTINGS = frozenset({"pydantic.BaseSettings", "pydantic_settings.BaseSettings"})
+
+
+def _class_method(name: str, model: Model) -> Descriptor:
+    return Descriptor(DescriptorKind.CLASS_METHOD, Native(f"BaseModel.{name}", model, binds=True))
+
+
+def _made(call: Call) -> Value:
+    """model_validate(cls, data): an object of the class, or of a dictionary of its fields."""
+    cls = call.arguments[0] if call.arguments else None
+    data = call.argument(1, "obj")
+    if not isinstance(cls, Class):
+        return call.run.unseen("which model is made", call.location)
+    if isinstance(data, Mapped) and data.rest is None:
+        keywords = {str(name): value for name, value in data.slots.items()}
+        return call.run.call(cls, (), keywords, call.location)
+    if isinstance(data, Instance):
+        return data
+    if isinstance(data, Known):
+        raise raising(call, INVALID, "what a model is made of is no dictionary")
+    missing = Missing(Reason.SOURCE, "what a model is made of")
+    return call.run.call(cls, (), {}, call.location, Opaque((missing,), "fields", harmless=True))
+
+
+def _made_of_json(call: Call) -> Value:
+    text = call.arguments[1] if len(call.arguments) > 1 else call.argument(None, "json_data")
+    if not isinstance(text, Known) or not isinstance(text.value, str | bytes):
+        return _made(replace(call, arguments=call.arguments[:1], keywords={}))
+    try:
+        data = from_json(text)
+    except InvalidValue:
+        raise raising(call, INVALID, "what a model is made of is not JSON") from None
+    return call.run.call(
+        Native("BaseModel.model_validate", _made), (call.arguments[0], data), {}, call.location
+    )
+
+
+def _made_of_file(call: Call) -> Value:
+    path = text_of(call.argument(1, "path"))
+    place = None if path is None else absolute(call.run, path)
+    content = None if place is None else call.run.files.read(place)
+    match content:
+        case Content(data=data) if call.arguments:
+            return _made_of_json(replace(call, arguments=(call.arguments[0], known(data))))
+        case Absent():
+            raise missing_file(call, str(path))
+        case _:
+            return _made(replace(call, arguments=call.arguments[:1], keywords={}))
+
+
+_MEMBERS: dict[str, Value] = {
+    "model_validate": _class_method("model_validate", _made),
+    "parse_obj": _class_method("parse_obj", _made),
+    "model_validate_json": _class_method("model_validate_json", _made_of_json),
+    "parse_raw": _class_method("parse_raw", _made_of_json),
+    "parse_file": _class_method("parse_file", _made_of_file),
+}
 
 
 def _model(name: str) -> Native:
@@ -627,6 +364,7 @@ def _model(name: str) -> Native:
         name,
         construct=lambda call, instance: _construct(call, instance, name),
         attribute=_attribute,
+        members=_MEMBERS,
     )
 
 
@@ -635,6 +373,7 @@ def slots(run: Interpreter, name: str) -> dict[str, object]:
     if name.startswith("pydantic_settings"):
         return {
             "BaseSettings": _model("pydantic_settings.BaseSettings"),
+            "SettingsError": UNREADABLE,
             "SettingsConfigDict": Native("pydantic_settings.SettingsConfigDict", _dictionary),
         }
     decorators = ("field_validator", "validator", "model_validator", "root_validator")
@@ -642,10 +381,11 @@ def slots(run: Interpreter, name: str) -> dict[str, object]:
     gone = version is not None and version >= (2,) and name == "pydantic"
     found: dict[str, object] = {decorator: _decorator(decorator) for decorator in decorators}
     return found | {
+        "ValidationError": INVALID,
         "BaseModel": _model("pydantic.BaseModel"),
         "BaseSettings": UNSET if gone else _model("pydantic.BaseSettings"),
-        "Field": _FIELD,
-        "AliasChoices": _CHOICES,
+        "Field": FIELD,
+        "AliasChoices": CHOICES,
         "ConfigDict": Native("pydantic.ConfigDict", _dictionary),
         "computed_field": Native("pydantic.computed_field", _itself),
         "SecretStr": Native("pydantic.SecretStr", _secret),

@@ -9,7 +9,9 @@ from deployguard.python import Interpreter
 _MODELS: dict[str, tuple[str, str]] = {
     "decouple": ("decouple", "slots"),
     "environs": ("environs", "slots"),
-    "dynaconf": ("dynaconf", "slots"),
+    "dynaconf": ("dynaconf_flask", "slots"),
+    "environ": ("django_environ", "slots"),
+    "starlette.config": ("starlette_config", "slots"),
     **dict.fromkeys(
         ("pydantic", "pydantic.v1", "pydantic.fields", "pydantic_settings"), ("pydantic", "slots")
     ),

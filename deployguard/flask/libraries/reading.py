@@ -3,11 +3,12 @@
 import posixpath
 from collections.abc import Callable
 
-from deployguard.flask.libraries.concrete import none, text_of
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
-from deployguard.python import Call, Interpreter, Known, Opaque, Value, known
+from deployguard.python import Call, Class, Interpreter, Known, Opaque, Value, known
 from deployguard.python.builtins import name as builtin
+from deployguard.python.concrete import none, text_of
+from deployguard.python.exceptions import native
 from deployguard.python.modules import LOCATION
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import truth
@@ -114,9 +115,18 @@ def missing_file(call: Call, path: str) -> RaiseSignal:
     return RaiseSignal("FileNotFoundError", Evidence(call.location, f"{path} is not there"))
 
 
-def raising(call: Call, name: str, note: str) -> RaiseSignal:
-    """Return an exception of a library's own."""
-    return RaiseSignal(name, Evidence(call.location, note))
+def exception(name: str, base: Class | str = "Exception") -> Class:
+    """Return an exception class of a library, made of another one or of a built-in one."""
+    above = native(base) if isinstance(base, str) else base
+    return Class(name, () if above is None else (above,), {}, Location(name))
+
+
+def raising(call: Call, error: Class | str, note: str) -> RaiseSignal:
+    """Return an exception of a library's own class, or of a built-in one by its name."""
+    step = Evidence(call.location, note)
+    if isinstance(error, str):
+        return RaiseSignal(error, step)
+    return RaiseSignal(error.name, step, error)
 
 
 Words = Callable[[str], bool | None]

@@ -6,7 +6,7 @@ HARMLESS = frozenset(
         "anyio", "better_exceptions", "dash_ag_grid", "dash_bootstrap_components",
         "dash_core_components", "dash_daq", "dash_html_components", "dash_iconify",
         "dash_mantine_components", "dash_table", "django_extensions", "django_filters", "engineio",
-        "environ", "flask_assets", "flask_debug", "flask_profiler", "greenlet", "httpx", "plotly",
+        "flask_assets", "flask_debug", "flask_profiler", "greenlet", "httpx", "plotly",
         "rest_framework", "simple_websocket", "socketio", "swagger_ui_bundle", "webob", "zope",
     }
 )  # fmt: skip

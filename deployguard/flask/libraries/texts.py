@@ -6,14 +6,24 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from deployguard.errors import LimitError, SyntaxInputError
-from deployguard.flask.libraries.concrete import lift, none, text_of
 from deployguard.flask.libraries.effects import harmless
-from deployguard.flask.libraries.reading import content_of, missing_file, raising, read
-from deployguard.flask.libraries.releases import release
+from deployguard.flask.libraries.installed import release
+from deployguard.flask.libraries.reading import content_of, exception, missing_file, raising, read
 from deployguard.formats.program_yaml import Schema, UnknownTag, documents
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.filesystem import Absent, Content
-from deployguard.python import Call, Instance, Interpreter, Items, Known, Native, Opaque, Value
+from deployguard.python import (
+    Call,
+    Class,
+    Instance,
+    Interpreter,
+    Items,
+    Known,
+    Native,
+    Opaque,
+    Value,
+)
+from deployguard.python.concrete import lift, none, text_of
 from deployguard.python.values import known
 
 # yaml.load without a loader is an error from this release on.
@@ -21,10 +31,13 @@ _LOADER_REQUIRED = (6,)
 _MOST = 256 * 1024
 _CHANGED = "yaml constructors"
 
+_YAML_ERROR = exception("YAMLError")
+_TOML_ERROR = exception("TOMLDecodeError", "ValueError")
+
 Parse = Callable[[str | bytes], object]
 
 
-def _parsed(call: Call, stream: Value | None, parse: Parse, error: str | None) -> Value:
+def _parsed(call: Call, stream: Value | None, parse: Parse, error: Class | None) -> Value:
     """Return what a parser makes of a text or of an open file.
 
     `error` is what it raises; None where it may take what ours does not.
@@ -72,7 +85,7 @@ def _yaml_load(name: str, schema: Schema, *, every: bool) -> Native:
 def _under(call: Call, stream: Value | None, schema: Schema, *, every: bool) -> Value:
     if call.run.memory.get(_CHANGED) is not None:
         return _hidden("what constructors of the program's own make of YAML")
-    error = None if schema is Schema.CORE else "YAMLError"
+    error = None if schema is Schema.CORE else _YAML_ERROR
     return _parsed(call, stream, _yaml(schema, every=every), error)
 
 
@@ -129,7 +142,7 @@ def pyyaml(_run: Interpreter, _name: str) -> dict[str, Value]:
         found[f"{name}_all"] = _yaml_load(f"{name}_all", Schema.PYYAML, every=True)
     found["load"] = Native("yaml.load", _with_loader(every=False))
     found["load_all"] = Native("yaml.load_all", _with_loader(every=True))
-    return found | _CHANGES
+    return found | _CHANGES | {"YAMLError": _YAML_ERROR}
 
 
 def _no_loader(_call: Call, _instance: Instance) -> None:
@@ -195,11 +208,11 @@ def _json(text: str | bytes) -> object:
     return json.loads(text)
 
 
-def _loads(name: str, parse: Parse, error: str | None) -> Native:
+def _loads(name: str, parse: Parse, error: Class | None) -> Native:
     return Native(name, lambda call: _parsed(call, _first(call), parse, error))
 
 
-def _load(name: str, parse: Parse, error: str | None, *, paths: bool = False) -> Native:
+def _load(name: str, parse: Parse, error: Class | None, *, paths: bool = False) -> Native:
     """Return a function of an open file; with `paths` also of what names one."""
 
     def model(call: Call) -> Value:
@@ -219,10 +232,11 @@ def _first(call: Call) -> Value | None:
 
 def toml(_run: Interpreter, name: str) -> dict[str, Value]:
     """Return the names of toml, tomli or tomlkit; tomli is what Python has as tomllib."""
-    error = "TOMLDecodeError" if name == "tomli" else None
+    error = _TOML_ERROR if name == "tomli" else None
     found: dict[str, Value] = {
         "load": _load(f"{name}.load", _toml, error, paths=name == "toml"),
         "loads": _loads(f"{name}.loads", _toml, error),
+        **({"TOMLDecodeError": _TOML_ERROR} if name == "tomli" else {}),
     }
     return found | ({"parse": _loads("tomlkit.parse", _toml, None)} if name == "tomlkit" else {})
 

@@ -37,6 +37,24 @@ def test_any_file_gives_what_python_dotenv_gives(lines: list[str], end: str) -> 
     assert values(text) == {name: value for name, value in theirs.items() if value is not None}
 
 
+@given(lines=LINES, override=st.booleans(), interpolate=st.booleans())
+def test_names_are_looked_up_where_python_dotenv_does(
+    *, lines: list[str], override: bool, interpolate: bool
+) -> None:
+    text = "\n".join(lines)
+    outside = {"A": "outer", "NO": "set"}
+    with patch.dict("os.environ", outside, clear=True):
+        theirs = real.main.DotEnv(
+            None, io.StringIO(text), interpolate=interpolate, override=override
+        ).dict()
+    outer = Environment({name: Traced(value, PLACE) for name, value in outside.items()})
+    content = Content(text.encode(), PLACE)
+    found = dotenv.environment(content, outer, inner_first=override, interpolate=interpolate)
+    ours = {name: entry.value for name, entry in found.entries.items()}
+    assert ours == {name: value for name, value in theirs.items() if value is not None}
+    assert set(dotenv.bare_names(content)) >= {n for n, value in theirs.items() if value is None}
+
+
 def test_each_value_knows_its_line() -> None:
     found = dotenv.environment(Content(b"\n# comment\n\nA=1\nB=2\n", PLACE))
     assert [entry.location.line for entry in found.entries.values()] == [4, 5]

@@ -128,7 +128,8 @@ def test_an_assignment_updates_what_the_image_exports() -> None:
         (["sh", "-c", "./bare.sh"], ("entry-point", "flask.cli:main", ["run"])),
         ("./serve", ("script", "/srv/app/serve", [])),
         (["sh", "-c", "exit 3; flask run"], ("nothing", "", [])),
-        ("xargs flask run", ("unknown", "xargs", ["xargs", "flask", "run"])),
+        ("xargs flask run", ("entry-point", "flask.cli:main", ["run"])),
+        ("xargs -I{} flask {}", ("unknown", "xargs", ["xargs", "-I{}", "flask", "{}"])),
     ],
     ids=str,
 )
@@ -148,11 +149,11 @@ def test_what_starts_is_what_execve_and_python_start(
 @pytest.mark.parametrize(
     "text",
     [
-        "flask $(cat /secret/file | head)",
-        "if [ -t 0 ]; then flask run; else flask run --debug; fi",
-        "while read line; do flask run; done",
-        "flask run <<E\nE",
-        'eval "$(head /srv/app/text)"',
+        "flask $(cat /dev/secret | head)",
+        "if nc -z db 1; then flask run; else flask run --debug; fi",
+        "date | while read line; do flask run; done",
+        "curl http://db | python",
+        'eval "$(curl http://db)"',
         "for f in /srv/*; do . $f; done; flask run; )",
     ],
 )  # fmt: skip

@@ -49,6 +49,6 @@ def test_a_script_may_have_written_what_is_searched() -> None:
     assert search(files, "/a", wanted) == Searched(b"before", frozenset({b"before"}))
     changed = files.with_change("/a", change)
     assert search(changed, "/a", wanted) == Searched(b"after", frozenset({b"after"}))
-    assert isinstance(search(files.with_change("/a", None), "/a", wanted), Absent)
+    assert isinstance(search(files.without("/a"), "/a", wanted), Absent)
     unsure = files.with_unsure("/", Missing(Reason.SCRIPT, "what tar leaves"))
     assert isinstance(search(unsure, "/a", wanted), Unread)
