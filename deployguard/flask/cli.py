@@ -22,7 +22,7 @@ from deployguard.flask.application import (
     value_claim,
     wrapped,
 )
-from deployguard.flask.judged import Judged, ended, undetermined
+from deployguard.flask.judged import Judged, ended, nothing, undetermined
 from deployguard.flask.libraries.application import debug_flag
 from deployguard.flask.listeners import remote_listeners
 from deployguard.flask.options import Given, Option, Parsed, boolean, parse
@@ -46,6 +46,7 @@ from deployguard.model.evidence import (
 from deployguard.model.facts import Listener, ProgramClass
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Word
+from deployguard.python import Ending
 
 _HELP = Option("help")
 _GROUP_OLD = {"--help": _HELP, "--version": Option("version")}
@@ -276,6 +277,8 @@ def _run(setting: Setting, group: Parsed, run: Parsed) -> Judged:
             raise _Ends(note)
     elif gone and imported.failure is not None and not lazy:
         raise _Ends(Evidence(imported.failure.location, _import_fails(imported.failure)))
+    if imported is not None and not lazy and _waits(imported):
+        return _waiting(setting, imported)
     outcome_unseen = unseen(imported.outcome, suspected=True) if imported else no()
     debug = early if early is not None else _debug_after(imported, stack, setting)
     debug = _told(_doubted(debug, imported, stack), group, run)
@@ -317,6 +320,30 @@ def _run(setting: Setting, group: Parsed, run: Parsed) -> Judged:
             *(remote_listeners(imported.outcome) if imported else ()),
         ),
         processes=processes(imported.outcome, setting.program) if imported else (),
+    )
+
+
+def _waits(imported: Imported) -> bool:
+    """Say whether the application certainly never lets the command go on, and serves nothing."""
+    outcome = imported.outcome
+    return outcome.ending is Ending.SERVES and not serves(outcome)
+
+
+def _waiting(setting: Setting, imported: Imported) -> Judged:
+    """Return a launch whose application never lets the command go on: it waits for a debugger."""
+    outcome = imported.outcome
+    steps = (*setting.program.trail, outcome.note)
+    facts = nothing(*steps)
+    if outcome.unseen:
+        facts = undetermined(outcome.unseen, *steps, flask=True, debug=True)
+    facts = replace(facts, remote_debugger=remote_debugger(outcome))
+    return Judged(
+        kind=ProgramClass.FLASK,
+        server="none",
+        starts=yes(*steps),
+        facts=facts,
+        listeners=remote_listeners(outcome),
+        processes=processes(outcome, setting.program),
     )
 
 

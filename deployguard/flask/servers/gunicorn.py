@@ -60,8 +60,9 @@ SYNTAX = syntax(
     --reload-extra-file --chdir -e|--env -p|--pid --worker-tmp-dir -u|--user -g|--group -m|--umask
     --forwarded-allow-ips --access-logfile --access-logformat --error-logfile|--log-file
     --log-level --logger-class --log-config --log-config-dict --log-config-json --log-syslog-to
-    --log-syslog-prefix --log-syslog-facility --statsd-host --dogstatsd-tags --statsd-prefix -n|--name --pythonpath
-    --paste|--paster --paste-global --proxy-allow-from --protocol --uwsgi-allow-from --keyfile
+    --log-syslog-prefix --log-syslog-facility --statsd-host --dogstatsd-tags --statsd-prefix
+    -n|--name --pythonpath --paste|--paster --paste-global --proxy-allow-from --protocol
+    --uwsgi-allow-from --keyfile
     --certfile --ssl-version --cert-reqs --ca-certs --ciphers --http-protocols --http2-cleartext
     --http2-max-concurrent-streams --http2-initial-window-size --http2-max-frame-size
     --http2-max-header-list-size --forwarder-headers --header-map --asgi-loop --asgi-lifespan

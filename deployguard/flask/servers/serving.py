@@ -1,11 +1,12 @@
 """What a production server does with an application that was loaded, and where it listens."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from deployguard.flask.application import (
     Imported,
     Setting,
+    Wrapped,
     application_debug,
     happens,
     processes,
@@ -129,6 +130,10 @@ def served(
             for effect, start in starts.items()
         ),
     )
+    unanswered = unanswered or unanswered_by_wsgi(imported.application, server)
+    middleware = wrapped(imported.application, outcome)
+    if unanswered is not None:
+        middleware = Wrapped(debugger=no(unanswered), interactive=no(), pin_off=no())
     facts = served_facts(
         Serving(
             trail=setting.program.trail,
@@ -136,7 +141,7 @@ def served(
             debug=debug,
             server_debugger=inner_debugger,
             evalex=any_of(no(), *(value_claim(e.values["evalex"], "use_evalex") for e in own)),
-            middleware=wrapped(imported.application, outcome),
+            middleware=middleware,
             unseen=hidden,
             environment=None,
             run=imported.run,
@@ -145,11 +150,6 @@ def served(
             remote=remote_debugger(outcome),
         )
     )
-    unanswered = unanswered or unanswered_by_wsgi(imported.application, server)
-    seen = not own and hidden.answer is Answer.NO
-    if unanswered is not None and seen and facts.debugger.answer is not Answer.NO:
-        silent = no(*setting.program.trail, unanswered)
-        facts = replace(facts, debugger=silent, interactive=silent)
     # An application that serves by itself certainly never lets the server go on.
     certain = any(not effect.conditions for effect in own)
     outer = Answer.NO if certain else facts.debugger.answer

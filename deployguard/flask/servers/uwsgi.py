@@ -20,7 +20,13 @@ from deployguard.flask.servers.loading import Style, loaded, named, new_module, 
 from deployguard.flask.servers.places import EVERYWHERE, at
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
 from deployguard.flask.servers.uwsgi_settings import Settings, settings
-from deployguard.flask.servers.worlds import absolute, first_on_path, given, set_variable
+from deployguard.flask.servers.worlds import (
+    absolute,
+    first_on_path,
+    given,
+    hide_variables,
+    set_variable,
+)
 from deployguard.flask.versions import installed
 from deployguard.model.evidence import (
     Answer,
@@ -240,7 +246,7 @@ def _start(run: Interpreter, options: Settings, failed: list[Evidence], place: L
         if key == "env" and equals:
             set_variable(run, name, given(replace(word, value=value), f"{name} is set here"))
         elif key == "env" and word.value is None:
-            run.unseen_import("the environment", word.missing, word.location)
+            hide_variables(run, word.missing or (Missing(Reason.VARIABLE, "what env sets"),))
         elif key == "unenv" and name:
             run.store(run.environ.slots, name, UNSET)
     folder = options.last("chdir")
