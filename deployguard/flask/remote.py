@@ -22,7 +22,24 @@ def under_debugger(judged: Judged, remote: RemoteDebugger) -> Judged:
     facts = replace(
         judged.facts, remote_debugger=any_of(_claim(remote), judged.facts.remote_debugger)
     )
-    return replace(judged, facts=facts, listeners=(*judged.listeners, *_listeners(remote)))
+    own = judged.listeners or _unseen(judged, remote)
+    return replace(judged, facts=facts, listeners=(*own, *_listeners(remote)))
+
+
+def _unseen(judged: Judged, remote: RemoteDebugger) -> tuple[Listener, ...]:
+    """Return the listener of a program of which none is known, lest the debugger's hide it."""
+    if judged.server == "none":
+        return ()
+    missing = Missing(Reason.PROGRAM, f"where the program under {remote.name} listens")
+    return (
+        Listener(
+            address=None,
+            port=None,
+            debugger=Answer.NO,
+            location=remote.location,
+            missing=judged.facts.dev_server.missing or (missing,),
+        ),
+    )
 
 
 def waiting(program: Program, remote: RemoteDebugger) -> Judged:

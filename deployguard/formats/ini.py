@@ -9,7 +9,9 @@ from deployguard.model.evidence import Traced
 from deployguard.model.filesystem import Content
 
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
-_OPTION = re.compile(r"(?P<name>[^\s\[#;=:][^=:]*?)\s*(?:[=:]|\Z)")
+_RUN = 100
+_BLANKS = re.compile(rf"[ \t]{{{_RUN},}}")
+_DELIMITER = re.compile(r"[=:]")
 
 Section = Mapping[str, Traced[str]]
 
@@ -41,7 +43,8 @@ def parse(content: Content, dialect: Dialect) -> dict[str, dict[str, Traced[str]
     if dialect.cased:
         parser.optionxform = str  # type: ignore[assignment,method-assign]  # its documented use
     try:
-        text = content.data.decode("utf-8")
+        # configparser looks at a run of blanks again from each of them.
+        text = _BLANKS.sub(" " * _RUN, content.data.decode("utf-8"))
         parser.read_string(text)
     except (configparser.Error, ValueError):
         return None
@@ -61,9 +64,9 @@ def _lines(text: str, parser: configparser.RawConfigParser) -> dict[tuple[str, s
     section = ""
     for number, line in enumerate(text.splitlines(), start=1):
         header = _HEADER.match(line)
-        option = _OPTION.match(line)
         if header is not None:
             section = header["name"]
-        elif option is not None:
-            found[section, parser.optionxform(option["name"])] = number
+        elif line and not line[0].isspace() and line[0] not in "#;":
+            name = _DELIMITER.split(line, maxsplit=1)[0].rstrip()
+            found[section, parser.optionxform(name)] = number
     return found

@@ -10,11 +10,12 @@ from deployguard.model.filesystem import Content
 _LINE = re.compile(r"([A-Za-z0-9_-]+):\s*(.+)")
 
 
-def parse(content: Content) -> dict[str, Traced[str | None]]:
-    """Return the commands by the names of their processes, in the order of the file."""
-    found: dict[str, Traced[str | None]] = {}
+def parse(content: Content) -> tuple[tuple[str, Traced[str | None]], ...]:
+    """Return the names of processes with their commands, in the order of the file."""
+    found: list[tuple[str, Traced[str | None]]] = []
     for number, line in enumerate(content.data.decode("utf-8", "replace").splitlines(), start=1):
         match = _LINE.fullmatch(line)
         if match is not None:
-            found[match[1]] = Traced(match[2], replace(content.location, line=number))
-    return found
+            place = replace(content.location, line=number)
+            found.append((match[1], Traced(match[2], place)))
+    return tuple(found)

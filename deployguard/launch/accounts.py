@@ -116,12 +116,15 @@ def _reset(process: Process, user: Word | None, place: Location, files: Filesyst
     return replace(process, env=Environment(entries, location=place))
 
 
-_SU = syntax(
-    flags="-l --login -m -p --preserve-environment -f --fast -P --pty -T --no-pty",
-    values="-c --command --session-command -C -s --shell -g --group -G --supp-group "
-    "-w --whitelist-environment -u --user",
-    ends="-h --help -V --version",
-    interleaved=True,
+_SU = replace(
+    syntax(
+        flags="-l --login -m -p --preserve-environment -f --fast -P --pty -T --no-pty",
+        values="-c --command --session-command -C -s --shell -g --group -G --supp-group "
+        "-w --whitelist-environment -u --user",
+        ends="-h --help -V --version",
+        interleaved=True,
+    ),
+    complete=True,
 )
 
 
@@ -132,7 +135,8 @@ def su(process: Process, name: str, words: Sequence[Word], files: Filesystem) ->
     """
     plain = [word for word in words if word.value != "-"]
     if name == "runuser" and any((word.value or "")[:2] in {"-u", "--"} for word in words[:1]):
-        options = read(name, plain, replace(_SU, interleaved=False))
+        # Words that begin with a dash are options of its own, unless "--" stands before them.
+        options = read(name, plain, _SU)
         if not isinstance(options, Read):
             return options
         if options.has("-u", "--user"):
@@ -159,6 +163,8 @@ def su(process: Process, name: str, words: Sequence[Word], files: Filesystem) ->
         process = switched(process, user, files)
     process = replace(process, user=user)
     shell = options.last("-s", "--shell")
+    if shell is None and not login and options.has("-m", "-p", "--preserve-environment"):
+        shell = process.env.get("SHELL")
     if shell is None:
         named = account[6] if isinstance(account, list) and account[6] else "/bin/sh"
         shell = at(named, place)

@@ -22,6 +22,7 @@ _AUTO_RESTART = syntax(
     values="-d --directory -p --pattern --patterns -i --ignore-pattern --ignore-patterns "
     "--interval --timeout --signal --kill-after --debounce-interval",
     ends="-h --help",
+    interleaved=True,
 )
 _SHELL_COMMAND = syntax(
     flags="-R --recursive -w --wait -W --drop -D --ignore-directories --debug-force-polling "

@@ -26,6 +26,7 @@ _SYNTAX = syntax(
 )
 _DIALECT = ini.Dialect(cased=True)
 _VARIABLE = re.compile(r"\$\((?:circus\.)?([\w.]+)\)|\(\((?:circus\.)?([\w.]+)\)\)", re.IGNORECASE)
+_LONGEST = 64 * 1024
 _FALSE = frozenset({"false", "no", "off", "0", "n", "f", ""})
 
 
@@ -97,8 +98,9 @@ def _started(
 ) -> Iterator[Process]:
     if _false(watcher.get("autostart")) or "cmd" not in watcher:
         return
-    if "virtualenv" in watcher:
-        raise _HiddenError(Missing(Reason.COMMAND, f"the virtualenv of the watcher {name}"))
+    for option in ("virtualenv", "executable"):
+        if option in watcher:
+            raise _HiddenError(Missing(Reason.COMMAND, f"the {option} of the watcher {name}"))
     local = Environment(dict(sections.get("env", {})))
     outer = overlay((call.process.env, local))
     copied = watcher.get("copy_env")
@@ -134,6 +136,8 @@ def _word(entry: Traced[str]) -> Word:
 
 
 def _command(process: Process, command: Word, watcher: ini.Section) -> Iterator[Process]:
+    if len(command.value or "") > _LONGEST:
+        raise _HiddenError(Missing(Reason.LIMIT, f"a command of more than {_LONGEST} characters"))
     try:
         words = shlex.split(command.value or "")
     except ValueError:

@@ -136,6 +136,9 @@ def _word() -> Missing:
 
 def _file(current: Pending, found: Executable) -> tuple[Program | Pending, ...]:
     """Resolve a file as execve does: by its first bytes."""
+    tool = tools.by_place(found.path, current.files)
+    if tool is not None:
+        return _tool(current, tool, current.process.args[1:], (), found.path)
     content = found.content
     if isinstance(content, Unread):
         return _by_name(current, wrappers.basename(found.path), found.path, content.missing)
@@ -389,10 +392,6 @@ def _python_input(current: Pending, started: pythons.Started) -> tuple[Program |
     return (replace(program, interpreter=started.interpreter),)
 
 
-def _shifted(process: Process, words: tuple[Word, ...]) -> Process:
-    return replace(process, args=(process.args[0], *words))
-
-
 def _described(started: pythons.Started) -> str:
     match started.kind:
         case ProgramKind.MODULE:
@@ -429,6 +428,7 @@ def _shell_starts(
             missing=(*current.missing, *one.missing),
             choices=(*current.choices, *one.choices),
             from_shell=True,
+            remote=current.remote,
             depth=current.depth + 1,
         )
         for one in started.processes

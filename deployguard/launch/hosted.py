@@ -161,6 +161,15 @@ def _scalene(call: Call) -> Next:
     return options if not isinstance(options, Read) else _program(call, options)
 
 
+# Commands of pdb that let the program go on, and those that only show something. Any other (a
+# breakpoint, a step, a statement of Python) leaves it open how far the program gets.
+_PDB_GOES = frozenset({"c", "cont", "continue"})
+_PDB_STAYS = frozenset(
+    {"a", "args", "h", "help", "l", "list", "ll", "longlist", "p", "pp", "w", "where", "bt",
+     "whatis", "source", "u", "up", "d", "down", "q", "quit", "exit"}
+)  # fmt: skip
+
+
 def _pdb(call: Call) -> Next:
     """Follow pdb: the program goes on only where a command says so, for nobody sits there.
 
@@ -176,16 +185,22 @@ def _pdb(call: Call) -> Next:
     if options.has("-p", "--pid"):
         return call.ends("attaches to another process")
     commands = [word.value for word in options.all("-c", "--command")]
+    verbs = [(text or "").strip().partition(" ")[0] for text in commands]
     module = options.has("-m")
     if not options.rest:
         return call.ends("ends: it is given no program")
-    settings = search.absolute(".pdbrc", call.process.cwd)
-    read_first = call.files.stat(settings) if isinstance(settings, str) else settings
-    goes_on = any(text in {"c", "cont", "continue"} for text in commands)
-    if not goes_on:
-        if isinstance(read_first, Stat):
-            return call.missing("what pdb is told by .pdbrc")
-        if call.process.terminal.value or None in commands:
+    home = call.process.env.get("HOME")
+    folders = [call.process.cwd, *([home] if home is not None and home.value != "" else [])]
+    places = [search.absolute(".pdbrc", folder) for folder in folders]
+    settings = [call.files.stat(one) if isinstance(one, str) else one for one in places]
+    if not all(isinstance(one, Absent) for one in settings):
+        return call.missing("what pdb is told by .pdbrc")
+    if None in commands or any(verb not in _PDB_STAYS | _PDB_GOES for verb in verbs):
+        return call.missing("how far the commands of pdb let the program go")
+    if not any(verb in _PDB_GOES for verb in verbs):
+        if call.process.stdin is not None and call.process.stdin.value != "":
+            return call.missing("what pdb reads from its standard input")
+        if call.process.terminal.value is not False:
             return call.missing("whether somebody at the terminal lets the program go on")
         return call.ends("stops before the first line, and quits at the end of its input")
     first = (at("-m", call.place),) if module else ()
@@ -222,7 +237,7 @@ _DEBUGPY_FLAGS = frozenset(
     {"--log-to-stderr", "--wait-for-client", "--disable-sys-remote-exec",
      "--linux-attach-prefer-lldb"}
 )  # fmt: skip
-_LOOPBACK = "127.0.0.1"
+_LOOPBACK, _ANY = "127.0.0.1", "0.0.0.0"  # noqa: S104  (what an address means, nothing is bound)
 
 
 def _debugpy(call: Call) -> Next:
@@ -252,7 +267,7 @@ def _debugpy(call: Call) -> Next:
     letter = next((one for one in ("-m", "-c") if one in given), None)
     first = () if letter is None else (at(letter, left[0].location),)
     process = call.runs_python(*first, *left)
-    if isinstance(process, Missing):
+    if isinstance(process, Evidence):
         return process
     running = process.env.get("DEBUGPY_RUNNING")
     if running is not None and running.value == "true":
@@ -306,7 +321,9 @@ def _address(call: Call, given: Mapping[str, Word | None]) -> RemoteDebugger | N
         host, colon, number = word.value.rpartition(":")
         if not number.isdigit():
             return call.ends(f"ends: {word.value} is no address")
-        host, port = (host.strip("[]") if colon else _LOOPBACK), int(number)
+        # An empty host binds every address.
+        host = (host.strip("[]") or _ANY) if colon else _LOOPBACK
+        port = int(number)
     return RemoteDebugger(
         name="debugpy",
         address=host,
@@ -347,14 +364,14 @@ def _pydevd(call: Call) -> Next:
 def _under_pydevd(call: Call, given: Mapping[str, Word | None], words: Sequence[Word]) -> Next:
     first = (at("-m", call.place),) if "--module" in given else ()
     process = call.runs_python(*first, *words)
-    if isinstance(process, Missing):
+    if isinstance(process, Evidence):
         return process
     port, client = given.get("--port"), given.get("--client")
     number = port.value if port is not None else "0"
     remote = RemoteDebugger(
         name="pydevd",
         # A server is bound to every address (pydevd_comm.start_server).
-        address=client.value if client is not None else "0.0.0.0",  # noqa: S104
+        address=client.value if client is not None else _ANY,
         port=int(number) if number is not None and number.isdigit() else None,
         location=call.place,
         connects="--server" not in given,

@@ -13,7 +13,8 @@ class Syntax:
 
     Those in `values` take a value, attached or in the next word; those in `optional` take one only
     attached. Those in `ends` print something and end. `abbreviated` admits the beginning of a long
-    option (getopt_long, argparse); `interleaved` admits options after the first plain word.
+    option (getopt_long, argparse); `interleaved` admits options after the first plain word. Where
+    the options are `complete`, a program ends at another one.
     """
 
     flags: frozenset[str] = frozenset()
@@ -22,6 +23,7 @@ class Syntax:
     ends: frozenset[str] = frozenset()
     abbreviated: bool = True
     interleaved: bool = False
+    complete: bool = False
 
     def long(self) -> Iterator[str]:
         """Yield every long option."""
@@ -133,7 +135,7 @@ def _long(
         if equals:
             return Evidence(word.location, f"{name} ends: its option {option} takes no value")
         return [Given(option, None, word)]
-    return _foreign(name, option)
+    return _foreign(name, option, word, known)
 
 
 def _completed(option: str, known: Syntax) -> str:
@@ -166,7 +168,7 @@ def _short(
         if option in known.optional:
             return [*found, Given(option, replace(word, value=rest) if rest else None, word)]
         if option not in known.flags:
-            return _foreign(name, option if len(text) == 2 else text)  # noqa: PLR2004 (dash, letter)
+            return _foreign(name, option if len(text) == 2 else text, word, known)  # noqa: PLR2004
         found.append(Given(option, None, word))
     return found
 
@@ -181,5 +183,7 @@ def _whole(
     return [Given(text, pending.pop(0), word)]
 
 
-def _foreign(name: str, option: str) -> Missing:
+def _foreign(name: str, option: str, word: Word, known: Syntax) -> Missing | Evidence:
+    if known.complete:
+        return Evidence(word.location, f"{name} ends: it knows no option {option}")
     return Missing(Reason.COMMAND, f"what the option {option} of {name} does")

@@ -49,15 +49,15 @@ class Call:
         """Return that the tool ends without having started anything."""
         return Evidence(self.place, f"{self.name} {why}")
 
-    def runs_python(self, *words: Word) -> Process | Missing:
+    def runs_python(self, *words: Word) -> Process | Evidence:
         """Return the interpreter of the tool with other words: a script, or -m and a module."""
         return becomes(self.process, self.name, (*self.python, *words))
 
 
-def becomes(process: Process, name: str, words: tuple[Word, ...]) -> Process | Missing:
-    """Return the process that follows a wrapper called `name`."""
+def becomes(process: Process, name: str, words: tuple[Word, ...]) -> Process | Evidence:
+    """Return the process that follows a wrapper called `name`; without a command it ends."""
     if not words:
-        return Missing(Reason.COMMAND, f"what {name} starts")
+        return Evidence(process.location, f"{name} ends: it is given no command")
     place = process.args[0].location if process.args else process.location
     return started(process, words, Evidence(place, f"{name} starts what follows it"))
 

@@ -79,6 +79,9 @@ def _managed(call: Call, manager: _Manager) -> Next:
     # foreman goes to the folder of its Procfile, or --root; honcho stays where it is.
     process = base if manager.all_formation else call.process
     process = replace(process, env=overlay((process.env, variables)))
+    settings = search.absolute(".foreman", base.cwd) if manager.all_formation else None
+    if isinstance(settings, str) and not isinstance(call.files.stat(settings), Absent):
+        return call.missing(f"what {settings} tells {call.name}")
     if run:
         return _run(call, process, own.rest)
     return _start(call, process, given, base, variables, manager)
@@ -113,7 +116,10 @@ def _start(
     content = _procfile(call, given, base, variables, manager)
     if not isinstance(content, Content):
         return content
-    commands = procfile.parse(content)
+    parsed = procfile.parse(content)
+    commands = dict(parsed)
+    if len(commands) < len(parsed) and not manager.all_formation:
+        return call.ends(f"ends: {content.location.file} names a process twice")
     wanted = [word.value for word in given.rest] or list(commands)
     counts = _counts(given)
     if isinstance(counts, Missing):

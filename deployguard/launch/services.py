@@ -18,8 +18,8 @@ from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.model.process import Process, Start
 
 # What a service of s6-overlay sees of the environment without with-contenv.
+_S6_RC = "/etc/s6-overlay/s6-rc.d"
 _S6_PATH = "/command:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_OVERLAY = ("/etc/s6-overlay", "/package/admin/s6-overlay", "/etc/services.d", "/etc/cont-init.d")
 
 
 class _UnreadError(Exception):
@@ -91,13 +91,6 @@ def _service(call: Call, place: str, process: Process) -> Iterator[Start]:
     yield Start(process=started(inside, (at(run, there.location),), step))
 
 
-def is_overlay(call: Call) -> bool:
-    """Say whether /init is that of s6-overlay."""
-    return call.path == "/init" and any(
-        not isinstance(call.files.stat(place), Absent) for place in _OVERLAY
-    )
-
-
 def overlay_init(call: Call) -> Next:
     """Follow s6-overlay's /init: initial scripts, services of either form, then its words.
 
@@ -105,9 +98,11 @@ def overlay_init(call: Call) -> Next:
     """
     kept = call.process.env.get("S6_KEEP_ENV")
     keeps = kept is not None and kept.value not in {None, "", "0"}
-    bare = Environment({"PATH": Traced(_S6_PATH, call.place)}, location=call.place)
-    reset = call.process if keeps else replace(call.process, env=bare, cwd=at("/", call.place))
     try:
+        container = _container(call)
+        bare = Environment({"PATH": Traced(_S6_PATH, call.place)}, location=call.place)
+        call = replace(call, process=container)
+        reset = call.process if keeps else replace(call.process, env=bare, cwd=at("/", call.place))
         starts = [
             *_scripts(call, "/etc/cont-init.d", reset),
             *_compiled(call, reset),
@@ -115,12 +110,35 @@ def overlay_init(call: Call) -> Next:
         ]
     except _UnreadError as error:
         return error.missing
-    if call.words:
-        own = becomes(call.process, call.name, call.words)
-        if isinstance(own, Missing):
+    prefix = call.process.env.get("S6_CMD_ARG0")
+    before = () if prefix is None or not prefix.value else (prefix,)
+    if call.words or before:
+        own = becomes(call.process, call.name, (*before, *call.words))
+        if isinstance(own, Evidence):
             return own
         starts.append(Start(process=own))
     return Started(processes=tuple(starts)) if starts else call.ends("finds no service to start")
+
+
+def _container(call: Call) -> Process:
+    """Return the process under the variables that with-contenv restores.
+
+    The first scripts may write some into the folder they are kept in.
+    """
+    words = call.process.env.get("S6_CMD_ARG0")
+    process = call.process
+    if words is not None and words.value is None:
+        raise _UnreadError(words.missing[0])
+    for folder in ("/etc/cont-init.d", *(f"{_S6_RC}/{name}" for name in _names(call, _S6_RC))):
+        for name in _names(call, folder):
+            content = call.files.read(f"{folder}/{name}")
+            if isinstance(content, Content) and b"container_environment" in content.data:
+                what = f"what {folder}/{name} writes to the container's environment"
+                unseen = Environment(
+                    unseen=(Missing(Reason.SCRIPT, what),), location=content.location
+                )
+                process = replace(process, env=overlay((process.env, unseen)))
+    return process
 
 
 def _scripts(call: Call, place: str, process: Process) -> Iterator[Start]:
@@ -178,7 +196,7 @@ def _execline(call: Call, start: Start, content: Content | Absent | Unread) -> S
 
 def _compiled(call: Call, process: Process) -> Iterator[Start]:
     """Yield the services of the bundle "user", and all that they need (s6-rc source format)."""
-    root = "/etc/s6-overlay/s6-rc.d"
+    root = _S6_RC
     pending = [*_names(call, f"{root}/user/contents.d"), *_names(call, f"{root}/user2/contents.d")]
     met: set[str] = set()
     while pending:
@@ -223,7 +241,12 @@ def my_init(call: Call) -> Next:
         if not options.has("--skip-startup-files"):
             for name in (*(f"/etc/my_init.d/{one}" for one in _names(call, "/etc/my_init.d")),
                          "/etc/rc.local"):  # fmt: skip
-                if isinstance(call.files.stat(name), Stat):
+                content = call.files.read(name)
+                if isinstance(content, Content) and b"container_environment" in content.data:
+                    return call.missing(f"what {name} writes to the container's environment")
+                if isinstance(content, Unread):
+                    return content.missing
+                if isinstance(content, Content):
                     step = Evidence(Location(name), f"{call.name} runs this first")
                     begun = started(process, (at(name, call.place),), step)
                     starts.append(Start(process=begun))
@@ -233,7 +256,7 @@ def my_init(call: Call) -> Next:
         return error.missing
     if options.rest:
         main = becomes(process, call.name, options.rest)
-        if isinstance(main, Missing):
+        if isinstance(main, Evidence):
             return main
         starts.append(Start(process=main))
     return Started(processes=tuple(starts)) if starts else call.ends("finds nothing to start")
@@ -247,4 +270,5 @@ TOOLS: Mapping[str, Callable[[Call], Next]] = {
     "supervise": service,
     "s6-supervise": service,
     "my_init": my_init,
+    "s6-overlay": overlay_init,
 }

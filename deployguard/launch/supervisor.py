@@ -26,6 +26,7 @@ _SYNTAX = syntax(
 _DIALECT = ini.Dialect(inline=(";", "#"))
 _KINDS = ("program:", "fcgi-program:", "eventlistener:")
 _TRUE = frozenset({"true", "yes", "on", "1"})
+_LONGEST = 64 * 1024
 _MOST = 100  # processes of one program
 
 
@@ -191,6 +192,8 @@ def _one(
     section: ini.Section,
     expansions: Mapping[str, object],
 ) -> Iterator[Process]:
+    if len(command.value or "") > _LONGEST:
+        raise _RefusedError(Missing(Reason.LIMIT, f"a command of more than {_LONGEST} characters"))
     step = Evidence(command.location, f"supervisord starts {command.value}")
     try:
         words = shlex.split(command.value or "")

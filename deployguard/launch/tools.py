@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from deployguard.launch.outcomes import Call, Next
 from deployguard.model.evidence import Missing, Reason
+from deployguard.model.filesystem import Filesystem, Stat
 
 _FAMILIES: Mapping[str, frozenset[str]] = {
     "hosted": frozenset(
@@ -19,9 +20,20 @@ _FAMILIES: Mapping[str, frozenset[str]] = {
          "gevent.monkey", "wait-for-it"}
     ),
     "procfile": frozenset({"honcho", "foreman", "forego", "goreman"}),
+    "cron": frozenset({"cron", "crond", "supercronic"}),
+    "make": frozenset({"make", "gmake"}),
+    "runners": frozenset({"uv", "uvx", "dotenv", "conda", "mamba", "micromamba"}),
+    "projects": frozenset({"poetry", "pipenv"}),
+    "project_tasks": frozenset({"pdm", "rye", "hatch", "pixi"}),
+    "node": frozenset(
+        {"npm", "yarn", "yarnpkg", "pnpm", "dotenv-cli", "cross-env", "cross-env-shell", "env-cmd",
+         "concurrently"}
+    ),
+    "invoke_tasks": frozenset({"invoke", "fab"}),
     "supervisors": frozenset({"supervisord", "circusd"}),
     "services": frozenset(
-        {"runsvdir", "svscan", "s6-svscan", "runsv", "supervise", "s6-supervise", "my_init"}
+        {"runsvdir", "svscan", "s6-svscan", "runsv", "supervise", "s6-supervise", "my_init",
+         "s6-overlay"}
     ),
 }  # fmt: skip
 
@@ -49,6 +61,18 @@ _ENTRY_POINTS: Mapping[str, str] = {
     "honcho.command:main": "honcho",
     "supervisor.supervisord:main": "supervisord",
     "circus.circusd:main": "circusd",
+    "dotenv.__main__:cli": "dotenv",
+    "invoke.main:program.run": "invoke",
+    "fabric.main:program.run": "fab",
+    "dotenv.cli:cli": "dotenv",
+    "poetry.console.application:main": "poetry",
+    "poetry.console:main": "poetry",
+    "pipenv:cli": "pipenv",
+    "pdm.core:main": "pdm",
+    "hatch.cli:main": "hatch",
+    "conda.cli:main": "conda",
+    "conda.cli.main:main": "conda",
+    "mamba.mamba:main": "mamba",
 }
 _MODULES: Mapping[str, str] = {
     **{name: name for name in _FAMILIES["hosted"]},
@@ -65,11 +89,33 @@ _MODULES: Mapping[str, str] = {
     "honcho.command": "honcho",
     "supervisor.supervisord": "supervisord",
     "circus.circusd": "circusd",
+    "dotenv": "dotenv",
+    "dotenv.cli": "dotenv",
+    "invoke": "invoke",
+    "fabric": "fab",
+    "poetry": "poetry",
+    "pipenv": "pipenv",
+    "pdm": "pdm",
+    "hatch": "hatch",
+    "uv": "uv",
+    "conda": "conda",
 }
 # Programs of their own, told by the name of their file.
-_FILES = frozenset({"py-spy", "forego", "goreman", *_FAMILIES["services"]})
+_FILES = frozenset(
+    {"py-spy", "forego", "goreman", "make", "gmake", "uv", "uvx", "rye", "pixi", "micromamba",
+     "mamba", *_FAMILIES["cron"], *_FAMILIES["services"]}
+)  # fmt: skip
 # Scripts by their name, and the language of their first line.
-_SCRIPTS: Mapping[str, bytes] = {"foreman": b"ruby", "nodemon": b"node", "my_init": b"python"}
+_SCRIPTS: Mapping[str, bytes] = {
+    "foreman": b"ruby",
+    "my_init": b"python",
+    "conda": b"python",
+    "mamba": b"python",
+    "nodemon": b"node",
+    **dict.fromkeys(_FAMILIES["node"], b"node"),
+    "dotenv": b"node",
+}
+_RENAMED = {("dotenv", b"node"): "dotenv-cli"}
 
 
 def by_entry_point(target: str) -> str | None:
@@ -92,7 +138,19 @@ def by_script(path: str, data: bytes) -> str | None:
     """Return the tool that a script is by its name and the language of its first line."""
     name = path.rpartition("/")[2]
     language = _SCRIPTS.get(name)
-    return name if language is not None and language in data.split(b"\n", 1)[0] else None
+    if language is None or language not in data.split(b"\n", 1)[0]:
+        return None
+    return _RENAMED.get((name, language), name)
+
+
+# Folders of s6-overlay, in whose images /init starts what they hold.
+_OVERLAY = ("/etc/s6-overlay", "/package/admin/s6-overlay", "/etc/services.d", "/etc/cont-init.d")
+
+
+def by_place(path: str, files: Filesystem) -> str | None:
+    """Return the tool that a file is by its place: s6-overlay's /init."""
+    there = path == "/init" and any(isinstance(files.stat(one), Stat) for one in _OVERLAY)
+    return "s6-overlay" if there else None
 
 
 def run(tool: str, call: Call) -> Next:
@@ -105,7 +163,7 @@ def _unknown(call: Call) -> Next:
     return Missing(Reason.COMMAND, f"what {call.name} starts")
 
 
-def _table(family: str) -> Mapping[str, Callable[[Call], Next]]:
+def _table(family: str) -> Mapping[str, Callable[[Call], Next]]:  # noqa: PLR0911  (one each)
     """Return the tools of a family: much to load, and most launches need none of it."""
     match family:
         case "hosted":
@@ -122,6 +180,34 @@ def _table(family: str) -> Mapping[str, Callable[[Call], Next]]:
             return TOOLS
         case "services":
             from deployguard.launch.services import TOOLS  # noqa: PLC0415
+
+            return TOOLS
+        case "cron":
+            from deployguard.launch.cron import TOOLS  # noqa: PLC0415
+
+            return TOOLS
+        case "make":
+            from deployguard.launch.makefiles import make  # noqa: PLC0415
+
+            return {"make": make, "gmake": make}
+        case "runners":
+            from deployguard.launch.runners import TOOLS  # noqa: PLC0415
+
+            return TOOLS
+        case "projects":
+            from deployguard.launch.projects import TOOLS  # noqa: PLC0415
+
+            return TOOLS
+        case "project_tasks":
+            from deployguard.launch.project_tasks import TOOLS  # noqa: PLC0415
+
+            return TOOLS
+        case "node":
+            from deployguard.launch.node import TOOLS  # noqa: PLC0415
+
+            return TOOLS
+        case "invoke_tasks":
+            from deployguard.launch.invoke_tasks import TOOLS  # noqa: PLC0415
 
             return TOOLS
         case "supervisors":

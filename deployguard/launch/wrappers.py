@@ -10,13 +10,15 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from deployguard.effective import search
 from deployguard.launch import accounts
 from deployguard.launch.options import Read, Syntax, hidden, read, syntax
 from deployguard.launch.outcomes import Next, at, becomes, in_folder
 from deployguard.launch.shells import Started
+from deployguard.launch.waiting import dockerize, is_waiting, wait_for
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Missing, Reason, Traced
-from deployguard.model.filesystem import Filesystem
+from deployguard.model.filesystem import Filesystem, Stat
 from deployguard.model.process import Process, Start, Word
 
 _ASSIGNMENT = re.compile(r"([^=]+)=(.*)", re.DOTALL)
@@ -288,7 +290,7 @@ def _watch(process: Process, name: str, words: Sequence[Word], files: Filesystem
     if not options.rest:
         return Evidence(process.location, f"{name} ends without a command")
     if options.has("-x", "--exec"):
-        inner: Process | Missing = becomes(process, name, options.rest)
+        inner: Process | Evidence = becomes(process, name, options.rest)
     else:
         text = " ".join(word.value or "" for word in options.rest)
         inner = becomes(
@@ -296,7 +298,7 @@ def _watch(process: Process, name: str, words: Sequence[Word], files: Filesystem
             name,
             tuple(replace(options.rest[0], value=one) for one in ("/bin/sh", "-c", text)),
         )
-    if isinstance(inner, Missing):
+    if isinstance(inner, Evidence):
         return inner
     missing = Missing(Reason.COMMAND, "whether watch finds a terminal")
     return Started(processes=(Start(process=inner, certain=False, missing=(missing,)),))
@@ -362,56 +364,11 @@ def _capsh(process: Process, name: str, words: Sequence[Word], files: Filesystem
     return Evidence(process.location, f"{name} ends: no word of it starts anything")
 
 
-_DOCKERIZE_FLAGS = frozenset({"no-overwrite", "stream", "validateCert", "validate-cert"})
-_DOCKERIZE_VALUES = frozenset(
-    {"wait", "timeout", "wait-retry-interval", "wait-http-header", "stdout", "stderr", "poll",
-     "delims"}
-)  # fmt: skip
-
-
-def _dockerize(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
-    """Follow dockerize, which waits for others and then starts its words.
-
-    Its flags are Go's: one dash or two, and "=" in either form. -template and -env change files and
-    variables, which leaves what starts open.
-    """
-    del files
-    pending = list(words)
-    while pending and (pending[0].value or "").startswith("-"):
-        word = pending.pop(0)
-        option, equals, _ = (word.value or "").lstrip("-").partition("=")
-        if not option:
-            break
-        if option in {"h", "help", "version"}:
-            return Evidence(word.location, f"{name} prints and ends")
-        if option in _DOCKERIZE_VALUES:
-            del pending[: 0 if equals else 1]
-        elif option not in _DOCKERIZE_FLAGS:
-            return Missing(Reason.COMMAND, f"what the option {word.value} of {name} does")
-    return becomes(process, name, tuple(pending))
-
-
-def _wait_for(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
-    """Follow wait-for-it and wait-for: HOST:PORT and options, then "--" and a command.
-
-    What is waited for is there in the end: that is what the container is deployed with.
-    """
-    del files
-    for position, word in enumerate(words):
-        if word.value is None:
-            return hidden(word)
-        if word.value == "--":
-            return becomes(process, name, tuple(words[position + 1 :]))
-    return Evidence(process.location, f"{name} waits and ends: no command follows --")
-
-
-_WAITING = (b"WAITFORIT_", b"wait_for()", b"wait_for ()")
-
-
 def known_script(name: str, data: bytes, process: Process, files: Filesystem) -> Next | None:
     """Return what a well-known script starts: one that waits for others, or expect's unbuffer."""
-    if name.startswith("wait-for") and any(mark in data for mark in _WAITING):
-        return _wait_for(process, name, process.args[1:], files)
+    words = process.args[1:]
+    if is_waiting(name, data) and any(word.value == "--" for word in words):
+        return wait_for(process, name, words, files)
     if name == "unbuffer" and b"spawn" in data:
         return _unbuffer(process, name, process.args[1:], files)
     return None
@@ -425,6 +382,33 @@ def _ends(process: Process, name: str, words: Sequence[Word], files: Filesystem)
 def _open(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
     del process, words, files
     return Missing(Reason.COMMAND, f"what {name} starts")
+
+
+_RECIPES: Mapping[str, tuple[str, ...]] = {
+    "just": ("justfile", ".justfile", "Justfile"),
+    "task": ("Taskfile.yml", "Taskfile.yaml", "taskfile.yml"),
+    "go-task": ("Taskfile.yml", "Taskfile.yaml", "taskfile.yml"),
+    "ninja": ("build.ninja",),
+    "rake": ("Rakefile",),
+    "bmake": ("Makefile",),
+    "remake": ("Makefile",),
+    "mise": ("mise.toml",),
+}
+
+
+def _recipe(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
+    """Name what a runner of recipes would run, which is not read here."""
+    goals = [word.value or "?" for word in words if not (word.value or "").startswith("-")]
+    place = next(
+        (
+            where
+            for one in _RECIPES[name]
+            if isinstance(where := search.absolute(one, process.cwd), str)
+            and isinstance(files.stat(where), Stat)
+        ),
+        _RECIPES[name][0],
+    )
+    return Missing(Reason.COMMAND, f"what {' '.join((name, *goals))} runs of {place}")
 
 
 def _xargs(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
@@ -455,10 +439,10 @@ _SPECIAL: Mapping[str, Special] = {
     "unshare": _unshare,
     "chroot": _chroot,
     "capsh": _capsh,
-    "dockerize": _dockerize,
-    "wait-for-it": _wait_for,
-    "wait-for-it.sh": _wait_for,
-    "wait-for": _wait_for,
+    "dockerize": dockerize,
+    "wait-for-it": wait_for,
+    "wait-for-it.sh": wait_for,
+    "wait-for": wait_for,
     "gosu": accounts.gosu,
     "su-exec": accounts.gosu,
     "setuidgid": accounts.setuidgid,
@@ -473,6 +457,7 @@ _SPECIAL: Mapping[str, Special] = {
     "s6-envdir": accounts.envdir,
     "envsubst": _ends,
     "xargs": _xargs,
+    **dict.fromkeys(_RECIPES, _recipe),
     "parallel": _open,
     "nsenter": _open,
 }

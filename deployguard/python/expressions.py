@@ -27,6 +27,7 @@ from deployguard.python.values import (
     Value,
     derived,
     known,
+    laid_over,
     missing_of,
     trail_of,
     truth,
@@ -321,18 +322,13 @@ def _dict(run: "Interpreter", node: ast.Dict, frame: "Frame") -> Value:
     for key, value_node in zip(node.keys, node.values, strict=True):
         value = evaluate(run, value_node, frame)
         if key is None:
-            value = held_value(value)
-            if isinstance(value, Mapped):
-                made.slots.update(value.slots)
-                made.rest = made.rest or value.rest
-            else:
-                made.rest = derived("a dictionary", value)
+            made = laid_over(made, held_value(value))
             continue
         name = as_key(evaluate(run, key, frame))
         if isinstance(name, Known) and hashable(name.value):
             made.slots[name.value] = value
         else:
-            made.rest = derived("a dictionary", name, value)
+            made = laid_over(made, derived("a dictionary", name, value))
     return made
 
 

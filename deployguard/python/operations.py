@@ -24,6 +24,7 @@ from deployguard.python.values import (
     Value,
     derived,
     known,
+    laid_over,
     trail_of,
     truth,
 )
@@ -205,9 +206,10 @@ def augmented(run: "Interpreter", kind: ast.operator, left: Value, right: Value)
             run.store(left.slots, "items", (*left.items, *added))
             return left
         case Mapped(), Mapped() if isinstance(kind, ast.BitOr):
-            for key, entry in right.slots.items():
+            made = laid_over(left, right)
+            for key, entry in made.slots.items():
                 run.store(left.slots, key, entry)
-            left.rest = left.rest or right.rest
+            left.rest = made.rest
             return left
         case Instance(), _:
             method = objects.special(run, left, f"__i{_SPECIAL[type(kind)]}__")
@@ -238,7 +240,7 @@ def binary(run: "Interpreter", kind: ast.operator, left: Value, right: Value) ->
         case Items(), Items() if left.kind in {set, frozenset} and type(kind) in _BINARY:
             return _of_sets(run, kind, left, right)
         case Mapped(), Mapped() if isinstance(kind, ast.BitOr):
-            return Mapped({**left.slots, **right.slots}, left.rest or right.rest)
+            return laid_over(left, right)
         case Known(value=str() as template), _ if isinstance(kind, ast.Mod):
             return formatted(run, template, right, trails(left, right))
         case Known(value=one), Known(value=two) if type(kind) in _BINARY and not _too_big(

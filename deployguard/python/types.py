@@ -28,6 +28,7 @@ from deployguard.python.values import (
     Value,
     derived,
     known,
+    laid_over,
     linearize,
 )
 
@@ -174,11 +175,10 @@ def _collection(kind: type) -> Model:
 def _dict(call: Call) -> Value:
     made = Mapped({})
     for given in call.arguments:
-        source = as_dictionary(call.run, given, call.location)
-        made.slots.update(source.slots)
-        made.rest = made.rest or source.rest
+        made = laid_over(made, as_dictionary(call.run, given, call.location))
+    if call.open is not None:
+        made = laid_over(made, call.open)
     made.slots.update(call.keywords)
-    made.rest = made.rest or call.open
     return made
 
 

@@ -271,6 +271,22 @@ def derived(name: str, *values: "Value") -> Opaque:
     )
 
 
+def laid_over(under: Mapped, over: "Value") -> Mapped:
+    """Return what a dictionary is with another laid over it; what that may hold hides what it has.
+
+    Anything but a dictionary is taken for one of which nothing is known.
+    """
+    rest = over.rest if isinstance(over, Mapped) else derived("a dictionary", over)
+    slots = dict(under.slots)
+    if rest is not None:
+        slots = {key: join(entry, UNSET, rest.missing) for key, entry in slots.items()}
+    if isinstance(over, Mapped):
+        slots.update(over.slots)
+    if under.rest is not None and rest is not None:
+        rest = derived(under.name, under.rest, rest)
+    return Mapped(slots, rest or under.rest)
+
+
 def has_special(value: "Value", name: str) -> bool:
     """Say whether a modelled object has a special method such as `__getitem__`."""
     return (

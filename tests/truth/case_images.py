@@ -28,10 +28,13 @@ _BIN = (
     "sh bash dash env python3 nice nohup timeout stdbuf setsid flock script xargs su runuser "
     "setpriv make tini dumb-init cat sleep true false test mkdir rm cp mv ln ls chmod chown touch "
     "head id hostname uname basename dirname printf echo sed awk tr cut sort curl nc grep openssl "
-    "perl find tail date"
+    "perl find tail date node busybox taskset chrt ionice numactl unshare prlimit chpst envdir "
+    "setuidgid softlimit runsvdir"
 )
 USERS = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n"
-BINARIES = (*(f"usr/bin/{name}" for name in _BIN.split()), "usr/sbin/gosu")
+BINARIES = (*(f"usr/bin/{name}" for name in _BIN.split()), "usr/sbin/gosu", "usr/sbin/chroot")
+# npm is a program of Node, which starts what a package.json says.
+NPM = b"#!/usr/bin/env node\n"
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ def base_files(name: str) -> dict[str, Entry]:
     venv = _venvs()[name]
     files = {folder: Entry(link=f"usr/{folder}", mode=0o777) for folder in ("bin", "sbin", "lib")}
     files |= {binary: Entry(ELF, 0o755) for binary in BINARIES}
+    files["usr/bin/npm"] = Entry(NPM, 0o755)
     files["etc/passwd"] = Entry(USERS.encode())
     for python in ("python", "python3", venv["python"]):
         files[f"srv/venv/bin/{python}"] = Entry(ELF, 0o755)

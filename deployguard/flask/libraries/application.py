@@ -14,7 +14,7 @@ from deployguard.flask.libraries.reading import flag, read
 from deployguard.flask.libraries.reading import given as given_argument
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
-from deployguard.model.filesystem import Unread
+from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.python import (
     Call,
     Class,
@@ -179,15 +179,18 @@ class Applications:
     def _load_files(self, call: Call, path: Value | None = None, *, defaults: bool = True) -> None:
         """flask.cli.load_dotenv: until 3.0 a path alone, or .env over .flaskenv; since 3.1 all."""
         run, merges = call.run, self.stack.flask >= (3, 1)
-        if not self.stack.dotenv or (not merges and dotenv_disabled(run) is Answer.YES):
+        off = Answer.NO if merges else dotenv_disabled(run)
+        if not self.stack.dotenv or off is Answer.YES:
             return
-        found = [] if path is None else [read(run, path)]
+        found: list[Content | Absent | Unread] = [] if path is None else [read(run, path)]
         if (path is None or merges) and defaults:
             hidden = Unread(Missing(Reason.IMAGE, "the working directory and its .env files"))
             names = (".env", ".flaskenv")
             found += [
                 hidden if run.cwd is None else dotenv.find(n, run.cwd, run.files) for n in names
             ]
+        if off is Answer.UNKNOWN:
+            found = [Unread(Missing(Reason.VARIABLE, "the value of PYTHON_DOTENV_DISABLED"))]
         for content in found:
             take_file(call, content, override=False, own_first=merges)
 

@@ -12,7 +12,7 @@ from deployguard.model.filesystem import Content
 from deployguard.python import Call, Items, Known, Mapped, Native, Opaque, Value, known
 from deployguard.python.concrete import lift, text_of
 from deployguard.python.signals import RaiseSignal
-from deployguard.python.values import derived
+from deployguard.python.values import derived, laid_over
 
 # True and False in variables are booleans from this release on; before they are texts.
 PLAIN_BOOLEANS = (3, 2, 2)
@@ -164,7 +164,7 @@ def _without_mark(value: Value) -> Value:
 def _over(old: Value | None, value: Value) -> Value:
     """Lay a dictionary over another one, or put a list behind another one (object_merge)."""
     if isinstance(old, Mapped) and isinstance(value, Mapped):
-        slots = dict(old.slots)
+        slots = dict(laid_over(old, Mapped({}, value.rest)).slots)
         for name, entry in value.slots.items():
             if name == "dynaconf_merge":
                 continue

@@ -41,7 +41,7 @@ from deployguard.python import (
 from deployguard.python.concrete import lift, none, text_of
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.standard import environment_value
-from deployguard.python.values import derived, trail_of
+from deployguard.python.values import derived, laid_over, trail_of
 
 # marshmallow.fields.Boolean; each word in these spellings alone.
 _BOOLEAN = words(
@@ -146,7 +146,9 @@ def _keep(
         case Absent():
             return
         case Unread(missing=missing):
-            own.rest = own.rest or Opaque((missing,), "a .env file", harmless=True)
+            hidden = Mapped({}, Opaque((missing,), "a .env file", harmless=True))
+            made = laid_over(own, hidden) if override else laid_over(hidden, own)
+            call.run.store(instance.slots, "<environ>", made)
         case Content():
             for name, value in values(environment(call.run, content, override=True)).items():
                 if override or name not in own.slots:

@@ -35,6 +35,7 @@ from deployguard.python import (
 from deployguard.python.concrete import Unplain, plain
 from deployguard.python.values import (
     derived,
+    laid_over,
 )
 
 
@@ -241,7 +242,7 @@ def _first(parts: list[Value]) -> Value | None:
 def _merged(under: Value | None, over: Mapped) -> Mapped:
     if not isinstance(under, Mapped):
         return over
-    made = Mapped(dict(under.slots), under.rest or over.rest)
+    made = laid_over(under, Mapped({}, over.rest))
     for key, value in over.slots.items():
         below = made.slots.get(key)
         made.slots[key] = _merged(below, value) if isinstance(value, Mapped) else value

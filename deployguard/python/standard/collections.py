@@ -19,6 +19,7 @@ from deployguard.python.values import (
     Native,
     Value,
     known,
+    laid_over,
     visible,
 )
 
@@ -103,10 +104,10 @@ def _joined(instance: Instance) -> Mapped:
     for one in reversed(_maps(instance)):
         held = one.slots.get("<held>") if isinstance(one, Instance) else one
         if isinstance(held, Mapped):
-            made.slots.update({k: v for k, v in held.slots.items() if visible(k)})
-            made.rest = made.rest or held.rest
+            shown = {key: entry for key, entry in held.slots.items() if visible(key)}
+            made = laid_over(made, Mapped(shown, held.rest))
         else:
-            made.rest = unknown("a dictionary")
+            made = laid_over(made, unknown("a dictionary"))
     return made
 
 

@@ -9,7 +9,7 @@ from deployguard.model.facts import ProgramFacts
 from tests.support.memory import ELF, FLASK_3, MemoryFiles, process, venv
 
 NO, UNKNOWN = Answer.NO, Answer.UNKNOWN
-NAMES = ("nginx", "uwsgi", "perl", "collector", "plugged", "embedding", "strace", "lighttpd")
+NAMES = ("nginx", "uwsgi", "perl", "collector", "plugged", "embedding", "valgrind", "lighttpd")
 
 
 def package(name: str, depends: str = "libc6") -> str:
@@ -58,7 +58,7 @@ def answers(program: ProgramFacts) -> set[Answer]:
         (["lighttpd", "-D"], {UNKNOWN, NO}),
         (["embedding"], {UNKNOWN, NO}),
         (["plugged"], {UNKNOWN, NO}),
-        (["strace", "-f"], {UNKNOWN, NO}),
+        (["valgrind", "-q"], {UNKNOWN, NO}),
     ],
 )
 def test_a_known_binary_beside_a_python_runs_nothing_of_flask(

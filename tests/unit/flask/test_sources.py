@@ -137,6 +137,23 @@ def test_flask_debug_under_gunicorn_is_debug_mode_and_nothing_more() -> None:
     assert found.configured.evidence[-1].note == "FLASK_DEBUG is '1', and is heeded"
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "settings = {'DEBUG': True, **dict(given)}",
+        "settings = {'DEBUG': True} | dict(given)",
+        "settings = {'DEBUG': True}; settings |= dict(given)",
+        "settings = {'DEBUG': True}; settings.update(given)",
+        "settings = dict({'DEBUG': True}, **given)",
+        "settings = {'DEBUG': True, sys.stdin.readline(): False}",
+    ],
+)
+def test_what_is_laid_over_a_dictionary_unseen_may_replace_what_it_has(source: str) -> None:
+    text = f"import json\ngiven = json.load(sys.stdin)\n{source}\napp.run(debug=settings['DEBUG'])"
+    found = launched("python app.py", text).facts
+    assert (found.dev_server.answer, found.debugger.answer) == (YES, UNKNOWN)
+
+
 def test_what_is_set_and_ignored_is_said() -> None:
     found = launched("python app.py", "print('done')", variables={"FLASK_DEBUG": "1"}).facts
     assert found.debugger.answer is NO
