@@ -22,7 +22,7 @@ def listener(effect: Effect, host: str, port: str, debugger: Answer) -> Listener
             missing=missing or (Missing(Reason.SOURCE, "the address it listens on"),),
         )
     if text.startswith("unix://"):
-        text = "unix:" + text.removeprefix("unix://")
+        text, number = "unix:" + text.removeprefix("unix://"), None
     elif text in {"", "*"}:
         text = "0.0.0.0"  # noqa: S104  (what an empty host binds)
     note = Evidence(place, f"it listens on {text}")

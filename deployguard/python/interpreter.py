@@ -488,6 +488,9 @@ class Interpreter:
                 missing=(Missing(tree.reason, f"{tree.what} ({location.file})"),),
             )
             return
+        doc = ast.get_docstring(tree, clean=False)
+        if doc is not None:
+            self.store(module.slots, "__doc__", known(doc))
         base = len(self.conditions)
         with self._module(module) as frame:
             try:

@@ -6,16 +6,25 @@ Each model follows the function it names, family by family; `Stack` says which o
 from dataclasses import dataclass
 from typing import Any
 
-from deployguard.flask.libraries import celery, debuggers, readers, servers, serving
-from deployguard.flask.libraries.application import BLUEPRINT, Applications
+from deployguard.flask.libraries import (
+    celery,
+    command_lines,
+    debuggers,
+    readers,
+    servers,
+    serving,
+    werkzeug_serving,
+)
+from deployguard.flask.libraries.application import Applications, blueprint
 from deployguard.flask.libraries.config import IMPORT_STRING, config_class
 from deployguard.flask.libraries.current import current_app
 from deployguard.flask.libraries.dotenv import DOTENV
-from deployguard.flask.libraries.effects import harmless, unseen
-from deployguard.flask.libraries.werkzeug import DEBUGGED_APPLICATION, RUN_SIMPLE
+from deployguard.flask.libraries.effects import harmless
+from deployguard.flask.libraries.flask_cli import held
+from deployguard.flask.libraries.werkzeug import DEBUGGED_APPLICATION
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Missing, Reason
-from deployguard.python import Interpreter, Module, Native, Opaque
+from deployguard.python import Interpreter, Module, Opaque
 
 # Libraries that start no server and no debugger by being imported or called.
 _HARMLESS = frozenset(
@@ -62,6 +71,8 @@ class FlaskLibrary:
         for find in (servers.slots, debuggers.slots, celery.slots):
             slots = find(run, name) if slots is None else slots
         if slots is None:
+            slots = command_lines.slots(name, self.stack)
+        if slots is None:
             slots = self._framework(name)
         if slots is None and top in {"flask", "werkzeug"}:
             slots = {}
@@ -81,7 +92,7 @@ class FlaskLibrary:
             case "flask":
                 return {
                     "Flask": applications.flask(),
-                    "Blueprint": BLUEPRINT,
+                    "Blueprint": blueprint(self.stack),
                     "Config": config_class(self.stack.flask),
                     "current_app": current_app(run),
                 }
@@ -93,17 +104,10 @@ class FlaskLibrary:
                 return {"import_string": IMPORT_STRING}
             case "flask.app":
                 return {"Flask": applications.flask()}
-            case "werkzeug.serving" | "werkzeug":
-                return {"run_simple": RUN_SIMPLE}
+            case "werkzeug.serving" | "werkzeug" | "werkzeug._reloader" | "werkzeug.script":
+                return werkzeug_serving.slots(name, self.stack)
             case "flask.cli":
-                return {
-                    "load_dotenv": Native("flask.cli.load_dotenv", applications.load_dotenv),
-                    "FlaskGroup": unseen("flask.cli.FlaskGroup"),
-                    "main": unseen("flask.cli.main"),
-                    "cli": unseen("flask.cli.cli"),
-                    "run_command": unseen("flask.cli.run_command"),
-                    "ScriptInfo": unseen("flask.cli.ScriptInfo"),
-                }
+                return held(run, self.stack).slots()
             case "werkzeug.debug":
                 return {"DebuggedApplication": DEBUGGED_APPLICATION}
             case "dotenv" | "dotenv.main" if self.stack.dotenv:

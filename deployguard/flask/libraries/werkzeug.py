@@ -16,7 +16,7 @@ def _run_simple(call: Call) -> Value:
         host=option(0, "hostname", "127.0.0.1"),
         port=option(1, "port", 5000),
         application=option(2, "application", None),
-        debug=_application_debug(call.argument(2, "application")),
+        debug=application_debug(call.argument(2, "application")),
         reloader=option(3, "use_reloader", default=False),
         debugger=option(4, "use_debugger", default=False),
         evalex=option(5, "use_evalex", default=True),
@@ -25,7 +25,8 @@ def _run_simple(call: Call) -> Value:
     raise ServeSignal(Evidence(call.location, "run_simple() serves"))
 
 
-def _application_debug(application: Value | None) -> Value:
+def application_debug(application: Value | None) -> Value:
+    """Return app.debug of what is served."""
     if isinstance(application, Instance) and "config" in application.slots:
         return config.debug(application.slots["config"])
     return Opaque((Missing(Reason.SOURCE, "app.debug"),), "app.debug", harmless=True)

@@ -164,7 +164,6 @@ def test_what_is_set_and_ignored_is_said() -> None:
     ("source", "missing"),
     [
         ("import subprocess\nsubprocess.run(input().split())", "what the command started here"),
-        ("from flask.cli import main\nmain()", "flask.cli.main()"),
         (
             "from flask import current_app\ncurrent_app.config['DEBUG'] = 1\napp.run()",
             "current_app",
