@@ -108,13 +108,17 @@ def interpreter(setting: Setting) -> Interpreter:
     return run
 
 
-def _optimize(setting: Setting) -> int:
+def _optimize(setting: Setting) -> int | Opaque:
     """Return the level of -O, or that of PYTHONOPTIMIZE (Modules/main.c)."""
     python = setting.program.interpreter
     level = python.optimize if python is not None else 0
     variable = setting.environment.get("PYTHONOPTIMIZE")
-    if variable is None or not variable.value or (python and python.ignore_environment):
+    if variable is None or variable.value == "" or (python and python.ignore_environment):
         return level
+    if variable.value is None:
+        # What may set any variable is not taken to set this one; what hides it may.
+        named = "PYTHONOPTIMIZE" in setting.environment.entries
+        return Opaque(variable.missing, "PYTHONOPTIMIZE", harmless=True) if named else level
     return max(level, int(variable.value) if variable.value.isdecimal() else 1)
 
 

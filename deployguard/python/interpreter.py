@@ -93,7 +93,7 @@ class Interpreter:
         arguments: Sequence[Value],
         search_path: Sequence[str],
         terminal: bool = False,
-        optimize: int = 0,
+        optimize: int | Opaque = 0,
         version: tuple[int, int] | None = None,
         executable: str | None = None,
     ) -> None:
@@ -103,7 +103,7 @@ class Interpreter:
         self.library = library
         self.cwd = cwd
         self.terminal = terminal
-        self.optimize = optimize
+        self.optimize = known(optimize) if isinstance(optimize, int) else optimize
         # Why there may be folders or files on sys.path that were not seen.
         self.unread: Missing | None = None
         self.environ = builtins.environ(environment)
