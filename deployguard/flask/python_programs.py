@@ -4,7 +4,7 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deployguard.flask import cli, script, servers, werkzeug_programs
+from deployguard.flask import script, servers
 from deployguard.flask.application import Setting
 from deployguard.flask.archives import zipped
 from deployguard.flask.http_server import http_server
@@ -78,8 +78,13 @@ def _under(setting: Setting, path: SearchPath) -> Judged:
     if shadowed:
         return script.judge(setting)
     if program.name in _FLASK_COMMANDS:
+        # These two load the model of click, which servers do without.
+        from deployguard.flask import cli  # noqa: PLC0415
+
         return cli.judge(setting)
     if program.kind is ProgramKind.MODULE and program.name.partition(".")[0] in _OWN_MODULES:
+        from deployguard.flask import werkzeug_programs  # noqa: PLC0415
+
         return werkzeug_programs.judge(setting)
     server = servers.known_server(program.name)
     if server is not None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployguard.flask.libraries import (
-    celery,
     command_lines,
     debuggers,
     readers,
@@ -20,7 +19,6 @@ from deployguard.flask.libraries.config import IMPORT_STRING, config_class
 from deployguard.flask.libraries.current import current_app
 from deployguard.flask.libraries.dotenv import DOTENV
 from deployguard.flask.libraries.effects import harmless
-from deployguard.flask.libraries.flask_cli import held
 from deployguard.flask.libraries.werkzeug import DEBUGGED_APPLICATION
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Missing, Reason
@@ -56,6 +54,14 @@ def _remainder(name: str) -> Opaque:
     return Opaque((missing,), name, harmless=not watched)
 
 
+def _celery(run: Interpreter, name: str) -> dict[str, Any] | None:
+    if name.partition(".")[0] != "celery":
+        return None
+    from deployguard.flask.libraries import celery  # noqa: PLC0415  (seldom needed)
+
+    return celery.slots(run, name)
+
+
 @dataclass(frozen=True, slots=True)
 class FlaskLibrary:
     """The models of the libraries that are known, for one stack of versions."""
@@ -68,7 +74,7 @@ class FlaskLibrary:
         if top in _HARMLESS or top in serving.HARMLESS:
             return Module(name, {}, harmless(name))
         slots = self._slots(run, name)
-        for find in (servers.slots, debuggers.slots, celery.slots):
+        for find in (servers.slots, debuggers.slots, _celery):
             slots = find(run, name) if slots is None else slots
         if slots is None:
             slots = command_lines.slots(name, self.stack)
@@ -107,6 +113,9 @@ class FlaskLibrary:
             case "werkzeug.serving" | "werkzeug" | "werkzeug._reloader" | "werkzeug.script":
                 return werkzeug_serving.slots(name, self.stack)
             case "flask.cli":
+                # click's model is large; the servers of a fleet do without it.
+                from deployguard.flask.libraries.flask_cli import held  # noqa: PLC0415
+
                 return held(run, self.stack).slots()
             case "werkzeug.debug":
                 return {"DebuggedApplication": DEBUGGED_APPLICATION}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from deployguard.flask.libraries import config as config_model
 from deployguard.flask.libraries import config_defaults, current
 from deployguard.flask.libraries.effects import emit_serve, harmless, register
-from deployguard.flask.libraries.flask_cli import application_group, register_blueprint
 from deployguard.flask.libraries.flask_files import read_files
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
@@ -90,9 +89,9 @@ class Applications:
             missing = Missing(Reason.PROGRAM, "what the application answers")
             return Opaque((missing,), "app.wsgi_app", harmless=True, parts=(instance,))
         if name == "cli":
-            return application_group(run, self.stack, instance)
+            return _group(run, self.stack, instance)
         if name == "register_blueprint":
-            return Native(name, lambda call: register_blueprint(call, instance, self.stack))
+            return Native(name, lambda call: _register_blueprint(call, instance, self.stack))
         if name in _CONTEXTS:
             return Native(f"Flask.{name}", lambda _call: current.context(instance))
         if name == "config_class":
@@ -187,6 +186,19 @@ class Applications:
             )
 
 
+def _group(run: Interpreter, stack: Stack, instance: Instance) -> Value:
+    # click's model is large, and most applications have no commands.
+    from deployguard.flask.libraries.flask_cli import application_group  # noqa: PLC0415
+
+    return application_group(run, stack, instance)
+
+
+def _register_blueprint(call: Call, instance: Instance, stack: Stack) -> Value:
+    from deployguard.flask.libraries.flask_cli import register_blueprint  # noqa: PLC0415
+
+    return register_blueprint(call, instance, stack)
+
+
 def _either_way(call: Call, action: Callable[[], object], missing: tuple[Missing, ...]) -> None:
     """Do something that may happen or not; it may not return."""
     from deployguard.python.interpreter import Frame  # noqa: PLC0415
@@ -264,7 +276,7 @@ def blueprint(stack: Stack) -> Native:
 
     def attribute(run: Interpreter, instance: Instance, name: str) -> Value | None:
         if name == "cli" and stack.flask >= (1, 1):
-            return application_group(run, stack, instance)
+            return _group(run, stack, instance)
         return Native(f"Blueprint.{name}", register)
 
     return Native("flask.Blueprint", construct=_construct_blueprint, attribute=attribute)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from deployguard.flask.libraries import click
 from deployguard.flask.versions import Stack
 
+_CLICK = frozenset({"click", "rich_click"})
 _SCRIPT = frozenset({"flask_script", "flask_script.commands", "flask.ext.script"})
 _TYPER = frozenset({"typer", "typer.main", "typer.params", "typer.models"})
 
@@ -12,10 +12,12 @@ _TYPER = frozenset({"typer", "typer.main", "typer.params", "typer.models"})
 def slots(name: str, stack: Stack) -> dict[str, Any] | None:
     """Return the names of a module, None where it is of no such library.
 
-    All but click are seldom met, so that their models are loaded when they are.
+    Servers do without all of them, so that their models are loaded when one is met.
     """
-    if name in click.MODULES:
-        return click.slots(stack)
+    if name.partition(".")[0] in _CLICK:
+        from deployguard.flask.libraries import click  # noqa: PLC0415
+
+        return click.slots(stack) if name in click.MODULES else None
     if name in _SCRIPT:
         from deployguard.flask.libraries import flask_script  # noqa: PLC0415
 
