@@ -110,6 +110,11 @@ def _unknown(program: Program, files: Filesystem, image: Filesystem) -> Judged:
 
 def _binary(program: Program, files: Filesystem, image: Filesystem) -> Judged:
     """Judge what is no Python program: a known binary, or any where there is no Python."""
+    if binaries.is_uwsgi(program):
+        # Its models evaluate Python, as below.
+        from deployguard.flask.servers import uwsgi  # noqa: PLC0415
+
+        return uwsgi.judge_binary(program, program.files or files)
     host = binaries.hosts_python(program)
     if host is not None:
         return open_program(program, (host,))

@@ -1,15 +1,13 @@
 """Importing an application the way a command does, and what the import shows about it."""
 
-import ast
 import posixpath
 import re
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from deployguard.flask.libraries import FlaskLibrary, config
+from deployguard.flask.libraries import FlaskLibrary, config, located
 from deployguard.flask.libraries.effects import DEBUGGED, FRAMEWORK, INNER, REMOTE, SERVE, WSGI
-from deployguard.flask.libraries.werkzeug import debugged_parts
+from deployguard.flask.libraries.passage import Passage, passage
 from deployguard.flask.versions import Stack
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import (
@@ -40,15 +38,14 @@ from deployguard.python import (
     Known,
     Mapped,
     Module,
-    Native,
     Opaque,
     Outcome,
     Value,
     known,
 )
-from deployguard.python.modules import add_path_file
+from deployguard.python.modules import LOCATION, add_path_file
 from deployguard.python.signals import RaiseSignal
-from deployguard.python.values import missing_of, trail_of, truth
+from deployguard.python.values import Bound, missing_of, trail_of, truth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +108,17 @@ def interpreter(setting: Setting) -> Interpreter:
     return run
 
 
-def _optimize(setting: Setting) -> int:
+def _optimize(setting: Setting) -> int | Opaque:
     """Return the level of -O, or that of PYTHONOPTIMIZE (Modules/main.c)."""
     python = setting.program.interpreter
     level = python.optimize if python is not None else 0
     variable = setting.environment.get("PYTHONOPTIMIZE")
-    if variable is None or not variable.value or (python and python.ignore_environment):
+    if variable is None or variable.value == "" or (python and python.ignore_environment):
         return level
+    if variable.value is None:
+        # What may set any variable is not taken to set this one; what hides it may.
+        named = "PYTHONOPTIMIZE" in setting.environment.entries
+        return Opaque(variable.missing, "PYTHONOPTIMIZE", harmless=True) if named else level
     return max(level, int(variable.value) if variable.value.isdecimal() else 1)
 
 
@@ -175,105 +176,15 @@ def import_application(setting: Setting, name: str, attribute: str | None) -> Im
         start_up(run, setting)
         module = run.import_module(name, place)
         if attribute is not None:
-            taken.append(_named(run, module, attribute, place))
+            taken.append(located.named(run, module, attribute, place))
         else:
-            taken.append(_best(run, module, name, place))
+            taken.append(located.best(run, module, name, place))
         return module if isinstance(module, Module) else None
 
     outcome = run.run(start, place)
     failure = outcome.note if outcome.ending in {Ending.RAISED, Ending.EXIT} else None
     return Imported(
         outcome=outcome, run=run, application=taken[0] if taken else None, failure=failure
-    )
-
-
-def hidden_application(setting: Setting, missing: Missing) -> Imported:
-    """Return what an import shows of an application that cannot be looked up: nothing."""
-    run = interpreter(setting)
-    place = setting.program.location
-
-    def start() -> None:
-        run.unseen_import("the application", (missing,), place)
-
-    outcome = run.run(start, place)
-    return Imported(
-        outcome=outcome, run=run, application=Opaque((missing,), "the application"), failure=None
-    )
-
-
-def _named(run: Interpreter, module: Value, attribute: str, place: Location) -> Value:
-    """Take "app", "shop.app" or "create_app('dev')" from a module."""
-    try:
-        tree = ast.parse(attribute.strip(), mode="eval").body
-    except (SyntaxError, ValueError):
-        raise RaiseSignal("NoAppException", Evidence(place, f"{attribute!r} is no name")) from None
-    call = tree if isinstance(tree, ast.Call) else None
-    target = call.func if call is not None else tree
-    names: list[str] = []
-    while isinstance(target, ast.Attribute):
-        names.append(target.attr)
-        target = target.value
-    if not isinstance(target, ast.Name):
-        return run.unseen(f"what {attribute!r} names", place)
-    value = module
-    for step in (target.id, *reversed(names)):
-        value = run.attribute(value, step, place)
-    if call is None:
-        return _made(run, value, place)
-    arguments = [entry.value for entry in call.args if isinstance(entry, ast.Constant)]
-    keywords = {
-        entry.arg: known(entry.value.value)
-        for entry in call.keywords
-        if entry.arg is not None and isinstance(entry.value, ast.Constant)
-    }
-    if len(arguments) != len(call.args) or len(keywords) != len(call.keywords):
-        return run.unseen(f"what {attribute!r} makes", place)
-    return run.call(value, [known(entry) for entry in arguments], keywords, place)
-
-
-def _made(run: Interpreter, value: Value, place: Location) -> Value:
-    """Call a factory that was named without parentheses (flask.cli.find_app_by_string)."""
-    return run.call(value, (), {}, place) if isinstance(value, Function) else value
-
-
-def _best(run: Interpreter, module: Value, name: str, place: Location) -> Value:
-    """flask.cli.find_best_app: app or application, the only Flask instance, a factory."""
-    if name.partition(".")[0] in sys.stdlib_module_names and "__file__" not in _slots(module):
-        note = f"{name} is a module of Python's own and holds no Flask application"
-        raise RaiseSignal("NoAppException", Evidence(place, note))
-    if not isinstance(module, Module) or module.rest is not None:
-        return Opaque(
-            missing_of(module) or (Missing(Reason.SOURCE, f"the application in {name}"),), "app"
-        )
-    for attribute in ("app", "application"):
-        value: Value | None = module.slots.get(attribute)
-        if isinstance(value, Opaque) or (isinstance(value, Instance) and is_flask(value)):
-            return value
-    found = {id(value): value for value in module.slots.values() if is_flask(value)}
-    if len(found) == 1:
-        only: Value = next(iter(found.values()))
-        return only
-    for attribute in ("create_app", "make_app"):
-        factory = module.slots.get(attribute)
-        if isinstance(factory, Function):
-            return run.call(factory, (), {}, place)
-        if isinstance(factory, Opaque):
-            return factory
-    if any(isinstance(value, Opaque | Instance) for value in module.slots.values()):
-        return Opaque((Missing(Reason.SOURCE, f"the application in {name}"),), "app")
-    raise RaiseSignal("NoAppException", Evidence(place, f"{name} holds no Flask application"))
-
-
-def _slots(module: Value) -> Mapping[object, object]:
-    return module.slots if isinstance(module, Module) else {}
-
-
-def is_flask(value: Value | None) -> bool:
-    """Say whether a value is an instance of flask.Flask or of a subclass."""
-    return (
-        isinstance(value, Instance)
-        and isinstance(value.native, Native)
-        and (value.native.name == "flask.Flask")
     )
 
 
@@ -321,32 +232,47 @@ def wrapped(application: Value | None, outcome: Outcome) -> Wrapped:
 
     One that is made but not seen in the application that is served leaves the answer open.
     """
-    parts = debugged_parts(application) if application is not None else ()
-    if parts:
+    way = passage(application) if application is not None else Passage((), settled=True)
+    for middleware, certain in way.debuggers:
         made = next(
             effect
             for effect in outcome.effects
-            if effect.name == DEBUGGED and effect.values["instance"] in parts
+            if effect.name == DEBUGGED and effect.values["instance"] is middleware
         )
-        direct = isinstance(application, Instance)
         claim = happens(made, "DebuggedApplication wraps the application")
-        if not direct:
-            claim = unknown(
-                missing_of(application) if application else (), *claim.evidence, suspected=True
-            )
-        middleware = parts[0]
+        plain = application is None or isinstance(application, Instance | Function | Bound)
+        if not plain or not certain:
+            missing = missing_of(application) if application is not None else ()
+            missing = missing or made.conditions or (_unsure(),)
+            claim = unknown(missing, *claim.evidence, suspected=True)
         return Wrapped(
             debugger=claim,
             interactive=value_claim(middleware.slots["<evalex>"], "evalex"),
             pin_off=negate(value_claim(middleware.slots["<pin_security>"], "pin_security")),
         )
-    elsewhere = [effect for effect in outcome.effects if effect.name == DEBUGGED]
-    if elsewhere:
-        step = Evidence(elsewhere[0].location, "DebuggedApplication is made here")
-        missing = Missing(Reason.SOURCE, "whether what is served passes through it")
-        claim = unknown(missing, step, suspected=True)
+    if way.makers:
+        step = Evidence(_defined(way.makers[0]), "what answers requests speaks of the debugger")
+        claim = unknown(_unsure(), step, suspected=True)
         return Wrapped(debugger=claim, interactive=claim, pin_off=no())
-    return Wrapped(debugger=no(), interactive=no(), pin_off=no())
+    elsewhere = next((effect for effect in outcome.effects if effect.name == DEBUGGED), None)
+    if elsewhere is None:
+        return Wrapped(debugger=no(), interactive=no(), pin_off=no())
+    step = Evidence(elsewhere.location, "DebuggedApplication is made here")
+    if way.settled:
+        step = replace(step, note=f"{step.note}, and what is served does not pass through it")
+        return Wrapped(debugger=no(step), interactive=no(), pin_off=no())
+    claim = unknown(_unsure(), step, suspected=True)
+    return Wrapped(debugger=claim, interactive=claim, pin_off=no())
+
+
+def _defined(function: Function) -> Location:
+    place = function.module.slots.get(LOCATION)
+    base = place if isinstance(place, Location) else Location(function.module.name)
+    return replace(base, line=function.node.lineno)
+
+
+def _unsure() -> Missing:
+    return Missing(Reason.SOURCE, "whether what is served passes through it")
 
 
 def unseen(outcome: Outcome, *, suspected: bool) -> Claim:
@@ -363,11 +289,16 @@ def serves(outcome: Outcome) -> tuple[Effect, ...]:
 def remote_debugger(outcome: Outcome) -> Claim:
     """Claim that a remote debugger listens; what is unseen alone is no suspicion of one."""
     found = [
-        happens(effect, "debugpy listens for a debugger")
+        happens(effect, f"{_debugger(effect)} listens for a debugger")
         for effect in outcome.effects
         if effect.name == REMOTE
     ]
     return any_of(unseen(outcome, suspected=False), *found)
+
+
+def _debugger(effect: Effect) -> object:
+    name = effect.values.get("debugger")
+    return name.value if isinstance(name, Known) else "debugpy"
 
 
 def processes(outcome: Outcome, program: Program) -> tuple[Start, ...]:

@@ -29,7 +29,7 @@ _NEEDS_PYTHON = re.compile(r"(?:so:)?(?:lib)?(?:python|pypy)[0-9.]*(?:\.so.*|-mi
 _VERSION = re.compile(r"[-.0-9]+\Z")
 
 # Binaries that run Python inside themselves or fetch it, with or without a Python beside them.
-_HOSTS = frozenset({"uwsgi", "uwsgi-core", "apache2", "httpd", "nginx-unit", "unitd", "uv", "uvx",
+_HOSTS = frozenset({"apache2", "httpd", "nginx-unit", "unitd", "uv", "uvx",
                     "pex", "scie-pants", "pixi", "conda", "mamba", "micromamba"})  # fmt: skip
 # Binaries that start what their configuration, their source or a user's session names. That the
 # words of any binary name a program is seen in the words.
@@ -70,6 +70,14 @@ _DATA = frozenset({"/proc", "/sys", "/dev", "/usr/share", "/usr/include", "/var/
 _DISTRIBUTION = re.compile(r"(?:/usr)?/(?:bin|sbin|lib[^/]*)/")
 _WORDS = 60
 _EXECUTABLE = 0o111
+
+
+_UWSGI = re.compile(r"uwsgi(?:-core|_python\d*)?\Z")
+
+
+def is_uwsgi(program: Program) -> bool:
+    """Say whether a binary is uWSGI, by its name: a server that runs Python inside itself."""
+    return _UWSGI.match(posixpath.basename(program.name)) is not None
 
 
 def hosts_python(program: Program) -> Missing | None:

@@ -1,11 +1,9 @@
 """Where effects of a program listen."""
 
-from dataclasses import replace
-
 from deployguard.flask.libraries.effects import REMOTE
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
 from deployguard.model.facts import Listener
-from deployguard.python import Effect, Items, Known, Outcome, Value, known
+from deployguard.python import Effect, Known, Outcome, Value
 from deployguard.python.values import missing_of
 
 
@@ -24,7 +22,7 @@ def listener(effect: Effect, host: str, port: str, debugger: Answer) -> Listener
             missing=missing or (Missing(Reason.SOURCE, "the address it listens on"),),
         )
     if text.startswith("unix://"):
-        text = "unix:" + text.removeprefix("unix://")
+        text, number = "unix:" + text.removeprefix("unix://"), None
     elif text in {"", "*"}:
         text = "0.0.0.0"  # noqa: S104  (what an empty host binds)
     note = Evidence(place, f"it listens on {text}")
@@ -53,15 +51,9 @@ def _number(value: Value | None) -> int | None:
 
 
 def remote_listeners(outcome: Outcome) -> tuple[Listener, ...]:
-    """Return where remote debuggers listen: debugpy takes a port, or an address and a port."""
-    found = []
-    for effect in outcome.effects:
-        if effect.name == REMOTE:
-            address = effect.values["address"]
-            host: Value = known("127.0.0.1")
-            port: Value = address
-            if isinstance(address, Items) and len(address.items) > 1:
-                host, port = address.items[:2]
-            placed = replace(effect, values={"host": host, "port": port})
-            found.append(listener(placed, "host", "port", Answer.NO))
-    return tuple(found)
+    """Return where remote debuggers listen."""
+    return tuple(
+        listener(effect, "host", "port", Answer.NO)
+        for effect in outcome.effects
+        if effect.name == REMOTE
+    )

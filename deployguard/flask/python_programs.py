@@ -4,7 +4,7 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deployguard.flask import cli, script, servers
+from deployguard.flask import script, servers
 from deployguard.flask.application import Setting
 from deployguard.flask.archives import zipped
 from deployguard.flask.http_server import http_server
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from deployguard.flask.libraries.commands import Command
 
 _FLASK_COMMANDS = frozenset({"flask.cli:main", "flask", "flask.cli", "flask.__main__"})
+# Packages of which all that can be run as a module is known.
+_OWN_MODULES = frozenset({"flask", "werkzeug", "click", "jinja2", "itsdangerous", "markupsafe"})
 # Modules of the standard library that serve or work without any of Werkzeug.
 _PLAIN_MODULES = frozenset(
     {"venv", "pip", "compileall", "json.tool", "this", "zipfile", "tarfile", "site"}
@@ -76,7 +78,14 @@ def _under(setting: Setting, path: SearchPath) -> Judged:
     if shadowed:
         return script.judge(setting)
     if program.name in _FLASK_COMMANDS:
+        # These two load the model of click, which servers do without.
+        from deployguard.flask import cli  # noqa: PLC0415
+
         return cli.judge(setting)
+    if program.kind is ProgramKind.MODULE and program.name.partition(".")[0] in _OWN_MODULES:
+        from deployguard.flask import werkzeug_programs  # noqa: PLC0415
+
+        return werkzeug_programs.judge(setting)
     server = servers.known_server(program.name)
     if server is not None:
         return servers.judge(setting, server)
@@ -88,6 +97,9 @@ def _under(setting: Setting, path: SearchPath) -> Judged:
     if program.kind is ProgramKind.MODULE and program.name in _PLAIN_MODULES:
         note = Evidence(program.location, f"{program.name} runs nothing of Flask")
         return other_program(ProgramClass.PYTHON, (*program.trail, note))
+    if program.kind is ProgramKind.ENTRY_POINT and _shadowed(setting, path):
+        # A command of the program's own, which lies outside of the installed packages.
+        return script.judge(setting)
     return open_program(program, (Missing(Reason.PROGRAM, f"what {program.name} does"),))
 
 
@@ -99,8 +111,8 @@ def _framework_command(name: str) -> "Command | None":
 
 
 def _shadowed(setting: Setting, path: SearchPath) -> bool:
-    """Say whether a file of the user's hides the module that is run with -m."""
-    top = setting.program.name.partition(".")[0]
+    """Say whether the module that is run is a file of the user's, which hides any other."""
+    top = setting.program.name.partition(":")[0].partition(".")[0]
     for folder in path.folders:
         if folder in path.sites:
             continue

@@ -49,7 +49,6 @@ from deployguard.python import (
     Known,
     Module,
     Outcome,
-    Value,
     known,
     modules,
 )
@@ -57,7 +56,7 @@ from deployguard.python.modules import LOCATION, beside, compiled
 
 
 def judge(setting: Setting) -> Judged:
-    """Follow a script, `python -m MODULE` or `python -c TEXT` under one stack."""
+    """Follow a script, `python -m MODULE`, `python -c TEXT` or a console script under one stack."""
     program = setting.program
     run = interpreter(setting)
     if program.kind is ProgramKind.SCRIPT:
@@ -75,7 +74,24 @@ def judge(setting: Setting) -> Judged:
         return _follow(setting, run, content.data, content.location, package)
     if program.kind is ProgramKind.CODE:
         return _follow(setting, run, program.name.encode(), program.location)
+    if program.kind is ProgramKind.ENTRY_POINT:
+        return _entry_point(setting, run)
     return _module(setting, run)
+
+
+def _entry_point(setting: Setting, run: Interpreter) -> Judged:
+    """Follow a console script: the function of a module is called, and the program ends."""
+    program = setting.program
+    name, _, attribute = program.name.partition(":")
+
+    def start() -> None:
+        start_up(run, setting)
+        value = run.import_module(name, program.location)
+        for step in filter(None, attribute.split(".")):
+            value = run.attribute(value, step, program.location)
+        run.call(value, (), {}, program.location)
+
+    return judged(setting, run, run.run(start, program.location))
 
 
 def _source_of(run: Interpreter, path: str) -> Content | Absent | Unread:
@@ -138,7 +154,7 @@ def _follow(
         run.execute_text(text, module)
         return module
 
-    return _judged(setting, run, run.run(start, location))
+    return judged(setting, run, run.run(start, location))
 
 
 def _module(setting: Setting, run: Interpreter) -> Judged:
@@ -157,11 +173,16 @@ def _module(setting: Setting, run: Interpreter) -> Judged:
         modules.execute(run, main)
         return main
 
-    return _judged(setting, run, run.run(start, program.location))
+    return judged(setting, run, run.run(start, program.location))
 
 
-def judge_call(setting: Setting, action: Callable[[Call], Value]) -> Judged:
-    """Follow a command by the model of its function, under one stack."""
+def judge_call(
+    setting: Setting, action: Callable[[Call], object], *, flask: bool = False
+) -> Judged:
+    """Follow a command by the model of its function, under one stack.
+
+    `flask` says that it is one of Flask's own.
+    """
     run = interpreter(setting)
     place = setting.program.location
 
@@ -169,24 +190,36 @@ def judge_call(setting: Setting, action: Callable[[Call], Value]) -> Judged:
         start_up(run, setting)
         action(Call(run, place, (), {}))
 
-    return _judged(setting, run, run.run(start, place), lambda again: judge_call(again, action))
+    return judged(
+        setting,
+        run,
+        run.run(start, place),
+        lambda again: judge_call(again, action, flask=flask),
+        flask=flask,
+    )
 
 
-def _judged(
+def judged(
     setting: Setting,
     run: Interpreter,
     outcome: Outcome,
     follow: Callable[[Setting], Judged] | None = None,
+    *,
+    flask: bool = False,
 ) -> Judged:
-    """Judge what was followed; `follow` follows it again where a reloader starts it anew."""
+    """Judge what was followed; `follow` follows it again where a reloader starts it anew.
+
+    `flask` says that it is one of Flask's own commands.
+    """
     again = reloading.child(setting, run, outcome)
     if again is not None:
         return reloading.joined((follow or judge)(again), setting, outcome)
-    flask = any(name.partition(".")[0] in {"flask", "werkzeug"} for name in run.modules)
+    own = flask
+    flask = flask or any(name.partition(".")[0] in {"flask", "werkzeug"} for name in run.modules)
     suspected = flask or debug_hinted(setting)
     hidden = any_of(unseen(outcome, suspected=flask), started(outcome, suspected=flask))
     served = serves(outcome)
-    others = tuple(effect for effect in outcome.effects if effect.name == WSGI)
+    others = _others(run, outcome)
     if not served and not others and hidden.answer is Answer.NO:
         trail = (*setting.program.trail, outcome.note)
         facts = nothing(*trail)
@@ -195,6 +228,7 @@ def _judged(
             server="none",
             starts=no(outcome.note) if outcome.ending is not Ending.DONE else no(*trail),
             facts=replace(facts, remote_debugger=remote_debugger(outcome)),
+            listeners=remote_listeners(outcome),
             processes=processes(outcome, setting.program),
         )
     facts, listeners = _facts(setting, run, outcome, hidden, suspected=suspected)
@@ -202,11 +236,40 @@ def _judged(
     return Judged(
         kind=ProgramClass.FLASK if flask else ProgramClass.PYTHON,
         server=server,
-        starts=yes(),
+        starts=_starts(outcome, ended=own and not served and not others),
         facts=facts,
         listeners=listeners,
         processes=processes(outcome, setting.program),
     )
+
+
+def _starts(outcome: Outcome, *, ended: bool) -> Claim:
+    """Claim that a launch stays up: a command of Flask's that ends here does not, as far as seen.
+
+    Its facts stay open, but a version with which it serves is the likelier one.
+    """
+    if ended and outcome.ending in {Ending.EXIT, Ending.RAISED}:
+        return no(outcome.note)
+    return yes()
+
+
+def _others(run: Interpreter, outcome: Outcome) -> tuple[Effect, ...]:
+    """Return the starts of other servers; some serve only while something else goes on.
+
+    Where nothing runs after such a start the program ends with it.
+    """
+    found = []
+    for effect in outcome.effects:
+        left = _text(effect, "left")
+        if effect.name != WSGI:
+            continue
+        if left is None or outcome.ending in {Ending.SERVES, Ending.LIMIT}:
+            found.append(effect)
+        elif outcome.ending is Ending.DONE and left != run.left:
+            what = "whether the program goes on running while its server does"
+            conditions = (*effect.conditions, Missing(Reason.SOURCE, what))
+            found.append(replace(effect, conditions=conditions))
+    return tuple(found)
 
 
 def _text(effect: Effect, key: str) -> object:
@@ -225,9 +288,7 @@ def _facts(
         facts = _served(setting, run, outcome, effect, hidden, remote)
         joined.append(facts)
         listeners.append(listener(effect, "host", "port", facts.debugger.answer))
-    for effect in outcome.effects:
-        if effect.name != WSGI:
-            continue
+    for effect in _others(run, outcome):
         application = effect.values["application"]
         # A server of Python's own that hands out no WSGI application.
         plain = isinstance(application, Known) and application.value is None
@@ -271,6 +332,20 @@ def _while_serving(effect: Effect, middleware: Wrapped) -> Wrapped:
     return replace(middleware, debugger=all_of(happens(effect, "it serves"), middleware.debugger))
 
 
+def _debug(setting: Setting, effect: Effect, hidden: Claim) -> tuple[Claim, Claim]:
+    """Claim debug mode and the reloader of a server.
+
+    The flask command reads the flag after the import, which may have set it unseen; from 1.0 to 2.1
+    it reads it before. Before 1.0 an import may serve by itself.
+    """
+    debug = value_claim(effect.values["debug"], "debug")
+    reloader = value_claim(effect.values["reloader"], "use_reloader")
+    before = (1,) <= setting.stack.flask < (2, 2)
+    if "command" in effect.values and debug.answer is not Answer.YES and not before:
+        debug = any_of(debug, hidden)
+    return debug, reloader
+
+
 def _served(
     setting: Setting,
     run: Interpreter,
@@ -280,12 +355,14 @@ def _served(
     remote: Claim,
 ) -> Facts:
     values = effect.values
-    start = happens(effect, "the source starts Werkzeug's development server")
+    starter = _text(effect, "command") or "the source"
+    start = happens(effect, f"{starter} starts Werkzeug's development server")
+    debug, reloader = _debug(setting, effect, hidden)
     facts = served_facts(
         Serving(
             trail=setting.program.trail,
             dev_server=any_of(start, hidden),
-            debug=all_of(start, value_claim(values["debug"], "debug")),
+            debug=all_of(start, debug),
             server_debugger=value_claim(values["debugger"], "use_debugger"),
             evalex=value_claim(values["evalex"], "use_evalex"),
             middleware=_while_serving(effect, wrapped(values["application"], outcome)),
@@ -293,7 +370,7 @@ def _served(
             environment=None,
             run=run,
             stack=setting.stack,
-            reloader=value_claim(values["reloader"], "use_reloader"),
+            reloader=debug if values["reloader"] is values["debug"] else reloader,
             remote=remote,
         )
     )

@@ -1,12 +1,10 @@
 """.env files as python-dotenv reads them: its own parser, on text that we hand it.
 
-`dotenv.main` reads the process environment; only its parser and its variables are used here.
+`dotenv.main` reads the process environment; only its parser and its variables are used here. They
+are imported where there is a file to read, for the package loads much: 15 ms.
 """
 
 import io
-
-from dotenv.parser import parse_stream
-from dotenv.variables import Literal, Variable, parse_variables
 
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Location, Missing, Reason, Traced
@@ -32,6 +30,8 @@ def environment(
     and lines that do not parse set nothing (dotenv.main.DotEnv). A file that is not UTF-8 may set
     anything: the result then has unseen sources.
     """
+    from dotenv.parser import parse_stream  # noqa: PLC0415  (see above)
+
     place = content.location
     try:
         text = content.data.decode("utf-8")
@@ -65,6 +65,8 @@ def bare_names(content: Content) -> tuple[str, ...]:
         text = content.data.decode("utf-8")
     except UnicodeDecodeError:
         return ()
+    from dotenv.parser import parse_stream  # noqa: PLC0415  (see above)
+
     bindings = parse_stream(io.StringIO(text, newline=""))
     return tuple(one.key for one in bindings if one.key is not None and one.value is None)
 
@@ -77,6 +79,8 @@ def _resolve(
     inner_first: bool,
 ) -> tuple[str | None, tuple[Missing, ...]]:
     """Expand `${NAME}` and `${NAME:-default}` (dotenv.variables), in quotes of either kind too."""
+    from dotenv.variables import Literal, Variable, parse_variables  # noqa: PLC0415  (see above)
+
     pieces: list[str] = []
     length = 0
     for atom in parse_variables(text):

@@ -59,7 +59,9 @@ def environ(environment: Environment) -> Mapped:
 def name(run: "Interpreter", identifier: str) -> Value | None:
     """Return a built-in name, None where Python has none."""
     if identifier == "__debug__":
-        return known(run.optimize == 0)
+        if isinstance(run.optimize, Opaque):
+            return derived(identifier, run.optimize)
+        return known(run.optimize.value == 0)
     if identifier in {"NotImplemented", "__spec__", "__loader__"}:
         return Opaque((), identifier, harmless=True)
     native = TYPES.get(identifier) or exceptions.native(identifier)

@@ -93,7 +93,7 @@ class Interpreter:
         arguments: Sequence[Value],
         search_path: Sequence[str],
         terminal: bool = False,
-        optimize: int = 0,
+        optimize: int | Opaque = 0,
         version: tuple[int, int] | None = None,
         executable: str | None = None,
     ) -> None:
@@ -103,7 +103,7 @@ class Interpreter:
         self.library = library
         self.cwd = cwd
         self.terminal = terminal
-        self.optimize = optimize
+        self.optimize = known(optimize) if isinstance(optimize, int) else optimize
         # Why there may be folders or files on sys.path that were not seen.
         self.unread: Missing | None = None
         self.environ = builtins.environ(environment)
@@ -146,6 +146,11 @@ class Interpreter:
         self._steps -= 1
         if self._steps < 0:
             raise LimitSignal
+
+    @property
+    def left(self) -> int:
+        """Return what is left of the budget: the same again where nothing ran in between."""
+        return self._steps
 
     def branch(
         self,
@@ -368,6 +373,8 @@ class Interpreter:
                 result: Value = value.slots["<result>"]
                 return result
             method = objects.special(self, value, "__await__")
+            if isinstance(method, Native):
+                return self.call(method, (), {}, location)
             if method is not None:
                 return Opaque(
                     (Missing(Reason.SOURCE, "what an object gives when it is awaited"),), "awaited"
@@ -481,6 +488,9 @@ class Interpreter:
                 missing=(Missing(tree.reason, f"{tree.what} ({location.file})"),),
             )
             return
+        doc = ast.get_docstring(tree, clean=False)
+        if doc is not None:
+            self.store(module.slots, "__doc__", known(doc))
         base = len(self.conditions)
         with self._module(module) as frame:
             try:

@@ -82,6 +82,10 @@ def member(
         if "__path__" in module.slots and module.rest is None:
             return _submodule(run, f"{module_name}.{name}", location)
         if module.rest is not None:
+            inner = run.library.module(run, f"{module_name}.{name}")
+            if inner is not None and inner.slots:
+                # A submodule that has a model of its own.
+                return load(run, f"{module_name}.{name}", location)
             return derived(f"{module_name}.{name}", module.rest)
         raise RaiseSignal(
             "ImportError", Evidence(location, f"{module_name} has no {name} to import")

@@ -181,8 +181,16 @@ def _continue(_run: "Interpreter", _node: ast.Continue, _frame: "Frame") -> None
 
 
 def _assert(run: "Interpreter", node: ast.Assert, frame: "Frame") -> None:
-    if run.optimize:
+    dropped = truth(run.optimize)
+    if dropped is Answer.YES:
         return
+    if dropped is Answer.UNKNOWN:
+        run.branch(frame, missing_of(run.optimize), (lambda: _assured(run, node, frame), _nothing))
+        return
+    _assured(run, node, frame)
+
+
+def _assured(run: "Interpreter", node: ast.Assert, frame: "Frame") -> None:
     test = expressions.evaluate(run, node.test, frame)
     failed = RaiseSignal("AssertionError", Evidence(run.at(node), "the assertion fails"))
 

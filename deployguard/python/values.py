@@ -12,6 +12,8 @@ from deployguard.model.evidence import Answer, Evidence, Location, Missing, dist
 if TYPE_CHECKING:
     from deployguard.python.interpreter import Interpreter
 
+# The name of what a slot holds after branches of which one happens.
+CONDITIONAL = "a value that depends on a condition"
 # A chain longer than this tells a reader no more.
 _TRAIL = 12
 
@@ -321,7 +323,7 @@ def join(one: Any, other: Any, missing: tuple[Missing, ...]) -> Any:  # noqa: AN
         return (Opaque(missing, "items", parts=()),)
     return Opaque(
         distinct((*missing, *(m for v in values if isinstance(v, Opaque) for m in v.missing))),
-        "a value that depends on a condition",
+        CONDITIONAL,
         harmless=all(not isinstance(v, Opaque) or v.harmless for v in values),
         parts=tuple(value for value in values if not isinstance(value, Known)),
         trail=trail_of(*values),

@@ -81,9 +81,13 @@ class Case:
         return bool(self.row["exposed"])
 
 
-def cases() -> Iterator[Case]:
-    """Return every observed launch: those that the first models rest on, then the later ones."""
-    for path in (HERE / "cases.jsonl", *sorted((HERE / "observed").glob("*.jsonl"))):
+def cases(name: str = "*") -> Iterator[Case]:
+    """Return every observed launch: those that the first models rest on, then the later ones.
+
+    `name` is a pattern of the files' names: "cases" are the first.
+    """
+    later = sorted((HERE / "observed").glob("*.jsonl"))
+    for path in filter(lambda path: path.match(f"{name}.jsonl"), (HERE / "cases.jsonl", *later)):
         with path.open(encoding="utf-8") as lines:
             for line in lines:
                 row = json.loads(line)

@@ -105,7 +105,7 @@ def test_a_settled_answer_misses_nothing_and_an_open_one_names_what_it_misses(
 ) -> None:
     wrong = [
         f"{case.id} {name}: {claim.answer} {claim.missing}"
-        for case in sampled(4)
+        for case in sampled(12)
         for name, claim in claims(*launch(case, tmp_path)).items()
         if (claim.answer is Answer.UNKNOWN) != bool(claim.missing)
     ]
@@ -114,7 +114,7 @@ def test_a_settled_answer_misses_nothing_and_an_open_one_names_what_it_misses(
 
 def test_hiding_a_file_that_is_asked_for_only_opens_answers(tmp_path: Path) -> None:
     wrong: list[str] = []
-    for case in sampled(6):
+    for case in sampled(14):
         started, inner = launch(case, tmp_path)
         whole = Veiled(inner)
         before = claims(started, whole)
@@ -130,7 +130,7 @@ def test_hiding_a_file_that_is_asked_for_only_opens_answers(tmp_path: Path) -> N
 
 def test_what_is_not_asked_for_changes_nothing(tmp_path: Path) -> None:
     wrong: list[str] = []
-    for case in sampled(4):
+    for case in sampled(12):
         started, inner = launch(case, tmp_path)
         whole = Veiled(inner)
         before = claims(started, whole)
@@ -141,7 +141,7 @@ def test_what_is_not_asked_for_changes_nothing(tmp_path: Path) -> None:
 
 def test_hiding_a_variable_only_opens_answers(tmp_path: Path) -> None:
     wrong: list[str] = []
-    for case in sampled(3):
+    for case in sampled(7):
         started, inner = launch(case, tmp_path)
         before = claims(started, inner)
         for name, entry in started.env.entries.items():

@@ -6,18 +6,23 @@ Each model follows the function it names, family by family; `Stack` says which o
 from dataclasses import dataclass
 from typing import Any
 
-from deployguard.flask.libraries import readers, serving
-from deployguard.flask.libraries.application import BLUEPRINT, Applications
+from deployguard.flask.libraries import (
+    command_lines,
+    debuggers,
+    readers,
+    servers,
+    serving,
+    werkzeug_serving,
+)
+from deployguard.flask.libraries.application import Applications, blueprint
 from deployguard.flask.libraries.config import IMPORT_STRING, config_class
 from deployguard.flask.libraries.current import current_app
-from deployguard.flask.libraries.debuggers import DEBUGPY
 from deployguard.flask.libraries.dotenv import DOTENV
-from deployguard.flask.libraries.effects import harmless, unseen
-from deployguard.flask.libraries.servers import WAITRESS
-from deployguard.flask.libraries.werkzeug import DEBUGGED_APPLICATION, RUN_SIMPLE
+from deployguard.flask.libraries.effects import harmless
+from deployguard.flask.libraries.werkzeug import DEBUGGED_APPLICATION
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Missing, Reason
-from deployguard.python import Interpreter, Module, Native, Opaque
+from deployguard.python import Interpreter, Module, Opaque
 
 # Libraries that start no server and no debugger by being imported or called.
 _HARMLESS = frozenset(
@@ -39,13 +44,22 @@ _HARMLESS = frozenset(
 # Modules of which every function without a model may start a server or a debugger.
 _WATCHED = frozenset({"flask.cli", "flask.testing", "werkzeug.serving", "werkzeug.debug"})
 # Libraries that have a model for what is usual and may start more than that.
-_STARTING = frozenset({"debugpy", "waitress", "werkzeug"})
+_STARTING = frozenset({"werkzeug"})
 
 
 def _remainder(name: str) -> Opaque:
     missing = Missing(Reason.PROGRAM, f"what {name} does")
     watched = name in _WATCHED or name in _STARTING or serving.starts(name)
+    watched = watched or servers.starts(name) or debuggers.starts(name)
     return Opaque((missing,), name, harmless=not watched)
+
+
+def _celery(run: Interpreter, name: str) -> dict[str, Any] | None:
+    if name.partition(".")[0] != "celery":
+        return None
+    from deployguard.flask.libraries import celery  # noqa: PLC0415  (seldom needed)
+
+    return celery.slots(run, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,10 @@ class FlaskLibrary:
         if top in _HARMLESS or top in serving.HARMLESS:
             return Module(name, {}, harmless(name))
         slots = self._slots(run, name)
+        for find in (servers.slots, debuggers.slots, _celery):
+            slots = find(run, name) if slots is None else slots
+        if slots is None:
+            slots = command_lines.slots(name, self.stack)
         if slots is None:
             slots = self._framework(name)
         if slots is None and top in {"flask", "werkzeug"}:
@@ -74,15 +92,13 @@ class FlaskLibrary:
 
         return frameworks.slots(name, self.stack)
 
-    def _slots(  # noqa: PLR0911  (a table: one way out for each library)
-        self, run: Interpreter, name: str
-    ) -> dict[Any, Any] | None:
+    def _slots(self, run: Interpreter, name: str) -> dict[Any, Any] | None:
         applications = Applications(self.stack)
         match name:
             case "flask":
                 return {
                     "Flask": applications.flask(),
-                    "Blueprint": BLUEPRINT,
+                    "Blueprint": blueprint(self.stack),
                     "Config": config_class(self.stack.flask),
                     "current_app": current_app(run),
                 }
@@ -94,24 +110,16 @@ class FlaskLibrary:
                 return {"import_string": IMPORT_STRING}
             case "flask.app":
                 return {"Flask": applications.flask()}
-            case "werkzeug.serving" | "werkzeug":
-                return {"run_simple": RUN_SIMPLE}
+            case "werkzeug.serving" | "werkzeug" | "werkzeug._reloader" | "werkzeug.script":
+                return werkzeug_serving.slots(name, self.stack)
             case "flask.cli":
-                return {
-                    "load_dotenv": Native("flask.cli.load_dotenv", applications.load_dotenv),
-                    "FlaskGroup": unseen("flask.cli.FlaskGroup"),
-                    "main": unseen("flask.cli.main"),
-                    "cli": unseen("flask.cli.cli"),
-                    "run_command": unseen("flask.cli.run_command"),
-                    "ScriptInfo": unseen("flask.cli.ScriptInfo"),
-                }
+                # click's model is large; the servers of a fleet do without it.
+                from deployguard.flask.libraries.flask_cli import held  # noqa: PLC0415
+
+                return held(run, self.stack).slots()
             case "werkzeug.debug":
                 return {"DebuggedApplication": DEBUGGED_APPLICATION}
             case "dotenv" | "dotenv.main" if self.stack.dotenv:
                 return dict(DOTENV)
-            case "waitress":
-                return dict(WAITRESS)
-            case "debugpy":
-                return dict(DEBUGPY)
             case _:
                 return readers.slots(run, name)

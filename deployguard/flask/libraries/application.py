@@ -4,17 +4,12 @@ import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deployguard.flask import dotenv
 from deployguard.flask.libraries import config as config_model
 from deployguard.flask.libraries import config_defaults, current
-from deployguard.flask.libraries.dotenv import disabled as dotenv_disabled
-from deployguard.flask.libraries.dotenv import take_file
-from deployguard.flask.libraries.effects import emit_serve, harmless, register, unseen
-from deployguard.flask.libraries.reading import flag, read
-from deployguard.flask.libraries.reading import given as given_argument
+from deployguard.flask.libraries.effects import emit_serve, harmless, register
+from deployguard.flask.libraries.flask_files import read_files
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
-from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.python import (
     Call,
     Class,
@@ -94,14 +89,15 @@ class Applications:
             missing = Missing(Reason.PROGRAM, "what the application answers")
             return Opaque((missing,), "app.wsgi_app", harmless=True, parts=(instance,))
         if name == "cli":
-            return Instance(None, _CLI)
+            return _group(run, self.stack, instance)
+        if name == "register_blueprint":
+            return Native(name, lambda call: _register_blueprint(call, instance, self.stack))
         if name in _CONTEXTS:
             return Native(f"Flask.{name}", lambda _call: current.context(instance))
         if name == "config_class":
             return config_model.config_class(self.stack.flask)
         if name in _OBJECTS:
             return harmless(f"app.{name}")
-        del run
         return Native(f"Flask.{name}", register)
 
     def _run(self, call: Call, instance: Instance) -> Value:
@@ -138,17 +134,30 @@ class Applications:
         }
         server_name = config_model.item(config, "SERVER_NAME")
         host, port = _address(call, server_name)
-        emit_serve(
-            call,
-            host=host,
-            port=port,
-            application=instance,
-            debug=debug,
-            reloader=options.get("use_reloader", call.open or debug),
-            debugger=options.get("use_debugger", call.open or debug),
-            evalex=options.get("use_evalex", known(value=True)),
-            passthrough=options.get("passthrough_errors", known(value=False)),
-        )
+        debugger = options.get("use_debugger", call.open or debug)
+        passthrough = options.get("passthrough_errors", known(value=False))
+
+        def serve() -> None:
+            emit_serve(
+                call,
+                host=host,
+                port=port,
+                application=instance,
+                debug=debug,
+                reloader=options.get("use_reloader", call.open or debug),
+                debugger=debugger,
+                evalex=options.get("use_evalex", known(value=True)),
+                passthrough=passthrough,
+            )
+
+        alone = truth(options.get("threaded", known(value=False))) is Answer.NO
+        through = truth(passthrough) is Answer.YES and truth(debugger) is Answer.NO
+        if stack.flask < (1,) and through and alone:
+            # The first error of a request ends a server without threads (1.0 brought them).
+            what = "whether a request fails, which ends this server"
+            _either_way(call, serve, (Missing(Reason.SOURCE, what),))
+        else:
+            serve()
         raise ServeSignal(Evidence(call.location, "app.run() serves"))
 
     def _read_environment(self, call: Call, config: Mapped) -> None:
@@ -164,7 +173,7 @@ class Applications:
 
     def _take_environment(self, call: Call, config: Mapped) -> None:
         run, stack = call.run, self.stack
-        self._load_files(call)
+        read_files(call, self.stack)
         names = ("FLASK_ENV", "FLASK_DEBUG") if stack.flask < (2, 3) else ("FLASK_DEBUG",)
         present = [name for name in names if name in run.environ.slots]
         if present:
@@ -176,29 +185,18 @@ class Applications:
                 derived("app.debug", run.environ.rest, config_model.debug(config)),
             )
 
-    def _load_files(self, call: Call, path: Value | None = None, *, defaults: bool = True) -> None:
-        """flask.cli.load_dotenv: until 3.0 a path alone, or .env over .flaskenv; since 3.1 all."""
-        run, merges = call.run, self.stack.flask >= (3, 1)
-        off = Answer.NO if merges else dotenv_disabled(run)
-        if not self.stack.dotenv or off is Answer.YES:
-            return
-        found: list[Content | Absent | Unread] = [] if path is None else [read(run, path)]
-        if (path is None or merges) and defaults:
-            hidden = Unread(Missing(Reason.IMAGE, "the working directory and its .env files"))
-            names = (".env", ".flaskenv")
-            found += [
-                hidden if run.cwd is None else dotenv.find(n, run.cwd, run.files) for n in names
-            ]
-        if off is Answer.UNKNOWN:
-            found = [Unread(Missing(Reason.VARIABLE, "the value of PYTHON_DOTENV_DISABLED"))]
-        for content in found:
-            take_file(call, content, override=False, own_first=merges)
 
-    def load_dotenv(self, call: Call) -> Value:
-        """flask.cli.load_dotenv: a path, and the files that Flask looks for."""
-        defaults = flag(call, 1, "load_defaults", default=True) is not Answer.NO
-        self._load_files(call, given_argument(call, 0, "path"), defaults=defaults)
-        return known(value=True)
+def _group(run: Interpreter, stack: Stack, instance: Instance) -> Value:
+    # click's model is large, and most applications have no commands.
+    from deployguard.flask.libraries.flask_cli import application_group  # noqa: PLC0415
+
+    return application_group(run, stack, instance)
+
+
+def _register_blueprint(call: Call, instance: Instance, stack: Stack) -> Value:
+    from deployguard.flask.libraries.flask_cli import register_blueprint  # noqa: PLC0415
+
+    return register_blueprint(call, instance, stack)
 
 
 def _either_way(call: Call, action: Callable[[], object], missing: tuple[Missing, ...]) -> None:
@@ -273,19 +271,22 @@ def _address(call: Call, server_name: Value | None) -> tuple[Value, Value]:
     return chosen_host, chosen_port
 
 
-BLUEPRINT = Native(
-    "flask.Blueprint",
-    construct=lambda _call, _instance: None,
-    attribute=lambda _run, _instance, name: Native(f"Blueprint.{name}", register),
-)
+def blueprint(stack: Stack) -> Native:
+    """Return the class flask.Blueprint."""
+
+    def attribute(run: Interpreter, instance: Instance, name: str) -> Value | None:
+        if name == "cli" and stack.flask >= (1, 1):
+            return _group(run, stack, instance)
+        return Native(f"Blueprint.{name}", register)
+
+    return Native("flask.Blueprint", construct=_construct_blueprint, attribute=attribute)
 
 
-def _cli_attribute(_run: Interpreter, _instance: Instance, name: str) -> Value | None:
-    registers = name in {"command", "group", "add_command"}
-    return Native(f"app.cli.{name}", register) if registers else unseen(f"app.cli.{name}")
+def _construct_blueprint(call: Call, instance: Instance) -> None:
+    call.run.store(instance.slots, "name", call.argument(0, "name") or known(None))
+    if "cli_group" in call.keywords:
+        call.run.store(instance.slots, "cli_group", call.keywords["cli_group"])
 
-
-_CLI = Native("app.cli", attribute=_cli_attribute)
 
 # Attributes of the application that are items of app.config (flask.config.ConfigAttribute).
 _CONFIG_ATTRIBUTES = {"testing": "TESTING", "secret_key": "SECRET_KEY", "env": "ENV"}

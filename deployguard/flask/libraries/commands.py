@@ -7,7 +7,7 @@ the command's own parser does.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deployguard.flask.libraries import connexion, django, foreign, products
+from deployguard.flask.libraries import appbuilder, connexion, django, foreign, products
 from deployguard.flask.libraries.words import flag, option, words
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Evidence, Missing, Reason
@@ -215,6 +215,8 @@ COMMANDS: Mapping[str, Command] = {
     "connexion.cli:main": connexion.command,
     "django": _django,
     "django.core.management:execute_from_command_line": _django,
+    "flask_appbuilder.console:cli": appbuilder.manager,
+    "flask_appbuilder.console:cli_app": appbuilder.manager,
     "flower.__main__:main": _own(_FLOWER),
     "huey.bin.huey_consumer:consumer_main": _works("huey"),
     "jupyter": _own(_JUPYTER),

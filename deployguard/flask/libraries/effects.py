@@ -10,7 +10,7 @@ WSGI = "wsgi server"
 REMOTE = "remote debugger"
 
 # Where a middleware or application keeps what it passes requests on to; slots whose names begin so
-# are followed by debugged_parts().
+# are followed by passage().
 INNER = "<app>"
 # Marks the application of a framework that is not Flask, and names the framework.
 FRAMEWORK = "<framework>"

@@ -16,7 +16,7 @@ def _run_simple(call: Call) -> Value:
         host=option(0, "hostname", "127.0.0.1"),
         port=option(1, "port", 5000),
         application=option(2, "application", None),
-        debug=_application_debug(call.argument(2, "application")),
+        debug=application_debug(call.argument(2, "application")),
         reloader=option(3, "use_reloader", default=False),
         debugger=option(4, "use_debugger", default=False),
         evalex=option(5, "use_evalex", default=True),
@@ -25,7 +25,8 @@ def _run_simple(call: Call) -> Value:
     raise ServeSignal(Evidence(call.location, "run_simple() serves"))
 
 
-def _application_debug(application: Value | None) -> Value:
+def application_debug(application: Value | None) -> Value:
+    """Return app.debug of what is served."""
     if isinstance(application, Instance) and "config" in application.slots:
         return config.debug(application.slots["config"])
     return Opaque((Missing(Reason.SOURCE, "app.debug"),), "app.debug", harmless=True)
@@ -43,30 +44,3 @@ def _debugged(call: Call, instance: Instance) -> None:
 
 RUN_SIMPLE = Native(SERVE, _run_simple)
 DEBUGGED_APPLICATION = Native(DEBUGGED, construct=_debugged)
-
-
-def debugged_parts(application: Value) -> tuple[Instance, ...]:
-    """Return the debugger middlewares that an application passes its requests through."""
-    found: list[Instance] = []
-    pending, seen = [application], set[int]()
-    while pending:
-        value = pending.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        match value:
-            case Instance(native=Native(name=name), slots=slots):
-                if name == DEBUGGED:
-                    found.append(value)
-                pending.extend(
-                    inner
-                    for key, inner in slots.items()
-                    if key == "wsgi_app" or (isinstance(key, str) and key.startswith("<app"))
-                )
-            case Instance(slots=slots):
-                pending.extend(entry for entry in slots.values() if isinstance(entry, Instance))
-            case Opaque(parts=parts):
-                pending.extend(parts)
-            case _:
-                pass
-    return tuple(found)

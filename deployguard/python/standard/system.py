@@ -276,7 +276,7 @@ _VERSION_INFO = Native(
 
 def _flags(run: "Interpreter") -> Instance:
     flags = Instance(None, Native("sys.flags"))
-    flags.slots["optimize"] = known(run.optimize)
+    flags.slots["optimize"] = run.optimize
     return flags
 
 

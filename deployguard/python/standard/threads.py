@@ -7,7 +7,7 @@ running beside the rest. Whatever ends it, its starter goes on.
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Missing, Reason
-from deployguard.python import iteration
+from deployguard.python import iteration, objects
 from deployguard.python.concrete import cannot, unknown
 from deployguard.python.signals import (
     ExitSignal,
@@ -39,7 +39,7 @@ def beside(
 ) -> Value:
     """Run a function beside the program."""
     try:
-        if isinstance(function, Coroutine):
+        if isinstance(function, Coroutine) or objects.special(call.run, function, "__await__"):
             return call.run.await_value(function, call.location)
         made = call.run.call(function, arguments, keywords, call.location)
         if isinstance(made, Coroutine) and not made.generates:

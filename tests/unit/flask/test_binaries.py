@@ -56,7 +56,6 @@ def answers(program: ProgramFacts) -> set[Answer]:
         # These start what their configuration or their source names, or run Python inside.
         (["perl"], {UNKNOWN, NO}),
         (["lighttpd", "-D"], {UNKNOWN, NO}),
-        (["uwsgi", "--ini", "app.ini"], {UNKNOWN, NO}),
         (["embedding"], {UNKNOWN, NO}),
         (["plugged"], {UNKNOWN, NO}),
         (["valgrind", "-q"], {UNKNOWN, NO}),
