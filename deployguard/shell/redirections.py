@@ -58,6 +58,17 @@ def redirected(
     return tuple(_after(state, after, inner, sink) for after in body(inner))
 
 
+def _document(run: Run, body: syntax.Word) -> syntax.Word:
+    """Return the body of a here document, in which bash puts blanks between the words of `$*`."""
+    if run.shell.kind is not Kind.BASH:
+        return body
+    parts = tuple(
+        replace(part, name="@") if isinstance(part, syntax.Parameter) and part.name == "*" else part
+        for part in body.parts
+    )
+    return replace(body, parts=parts)
+
+
 def _after(outer: State, after: State, inner: State, sink: _Sink | None) -> State:
     if inner.stdin is not outer.stdin:
         after = replace(after, stdin=outer.stdin)
@@ -71,7 +82,10 @@ def _after(outer: State, after: State, inner: State, sink: _Sink | None) -> Stat
 def _applied(
     run: Run, expander: Expander, redirect: syntax.Redirect, streams: _Streams
 ) -> _Streams:
-    entry, state = expander.text(redirect.target, streams.state)
+    target = redirect.target
+    if redirect.operator.startswith("<<") and redirect.operator != "<<<":
+        target = _document(run, target)
+    entry, state = expander.text(target, streams.state)
     streams = replace(streams, state=state)
     operator, descriptor = redirect.operator, redirect.descriptor
     line = redirect.target.line

@@ -118,6 +118,9 @@ def exported(run: Run, words: tuple[Word, ...], line: int, state: State) -> Stat
         if given is not None and name in state.fixed:
             raise run.unclear(f"what follows an assignment to {name}, which is readonly", line)
         if "n" in letters:
+            if any(name == entry.name for entry in state.hidden or ()):
+                # Programs get the variable that is hidden then.
+                raise run.unclear(f"what programs get of {name}, which is local", line)
             if given is not None:
                 if run.shell.kind is not Kind.BASH:
                     raise run.unclear("what export -n does with a value here", line)

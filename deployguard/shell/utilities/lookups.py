@@ -36,13 +36,15 @@ def identity(run: Run, words: tuple[Word, ...], line: int, state: State) -> Stat
 
 def find(run: Run, words: tuple[Word, ...], line: int, state: State) -> State:
     """Print the paths that find meets; with -exec and its kin only what is known to end is run."""
-    from deployguard.shell.utilities.table import UTILITIES  # noqa: PLC0415  (it holds this one)
+    # The table holds this one.
+    from deployguard.shell.utilities.table import UNCHANGING, UTILITIES  # noqa: PLC0415
 
     given = [word.value for word in words[1:]]
     for option, following in zip(given, [*given[1:], None], strict=True):
-        if option in _ACTIONS and posixpath.basename(following or "") not in UTILITIES:
+        started = posixpath.basename(following or "") if option in _ACTIONS else None
+        if started is not None and started not in UTILITIES:
             raise run.unclear("what find starts", line)
-        if option in _ACTIONS | {"-delete"}:
+        if option == "-delete" or (started is not None and started not in UNCHANGING):
             doubt = run.missing("the files that find changes", line)
             state = replace(state, files=replace(state.files, doubt=doubt))
     found = finding(given, state.cwd.value, state.files)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from deployguard.model.process import Word
 from deployguard.shell.run import Run
 from deployguard.shell.state import State, Ways
-from deployguard.shell.utilities import changes, filters, lookups, printing, running
+from deployguard.shell.utilities import changes, fetching, filters, lookups, printing, running
 from deployguard.shell.utilities.common import Step, failed
 
 Utility = Callable[[Run, tuple[Word, ...], int, State], Ways]
@@ -23,13 +23,19 @@ _TELLING = ("date", "uname", "hostname", "nproc", "uptime", "df", "du", "free", 
             "strings", "bc", "join", "comm", "ip", "ifconfig", "netstat", "ss", "lsof", "uuidgen",
             "factor", "numfmt")  # fmt: skip
 # Their status depends on the world outside.
-_ASKING = ("nc", "ncat", "netcat", "pg_isready", "curl", "wget", "ping", "pgrep", "pidof", "getent",
-           "expr", "openssl", "nslookup", "dig", "host", "mysqladmin", "redis-cli", "psql", "mysql",
-           "mongo", "mongosh", "telnet", "sqlite3", "mountpoint", "dpkg", "apk", "rpm",
-           "git")  # fmt: skip
+_ASKING = ("nc", "ncat", "netcat", "pg_isready", "ping", "pgrep", "pidof", "getent", "expr",
+           "nslookup", "dig", "host", "mysqladmin", "redis-cli", "psql", "mysql", "mongo",
+           "mongosh", "telnet", "sqlite3", "mountpoint")  # fmt: skip
+_FETCHING = ("curl", "wget", "openssl", "dpkg", "apk", "rpm", "git")
 # They leave files behind that the script does not spell out.
 _WRITING = ("tar", "gunzip", "gzip", "unzip", "zip", "bunzip2", "xz", "unxz", "zcat", "rsync", "dd",
             "patch", "split", "cpio", "truncate", "apt-get", "apt")  # fmt: skip
+
+# They leave what files hold, and whether they can be executed, as it is.
+UNCHANGING = frozenset(
+    {*_QUIET, *_TELLING, "true", "false", "echo", "printf", "cat", "basename", "dirname", "grep",
+     "egrep", "fgrep", "head", "tail", "wc", "ls", "touch", "realpath", "readlink"}
+)  # fmt: skip
 
 
 def _once(step: Step) -> Utility:
@@ -43,6 +49,7 @@ UTILITIES: Mapping[str, Utility] = {
     **{name: _once(lookups.quiet) for name in _QUIET},
     **{name: _once(lookups.telling) for name in _TELLING},
     **{name: _once(lookups.asking) for name in _ASKING},
+    **{name: _once(fetching.fetching) for name in _FETCHING},
     **{name: _once(changes.unpacked) for name in _WRITING},
     "true": _once(lookups.quiet),
     "false": _once(lambda _, __, ___, state: failed(state)),

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deployguard.shell.state import Kind
-from tests.support.effort import examples
+from tests.support.effort import LONG, examples
 from tests.support.shells import SHELLS, real_starts, told
 
 EXAMPLES = examples(40, 3_000)
@@ -211,7 +211,7 @@ def differs(kind: Kind, text: str, folder: Path) -> object | None:
 
 
 @pytest.mark.parametrize("kind", SHELLS)
-@settings(max_examples=EXAMPLES, deadline=None,
+@settings(max_examples=EXAMPLES, derandomize=not LONG, deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])  # fmt: skip
 @given(text=SCRIPTS)
 def test_what_starts_is_what_the_shell_starts(
@@ -220,7 +220,7 @@ def test_what_starts_is_what_the_shell_starts(
     assert differs(kind, text, folder()) is None
 
 
-@settings(max_examples=EXAMPLES, deadline=None,
+@settings(max_examples=EXAMPLES, derandomize=not LONG, deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])  # fmt: skip
 @given(text=BASH_SCRIPTS)
 def test_what_starts_is_what_bash_starts(folder: Callable[[], Path], text: str) -> None:
