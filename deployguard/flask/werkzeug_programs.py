@@ -12,6 +12,7 @@ from deployguard.model.evidence import Evidence, Location
 from deployguard.model.facts import ProgramClass
 from deployguard.python import Call, EffectKind, Interpreter, Known, Value, known
 from deployguard.python.signals import ExitSignal, RaiseSignal
+from deployguard.python.values import after_first
 
 _OPTIONS: Mapping[str, Option] = {
     "-b": Option("bind"),
@@ -50,7 +51,9 @@ def _test(call: Call) -> None:
 def _serving(call: Call, *, abbreviated: bool) -> None:
     """werkzeug.serving.main: optparse until 1.0, argparse without abbreviations in 2.0."""
     run, place = call.run, call.location
-    parsed = parse(run.argv.items[1:], Grammar(options=_names(abbreviated=abbreviated)), place)
+    parsed = parse(
+        after_first(run.argv.items), Grammar(options=_names(abbreviated=abbreviated)), place
+    )
     if parsed.unseen:
         run.emit(EffectKind.UNSEEN, "what is served", place, missing=parsed.unseen)
         return

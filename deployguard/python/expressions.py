@@ -468,7 +468,13 @@ def _starred(run: "Interpreter", node: ast.Starred, frame: "Frame") -> Value:
     return derived("several values", evaluate(run, node.value, frame))
 
 
-def _bare_slice(_run: "Interpreter", _node: ast.Slice, _frame: "Frame") -> Value:
+def _bare_slice(run: "Interpreter", node: ast.Slice, frame: "Frame") -> Value:
+    parts = [
+        known(None) if part is None else evaluate(run, part, frame)
+        for part in (node.lower, node.upper, node.step)
+    ]
+    if all(isinstance(part, Known) for part in parts):
+        return known(slice(*(part.value for part in parts if isinstance(part, Known))))
     return untold("a slice")
 
 

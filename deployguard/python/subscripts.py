@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from deployguard.model.evidence import Evidence, Location, Missing, Reason
 from deployguard.python import builtins, objects
 from deployguard.python.concrete import hashable, untold
-from deployguard.python.iteration import elements
+from deployguard.python.iteration import collected, elements
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import (
     UNSET,
@@ -132,17 +132,8 @@ def assign_item(
             for name in tuple(slots):
                 run.store(slots, name, derived("an item", slots[name], index))
             run.unseen(f"which item of {owner.name} is set", location)
-        case (Items(slots=slots), Known(value=int() as number)) if (
-            -len(owner.items) <= number < len(owner.items)
-        ):
-            items = list(owner.items)
-            if value is None:
-                del items[number]
-            else:
-                items[number] = value
-            run.store(slots, "items", tuple(items))
-        case Items(slots=slots), _:
-            run.store(slots, "items", (derived("items", index, *owner.items),))
+        case Items(), _:
+            _assign_in_list(run, owner, index, value, location)
         case Instance(), _:
             name = "__delitem__" if value is None else "__setitem__"
             arguments = (index,) if value is None else (index, value)
@@ -157,6 +148,33 @@ def assign_item(
             run.unseen(f"what setting an item of {owner.name} does", location)
         case _:
             return
+
+
+def _assign_in_list(
+    run: "Interpreter", owner: Items, index: Value, value: Value | None, location: Location
+) -> None:
+    """Set or delete an item or a slice of a list; what is not told leaves all of it open."""
+    items = list(owner.items)
+    match index:
+        case Known(value=int() as number) if -len(items) <= number < len(items):
+            if value is None:
+                del items[number]
+            else:
+                items[number] = value
+        case Known(value=slice() as part) if elements(owner) is not None:
+            try:
+                if value is None:
+                    del items[part]
+                else:
+                    items[part] = collected(run, value, location)
+            except ValueError as error:
+                note = Evidence(location, "the slice and the values differ in number")
+                raise RaiseSignal("ValueError", note) from error
+        case _:
+            hidden = derived("items", index, *items, *(() if value is None else (value,)))
+            unclear = Missing(Reason.SOURCE, "which items of a list are set")
+            items = [hidden if hidden.missing else Opaque((unclear,), "items", parts=hidden.parts)]
+    run.store(owner.slots, "items", tuple(items))
 
 
 def only_texts(value: Known, location: Location) -> None:

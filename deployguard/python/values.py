@@ -287,6 +287,12 @@ def laid_over(under: Mapped, over: "Value") -> Mapped:
     return Mapped(slots, rest or under.rest)
 
 
+def after_first(values: "tuple[Value, ...]") -> "tuple[Value, ...]":
+    """Return `values[1:]`, as of sys.argv; nobody knows how many one called "items" stands for."""
+    first = values[0] if values else None
+    return values if isinstance(first, Opaque) and first.name == "items" else values[1:]
+
+
 def has_special(value: "Value", name: str) -> bool:
     """Say whether a modelled object has a special method such as `__getitem__`."""
     return (

@@ -29,7 +29,7 @@ from deployguard.python import (
 )
 from deployguard.python.interpreter import Frame
 from deployguard.python.signals import ExitSignal, RaiseSignal, ServeSignal
-from deployguard.python.values import derived, missing_of, truth
+from deployguard.python.values import after_first, derived, missing_of, truth
 
 _SETTINGS = "DJANGO_SETTINGS_MODULE"
 # Under which name the settings of settings.configure() are kept among the modules.
@@ -120,7 +120,7 @@ class Djangos:
         """ManagementUtility.execute: the words after the program's name."""
         if argv is None or (isinstance(argv, Known) and argv.value is None):
             argv = call.run.argv
-        words = [] if not isinstance(argv, Items) else list(argv.items[1:])
+        words = [] if not isinstance(argv, Items) else list(after_first(argv.items))
         if not isinstance(argv, Items) or any(not isinstance(word, Known) for word in words):
             return call.run.unseen("which management command is run", call.location)
         command = _parsed(call, [word for word in words if isinstance(word, Known)])

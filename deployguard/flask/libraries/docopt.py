@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from deployguard.model.evidence import Answer, Evidence, Missing, Reason
 from deployguard.python import Call, Interpreter, Items, Known, Mapped, Native, Opaque, Value, known
 from deployguard.python.signals import ExitSignal
-from deployguard.python.values import missing_of, truth
+from deployguard.python.values import after_first, missing_of, truth
 
 _USAGE = re.compile(r"^([^\n]*usage:[^\n]*\n?(?:[ \t].*?(?:\n|$))*)", re.IGNORECASE | re.MULTILINE)
 _TOKENS = re.compile(r"<[^<>]*>|\.\.\.|[\[\]()|]|[^\s\[\]()|]+")
@@ -65,7 +65,13 @@ def _docopt(call: Call) -> Value:
     doc = call.argument(0, "doc")
     given = call.argument(1, "argv")
     none = given is None or (isinstance(given, Known) and given.value is None)
-    words = call.run.argv.items[1:] if none else given.items if isinstance(given, Items) else None
+    words = (
+        after_first(call.run.argv.items)
+        if none
+        else given.items
+        if isinstance(given, Items)
+        else None
+    )
     texts = [w.value for w in words or () if isinstance(w, Known) and isinstance(w.value, str)]
     known_doc = isinstance(doc, Known) and isinstance(doc.value, str)
     if words is None or len(texts) != len(words) or not known_doc or not isinstance(doc, Known):

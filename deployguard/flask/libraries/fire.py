@@ -22,7 +22,7 @@ from deployguard.python import (
     known,
 )
 from deployguard.python.signals import ExitSignal
-from deployguard.python.values import Bound
+from deployguard.python.values import Bound, after_first
 
 _STEPS = 20
 
@@ -64,7 +64,7 @@ def _words(call: Call) -> tuple[Value, ...] | None:
         return command.items
     if command is not None and not isinstance(command, Known):
         return None
-    return call.run.argv.items[1:]
+    return after_first(call.run.argv.items)
 
 
 def _walk(call: Call, component: Value, words: list[Known]) -> Value:

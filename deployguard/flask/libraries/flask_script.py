@@ -34,7 +34,7 @@ from deployguard.python import (
     known,
 )
 from deployguard.python.signals import ExitSignal, RaiseSignal
-from deployguard.python.values import missing_of, truth
+from deployguard.python.values import after_first, missing_of, truth
 
 _COMMANDS = "<commands>"
 _OPTIONS = "<options>"
@@ -283,7 +283,7 @@ class _Script:
         if isinstance(commands, Mapped):
             for name, command in commands.slots.items():
                 run.store(manager.slots[_COMMANDS].slots, name, command)
-        words = run.argv.items[1:]
+        words = after_first(run.argv.items)
         default = call.argument(1, "default_command")
         if default is not None and not _is_none(default) and not words:
             words = (default,)

@@ -24,6 +24,7 @@ from deployguard.python import (
 from deployguard.python.concrete import Unplain, none, plain
 from deployguard.python.interpreter import Frame
 from deployguard.python.values import (
+    after_first,
     linearize,
     missing_of,
 )
@@ -168,7 +169,7 @@ def settings_of(run: Interpreter, cls: Class) -> Settings:
                     hidden.extend(missing_of(value) or (Missing(Reason.SOURCE, f"{name}"),))
         if {"settings_customise_sources", "customise_sources"} & {*slots, *entries}:
             hidden.append(Missing(Reason.SOURCE, f"where {cls.name} takes its values from"))
-    if options.get("cli_parse_args") and len(run.argv.items) > 1:
+    if options.get("cli_parse_args") and after_first(run.argv.items):
         hidden.append(Missing(Reason.COMMAND, f"the arguments that {cls.name} reads"))
     return Settings(options, tuple(hidden))
 

@@ -9,6 +9,7 @@ from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Evidence
 from deployguard.python import Call, Instance, Interpreter, Known, Mapped, Native, Value, known
 from deployguard.python.signals import ExitSignal, RaiseSignal, ServeSignal
+from deployguard.python.values import after_first
 
 _SERVED = "<served>"
 
@@ -160,7 +161,7 @@ def _run_script(call: Call) -> Value:
     given = call.argument(0, "namespace")
     module = call.run.current
     names = given.slots if isinstance(given, Mapped) else module.slots if module is not None else {}
-    words = call.run.argv.items[1:]
+    words = after_first(call.run.argv.items)
     if not words:
         raise ExitSignal(Evidence(call.location, "without an action the usage is printed"))
     first = words[0]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from deployguard.python import Call, Items, Known, Value, known
+from deployguard.python.values import after_first
 
 _SHORT = 2  # the length of -x
 
@@ -10,7 +11,7 @@ _SHORT = 2  # the length of -x
 def words(call: Call) -> tuple[Value, ...]:
     """Return the words after the program's name."""
     argv = call.run.argv
-    return argv.items[1:] if isinstance(argv, Items) else ()
+    return after_first(argv.items) if isinstance(argv, Items) else ()
 
 
 def option(given: Sequence[Value], names: Sequence[str]) -> Value | None:

@@ -138,6 +138,39 @@ def test_flask_debug_under_gunicorn_is_debug_mode_and_nothing_more() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("sys.argv = ['flask', 'run', '--debug']", YES),
+        ("sys.argv += ['run', '--debug']", YES),
+        ("sys.argv[1:] = ['run', '--debug']", YES),
+        ("sys.argv[1:1] = ['run', '--debug']", YES),
+        ("sys.argv[:] = ['flask', 'run', '--debug']", YES),
+        ("sys.argv.insert(1, 'run'); sys.argv.insert(2, '--debug')", YES),
+        ("sys.argv[1:] = ['run', '--debug']; del sys.argv[2:]", NO),
+        ("sys.argv[1:] = ['run', '--debug']; del sys.argv[::2]", NO),
+        ("sys.argv[1:] = sys.stdin.read().split()", UNKNOWN),
+        ("sys.argv[len(sys.stdin.read()):] = ['run']", UNKNOWN),
+    ],
+)
+def test_a_program_may_write_the_words_of_a_command_itself(words: str, expected: Answer) -> None:
+    text = f"from flask.cli import main\nif __name__ == '__main__':\n    {words}\n    main()"
+    assert launched("python app.py", text).facts.debugger.answer is expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "a = [0, 1, 2, 3]; a[1:3] = [9]; app.run(debug=a == [0, 9, 3])",
+        "a = [0, 1, 2, 3]; del a[::2]; app.run(debug=a == [1, 3])",
+        "a = list(range(5)); a[::2] = [7, 7, 7]; app.run(debug=a == [7, 1, 7, 3, 7])",
+        "a = [0]\ntry:\n    a[::2] = [1, 2]\nexcept ValueError:\n    app.run(debug=True)",
+    ],
+)
+def test_slices_are_set_and_deleted(source: str) -> None:
+    assert launched("python app.py", source).facts.debugger.answer is YES
+
+
+@pytest.mark.parametrize(
     "source",
     [
         "settings = {'DEBUG': True, **dict(given)}",

@@ -44,7 +44,7 @@ from deployguard.python import (
 )
 from deployguard.python.interpreter import Frame
 from deployguard.python.signals import ExitSignal, RaiseSignal
-from deployguard.python.values import derived, missing_of, truth
+from deployguard.python.values import after_first, derived, missing_of, truth
 
 # Errors that `main` shows before it ends the program (click.exceptions).
 _ENDING = frozenset(
@@ -181,7 +181,7 @@ class SingleCommands:
         argv = (
             module.slots.get("argv", call.run.argv) if isinstance(module, Module) else call.run.argv
         )
-        return Items({"items": items_of(argv)[1:]}) if isinstance(argv, Items) else argv
+        return Items({"items": after_first(items_of(argv))}) if isinstance(argv, Items) else argv
 
     def make_context(self, call: Call, command: Instance) -> Value:
         """Command.make_context: settings of the command, then its words."""

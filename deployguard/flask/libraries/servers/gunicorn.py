@@ -28,6 +28,7 @@ from deployguard.python import (
     known,
 )
 from deployguard.python.signals import ExitSignal
+from deployguard.python.values import after_first
 
 # gunicorn.config.Config.settings, which programs filter their own options by.
 _SETTINGS = """
@@ -107,7 +108,7 @@ def _wsgi_application(call: Call) -> Value:
     """gunicorn.app.wsgiapp.run(): gunicorn's command with the program's own words."""
     run = call.run
     launch = command.Launch(call.location, _port(run))
-    words = tuple(Traced(text_of(item), call.location) for item in _argv(run).items[1:])
+    words = tuple(Traced(text_of(item), call.location) for item in after_first(_argv(run).items))
     launch.words = read(words, command.SYNTAX)
     if launch.words.unseen:
         return run.unseen("which words gunicorn is given", call.location)
