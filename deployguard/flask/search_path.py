@@ -9,7 +9,7 @@ from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Filesystem, Stat, Unread
 from deployguard.model.process import Interpreter, Process
 
-_VERSIONED = re.compile(r"python3\.\d{1,2}\Z")
+_VERSIONED = re.compile(r"python([23])\.(\d{1,2})\Z")
 _PREFIXES = ("/usr/local", "/usr")
 
 
@@ -51,7 +51,7 @@ def search_path(
         unread, settings = unread or settings, None
     user = _user(interpreter, process, files) if settings is None else ()
     for prefix in (*user, *_prefixes(interpreter.path, settings, process, files)):
-        found = list(_sites(prefix, version, files))
+        found = list(_sites(prefix, version, _major(interpreter.path), files))
         sites.extend(site for site in found if isinstance(site, str))
         unread = unread or next((site for site in found if isinstance(site, Missing)), None)
     return SearchPath(
@@ -87,7 +87,7 @@ def _number(path: str | None, name: str | None, sites: Iterable[str]) -> tuple[i
     if len(found) != 1:
         return None
     (match,) = found
-    return None if match is None else (3, int(match.group().partition(".")[2]))
+    return None if match is None else (int(match[1]), int(match[2]))
 
 
 def _user(interpreter: Interpreter, process: Process, files: Filesystem) -> tuple[str, ...]:
@@ -147,7 +147,15 @@ def _version(path: str | None, files: Filesystem) -> str | None:
     return name if _VERSIONED.match(name) else None
 
 
-def _sites(prefix: str, version: str | None, files: Filesystem) -> Iterator[str | Missing]:
+def _major(path: str | None) -> str:
+    """Return how the libraries of an interpreter of this name begin: python2, python3 or python."""
+    name = posixpath.basename(path or "")
+    return name[: len("python3")] if name.startswith(("python2", "python3")) else "python"
+
+
+def _sites(
+    prefix: str, version: str | None, major: str, files: Filesystem
+) -> Iterator[str | Missing]:
     library = posixpath.join(prefix, "lib")
     names = files.list(library) if version is None else _held(library, version, files)
     if isinstance(names, Unread):
@@ -157,8 +165,9 @@ def _sites(prefix: str, version: str | None, files: Filesystem) -> Iterator[str 
         return
     if isinstance(names, Absent):
         return
-    for name in names:
-        if _VERSIONED.match(name) or name == "python3":
+    # Where nothing tells the two apart, it is Python 3.
+    for name in sorted(names, key=lambda name: name.startswith("python2")):
+        if name.startswith(major) and (_VERSIONED.match(name) or name == "python3"):
             yield posixpath.join(library, name, "site-packages")
             yield posixpath.join(library, name, "dist-packages")
 
@@ -166,7 +175,8 @@ def _sites(prefix: str, version: str | None, files: Filesystem) -> Iterator[str 
 def _held(library: str, version: str, files: Filesystem) -> tuple[str, ...] | Unread:
     """Look for the two folders of one version: a library is large, and an engine lists it whole."""
     held = []
-    for name in ("python3", version):
+    # Debian's packages for all of Python 3 lie in a folder of their own.
+    for name in ("python3", version) if version.startswith("python3") else (version,):
         found = files.stat(posixpath.join(library, name))
         if isinstance(found, Unread):
             return found

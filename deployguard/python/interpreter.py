@@ -502,6 +502,14 @@ class Interpreter:
         """Import a module by its dotted name, as `import name` does; returns the module named."""
         return modules.load(self, name, location)
 
+    def doubt_old(self, signal: RaiseSignal, location: Location) -> None:
+        """Doubt what is raised in a program of Python 2, whose names and modules are others.
+
+        Its sources are followed as far as Python 3 would run them alike.
+        """
+        if self.version is not None and self.version < (3,):
+            self.unseen(f"what Python 2 does where Python 3 says {signal.note.note}", location)
+
     def run(self, start: Callable[[], Module | None], location: Location) -> Outcome:
         """Run a program and what it left for its end; the outcome says how it ended."""
         module: Module | None = None
@@ -525,6 +533,7 @@ class Interpreter:
             ending, note = Ending.EXIT, signal.note
         except RaiseSignal as signal:
             ending, note = Ending.RAISED, signal.note
+            self.doubt_old(signal, location)
         except (LimitSignal, RecursionError, MemoryError):
             ending = Ending.LIMIT
             note = Evidence(location, "too long or too deep to follow")

@@ -220,6 +220,13 @@ def augmented(run: "Interpreter", kind: ast.operator, left: Value, right: Value)
     return binary(run, kind, left, right)
 
 
+def _rounded(run: "Interpreter", kind: ast.operator, left: object, right: object) -> bool:
+    """Say whether this is a division that Python 2 rounds, and no other Python."""
+    integers = isinstance(left, int) and isinstance(right, int)
+    old = run.version is not None and run.version < (3,)
+    return old and integers and isinstance(kind, ast.Div)
+
+
 def binary(run: "Interpreter", kind: ast.operator, left: Value, right: Value) -> Value:
     """Return the value of a binary operation."""
     run.step()
@@ -243,8 +250,10 @@ def binary(run: "Interpreter", kind: ast.operator, left: Value, right: Value) ->
             return laid_over(left, right)
         case Known(value=str() as template), _ if isinstance(kind, ast.Mod):
             return formatted(run, template, right, trails(left, right))
-        case Known(value=one), Known(value=two) if type(kind) in _BINARY and not _too_big(
-            kind, one, two
+        case Known(value=one), Known(value=two) if (
+            type(kind) in _BINARY
+            and not _too_big(kind, one, two)
+            and not _rounded(run, kind, one, two)
         ):
             try:
                 return lift(_BINARY[type(kind)](one, two), trail_of(left, right))

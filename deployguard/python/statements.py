@@ -360,6 +360,7 @@ def _try(run: "Interpreter", node: ast.Try, frame: "Frame") -> None:
             _perhaps_handle(run, node, frame)
         execute(run, node.orelse, frame)
     except RaiseSignal as error:
+        run.doubt_old(error, run.at(node))
         signal = _handle(run, node, frame, error)
     except LimitSignal:
         raise

@@ -109,7 +109,7 @@ def base_files(name: str) -> dict[str, Entry]:
     files |= {binary: Entry(ELF, 0o755) for binary in BINARIES}
     files["usr/bin/npm"] = Entry(NPM, 0o755)
     files["etc/passwd"] = Entry(USERS.encode())
-    for python in ("python", "python3", venv["python"]):
+    for python in ("python", venv["python"].partition(".")[0], venv["python"]):
         files[f"srv/venv/bin/{python}"] = Entry(ELF, 0o755)
     files["srv/venv/pyvenv.cfg"] = Entry(b"home = /usr/bin\ninclude-system-site-packages = false\n")
     for path, text in sorted(venv["files"].items()):

@@ -7,7 +7,7 @@ import pytest
 from deployguard import flask
 from deployguard.model.evidence import Answer
 from deployguard.model.facts import ProgramFacts
-from tests.support.memory import FLASK_3, FLASK_11, FLASK_22, MemoryFiles, process, venv
+from tests.support.memory import ELF, FLASK_3, FLASK_11, FLASK_22, MemoryFiles, process, venv
 
 YES, NO, UNKNOWN = Answer.YES, Answer.NO, Answer.UNKNOWN
 HEAD = "import os, sys\nfrom flask import Flask\napp = Flask(__name__)\n"
@@ -238,3 +238,43 @@ def test_a_debugger_that_is_made_but_not_seen_to_be_served_stays_open(
     )
     found = launched("gunicorn app:app", source, versions=versions).facts
     assert found.debugger.answer is UNKNOWN
+
+
+def python_2() -> dict[str, str]:
+    """Return a system with Python 2.7, and a Flask that runs there."""
+    site = "/srv/venv/lib/python2.7/site-packages"
+    files = {f"/srv/venv/bin/{name}": ELF for name in ("python", "python2", "python2.7")}
+    for name, version in FLASK_11.items():
+        files[f"{site}/{name}-{version}.dist-info/METADATA"] = f"Name: {name}\n"
+        files[f"{site}/{name}/__init__.py"] = ""
+    return files
+
+
+@pytest.mark.parametrize("command", ["python app.py", "python2 app.py", "python2.7 app.py"])
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("app.run(debug=True)", YES),
+        ("app.run()", NO),
+        ("app.run(debug=sys.version_info[0] < 3)", YES),
+        ("print 'starting'\napp.run()", UNKNOWN),
+        ("app.run(debug=1 / 2)", UNKNOWN),
+        ("app.run(debug=os.environ.has_key('DEBUG'))", UNKNOWN),
+        ("try:\n    import ConfigParser\nexcept ImportError:\n    sys.exit()\napp.run()", UNKNOWN),
+        ("import ConfigParser\napp.run()", UNKNOWN),
+    ],
+)
+def test_what_python_2_does_otherwise_is_unknown(
+    command: str, source: str, expected: Answer
+) -> None:
+    files = {**python_2(), "/srv/app/app.py": HEAD + source}
+    (program,) = flask.judge(process(command), MemoryFiles(files))
+    assert program.facts.debugger.answer is expected
+
+
+def test_of_two_pythons_the_one_that_runs_has_its_own_packages() -> None:
+    texts = {**venv(**FLASK_3), **python_2(), "/srv/app/app.py": HEAD + "app.run(debug=True)"}
+    del texts["/srv/venv/lib/python2.7/site-packages/flask/__init__.py"]
+    for command, expected in (("python3 app.py", YES), ("python2 app.py", UNKNOWN)):
+        (program,) = flask.judge(process(command), MemoryFiles(texts))
+        assert program.facts.debugger.answer is expected
