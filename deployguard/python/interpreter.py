@@ -421,6 +421,13 @@ class Interpreter:
             statements.execute(self, function.node.body, frame)
         except ReturnSignal as signal:
             value = signal.value
+        except (RaiseSignal, ExitSignal, ServeSignal) as signal:
+            if not frame.returned:
+                raise
+            # It may have returned before it came to this, and then its caller goes on.
+            self.doubts += isinstance(signal, RaiseSignal)
+            self.lasting.extend(self.conditions[base:])
+            value = frame.returned.pop()
         else:
             value = known(None)
         finally:

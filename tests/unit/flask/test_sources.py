@@ -1,11 +1,12 @@
 """`python app.py` and WSGI servers: what the source decides, with the environment it reads."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from deployguard import flask
-from deployguard.model.evidence import Answer
+from deployguard.model.evidence import Answer, Missing, Reason, Traced
 from deployguard.model.facts import ProgramFacts
 from tests.support.memory import ELF, FLASK_3, FLASK_11, FLASK_22, MemoryFiles, process, venv
 
@@ -238,6 +239,25 @@ def test_a_debugger_that_is_made_but_not_seen_to_be_served_stays_open(
     )
     found = launched("gunicorn app:app", source, versions=versions).facts
     assert found.debugger.answer is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "otherwise", ["raise ValueError(word)", "sys.exit(2)", "os._exit(2)", "app.run()"]
+)
+def test_a_function_that_may_have_returned_before_its_end_is_not_taken_to_end_there(
+    otherwise: str,
+) -> None:
+    source = (
+        "def switch(word):\n    if word == '1': return True\n    if word == '0': return False\n"
+        f"    {otherwise}\napp.run(debug=switch(os.environ['DEBUG'].strip()))"
+    )
+    texts = {**venv(**FLASK_3), "/srv/app/app.py": HEAD + source}
+    started = process("python app.py")
+    missing = Missing(Reason.VARIABLE, "the value of DEBUG")
+    unseen: Traced[str | None] = Traced(None, started.location, missing=(missing,))
+    hidden = replace(started, env=started.env.with_entry("DEBUG", unseen))
+    (program,) = flask.judge(hidden, MemoryFiles(texts))
+    assert program.facts.debugger.answer is UNKNOWN
 
 
 def python_2() -> dict[str, str]:
