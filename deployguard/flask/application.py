@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from deployguard.flask.libraries import FlaskLibrary, config, located
+from deployguard.flask.libraries import FlaskLibrary, config
 from deployguard.flask.libraries.effects import DEBUGGED, FRAMEWORK, INNER, REMOTE, SERVE, WSGI
 from deployguard.flask.libraries.passage import Passage, passage
 from deployguard.flask.versions import Stack
@@ -31,13 +31,11 @@ from deployguard.python import (
     Command,
     Effect,
     EffectKind,
-    Ending,
     Function,
     Instance,
     Interpreter,
     Known,
     Mapped,
-    Module,
     Opaque,
     Outcome,
     Value,
@@ -164,28 +162,6 @@ def _may_be_there(name: str, setting: Setting) -> bool:
         if folder.startswith("/")
         for ending in (".py", "/__init__.py", ".pyc")
     ) or any(not folder.startswith("/") for folder in setting.folders)
-
-
-def import_application(setting: Setting, name: str, attribute: str | None) -> Imported:
-    """Import a module and take the application from it, as gunicorn and flask do with a name."""
-    run = interpreter(setting)
-    taken: list[Value] = []
-    place = setting.program.location
-
-    def start() -> Module | None:
-        start_up(run, setting)
-        module = run.import_module(name, place)
-        if attribute is not None:
-            taken.append(located.named(run, module, attribute, place))
-        else:
-            taken.append(located.best(run, module, name, place))
-        return module if isinstance(module, Module) else None
-
-    outcome = run.run(start, place)
-    failure = outcome.note if outcome.ending in {Ending.RAISED, Ending.EXIT} else None
-    return Imported(
-        outcome=outcome, run=run, application=taken[0] if taken else None, failure=failure
-    )
 
 
 def application_debug(application: Value | None) -> Claim:

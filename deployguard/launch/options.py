@@ -1,6 +1,6 @@
 """Options of a command line as getopt_long, argparse and click read them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from deployguard.model.evidence import Evidence, Missing, Reason
@@ -115,6 +115,22 @@ def read(name: str, words: Sequence[Word], known: Syntax) -> Read | Missing | Ev
             return found
         given.extend(found)
     return Read(tuple(given), (*rest, *pending))
+
+
+def read_command(
+    name: str, words: Sequence[Word], known: Syntax, commands: Collection[str] = ("run",)
+) -> tuple[Read, Read | None] | Missing | Evidence:
+    """Read the options of a program, and behind the name of a command those of that command.
+
+    The second is None where another command is named, or none; the rest of the first begins there.
+    """
+    group = read(name, words, known)
+    if not isinstance(group, Read):
+        return group
+    if not group.rest or group.rest[0].value not in commands:
+        return group, None
+    own = read(name, group.rest[1:], known)
+    return (group, own) if isinstance(own, Read) else own
 
 
 def _long(

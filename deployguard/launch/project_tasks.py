@@ -13,7 +13,7 @@ from typing import Any
 
 from deployguard.launch import environments
 from deployguard.launch.environments import OpenError, Project, guarded
-from deployguard.launch.options import Read, hidden, read, syntax
+from deployguard.launch.options import Read, hidden, read, read_command, syntax
 from deployguard.launch.outcomes import Call, Next, at, becomes, in_folder, in_shell
 from deployguard.launch.shells import Started
 from deployguard.model.evidence import Evidence, Missing, Reason, Traced
@@ -50,15 +50,13 @@ _PDM = syntax(
 
 def _pdm(call: Call) -> Next:
     """Follow pdm run: a task of [tool.pdm.scripts], or a command."""
-    group = read(call.name, call.words, _PDM)
-    if not isinstance(group, Read):
-        return group
-    if not group.rest or group.rest[0].value != "run":
+    told = read_command(call.name, call.words, _PDM)
+    if not isinstance(told, tuple):
+        return told
+    group, own = told
+    if own is None:
         # A task may be named without run.
         return call.missing(f"what {call.name} does with {_said(group.rest)}")
-    own = read(call.name, group.rest[1:], _PDM)
-    if not isinstance(own, Read):
-        return own
     given = Read((*group.given, *own.given), own.rest)
     folder = given.last("-p", "--project")
     start = call.process if folder is None else in_folder(call.process, folder)
@@ -225,14 +223,12 @@ _RYE = syntax(flags="-q --quiet -v --verbose", values="--pyproject --env-file", 
 
 def _rye(call: Call) -> Next:
     """Follow rye run: a script of [tool.rye.scripts], or a command of the project's .venv."""
-    group = read(call.name, call.words, _RYE)
-    if not isinstance(group, Read):
-        return group
-    if not group.rest or group.rest[0].value not in {"run", "r"}:
+    told = read_command(call.name, call.words, _RYE, {"run", "r"})
+    if not isinstance(told, tuple):
+        return told
+    group, own = told
+    if own is None:
         return environments.other_command(call, group.rest, _ENDS)
-    own = read(call.name, group.rest[1:], _RYE)
-    if not isinstance(own, Read):
-        return own
     if own.has("--pyproject") or group.has("--env-file"):
         return call.missing("the project that rye is told to take")
     found = environments.project(call, call.process, "pyproject.toml")
@@ -371,14 +367,12 @@ _PIXI = syntax(
 
 def _pixi(call: Call) -> Next:
     """Follow pixi run: a task of the manifest, or a command of the environment."""
-    group = read(call.name, call.words, _PIXI)
-    if not isinstance(group, Read):
-        return group
-    if not group.rest or group.rest[0].value not in {"run", "r"}:
+    told = read_command(call.name, call.words, _PIXI, {"run", "r"})
+    if not isinstance(told, tuple):
+        return told
+    group, own = told
+    if own is None:
         return environments.other_command(call, group.rest, _ENDS)
-    own = read(call.name, group.rest[1:], _PIXI)
-    if not isinstance(own, Read):
-        return own
     if own.has("--manifest-path", "--clean-env") or not own.rest:
         return call.missing("the project that pixi is told to take")
     found = environments.project(call, call.process, "pixi.toml", "pyproject.toml")

@@ -12,7 +12,7 @@ from typing import Any
 
 from deployguard.launch import environments
 from deployguard.launch.environments import OpenError, Project, guarded
-from deployguard.launch.options import Read, hidden, read, syntax
+from deployguard.launch.options import Read, hidden, read_command, syntax
 from deployguard.launch.outcomes import Call, Next, at, becomes, in_folder
 from deployguard.launch.shells import Started
 from deployguard.model.evidence import Traced
@@ -41,14 +41,12 @@ _PIPENV_ENDS = frozenset(
 
 def _poetry(call: Call) -> Next:
     """Follow poetry run: the active environment, the project's .venv, or the one in the cache."""
-    group = read(call.name, call.words, _POETRY)
-    if not isinstance(group, Read):
-        return group
-    if not group.rest or group.rest[0].value != "run":
+    told = read_command(call.name, call.words, _POETRY)
+    if not isinstance(told, tuple):
+        return told
+    group, own = told
+    if own is None:
         return environments.other_command(call, group.rest, _POETRY_ENDS)
-    own = read(call.name, group.rest[1:], _POETRY)
-    if not isinstance(own, Read):
-        return own
     given = Read((*group.given, *own.given), own.rest)
     process = call.process
     folder = given.last("-C", "--directory")
@@ -159,14 +157,12 @@ _PIPENV = syntax(
 
 def _pipenv(call: Call) -> Next:
     """Follow pipenv run: .env over the environment, the virtual environment, [scripts]."""
-    group = read(call.name, call.words, _PIPENV)
-    if not isinstance(group, Read):
-        return group
-    if not group.rest or group.rest[0].value != "run":
+    told = read_command(call.name, call.words, _PIPENV)
+    if not isinstance(told, tuple):
+        return told
+    group, own = told
+    if own is None:
         return environments.other_command(call, group.rest, _PIPENV_ENDS)
-    own = read(call.name, group.rest[1:], _PIPENV)
-    if not isinstance(own, Read):
-        return own
     if not own.rest:
         return call.ends("ends: it is given no command")
     named = environments.value(call.process, "PIPENV_PIPFILE")

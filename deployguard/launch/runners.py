@@ -13,7 +13,7 @@ from dataclasses import replace
 from deployguard.effective import search
 from deployguard.launch import environments
 from deployguard.launch.environments import OpenError, guarded
-from deployguard.launch.options import Read, hidden, read, syntax
+from deployguard.launch.options import Read, hidden, read, read_command, syntax
 from deployguard.launch.outcomes import Call, Next, at, becomes, in_folder
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Content, Unread
@@ -213,14 +213,12 @@ _CONDA_ENDS = frozenset(
 
 def _conda(call: Call) -> Next:
     """Follow conda, mamba and micromamba run: the environment by its name or prefix."""
-    group = read(call.name, call.words, _CONDA)
-    if not isinstance(group, Read):
-        return group
-    if not group.rest or group.rest[0].value != "run":
+    told = read_command(call.name, call.words, _CONDA)
+    if not isinstance(told, tuple):
+        return told
+    group, own = told
+    if own is None:
         return environments.other_command(call, group.rest, _CONDA_ENDS)
-    own = read(call.name, group.rest[1:], _CONDA)
-    if not isinstance(own, Read):
-        return own
     given = Read((*group.given, *own.given), own.rest)
     if given.has("--clean-env", "-e", "--env"):
         return call.missing("the environment that micromamba hands on")

@@ -293,13 +293,6 @@ def after_first(values: "tuple[Value, ...]") -> "tuple[Value, ...]":
     return values if isinstance(first, Opaque) and first.name == "items" else values[1:]
 
 
-def has_special(value: "Value", name: str) -> bool:
-    """Say whether a modelled object has a special method such as `__getitem__`."""
-    return (
-        isinstance(value, Instance) and value.native is not None and name in value.native.specials
-    )
-
-
 def holds_objects(value: "Value") -> bool:
     """Say whether a value is or may hold an object that a server could serve."""
     match value:

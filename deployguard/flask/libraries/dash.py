@@ -23,6 +23,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import none
 from deployguard.python.modules import LOCATION
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import derived, truth
@@ -123,14 +124,10 @@ def _run(call: Call, instance: Instance, name: str) -> Value:
     return run.call(method, (), arguments, call.location, call.open)
 
 
-def _is_none(value: Value | None) -> bool:
-    return value is None or (isinstance(value, Known) and value.value is None)
-
-
 def _debug(call: Call, version: Version | None) -> Value:
     """Return the flag: the argument, else DASH_DEBUG, which before 2.5 is not looked at."""
     given = call.argument(3, "debug")
-    if given is not None and not _is_none(given):
+    if given is not None and not none(given):
         return given
     newer = _configured(call, default=False)
     # Before, enable_dev_tools(debug=None) read the variable too, and meant True without it.
@@ -171,7 +168,7 @@ def _address(
             value = Opaque((installed.unknown_release("Dash"),), name, harmless=True)
         elif version >= _ARGUMENTS_WIN:
             value = None
-    given = None if _is_none(given) else given
+    given = None if none(given) else given
     if given is None or value is None:
         return given or value or known(default)
     if version is None:

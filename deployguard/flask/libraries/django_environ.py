@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from deployguard.flask.libraries.effects import harmless
 from deployguard.flask.libraries.reading import (
-    absolute,
     calling_folder,
     content_of,
     decoded,
@@ -30,7 +29,7 @@ from deployguard.python import (
     known,
 )
 from deployguard.python.concrete import none, text_of
-from deployguard.python.standard import environment_value
+from deployguard.python.standard import absolute, environment_value
 from deployguard.python.values import derived
 
 _TRUE = frozenset({"true", "on", "ok", "y", "yes", "1"})

@@ -279,7 +279,7 @@ def _match(
         case "optional":
             inner = node.parts[0]
             parts = inner.parts if inner.kind == "seq" else (inner,)
-            yield from _match_each(run, parts, left, taken)
+            yield from _match_all(run, parts, left, taken, optional=True)
         case "many":
             for rest, more in _match(run, node.parts[0], left, taken):
                 if rest != left:
@@ -294,25 +294,21 @@ def _match(
 
 
 def _match_all(
-    run: Interpreter, parts: tuple[_Node, ...], left: _Words, taken: _Taken
+    run: Interpreter,
+    parts: tuple[_Node, ...],
+    left: _Words,
+    taken: _Taken,
+    *,
+    optional: bool = False,
 ) -> Iterator[tuple[_Words, _Taken]]:
+    """Match parts one after the other; each of an optional one only where it fits."""
     if not parts:
         yield left, taken
         return
     for rest, more in _match(run, parts[0], left, taken):
-        yield from _match_all(run, parts[1:], rest, more)
-
-
-def _match_each(
-    run: Interpreter, parts: tuple[_Node, ...], left: _Words, taken: _Taken
-) -> Iterator[tuple[_Words, _Taken]]:
-    """Match each part of an optional one where it fits."""
-    if not parts:
-        yield left, taken
-        return
-    for rest, more in _match(run, parts[0], left, taken):
-        yield from _match_each(run, parts[1:], rest, more)
-    yield from _match_each(run, parts[1:], left, taken)
+        yield from _match_all(run, parts[1:], rest, more, optional=optional)
+    if optional:
+        yield from _match_all(run, parts[1:], left, taken, optional=True)
 
 
 def _match_leaf(node: _Node, left: _Words, taken: _Taken) -> Iterator[tuple[_Words, _Taken]]:

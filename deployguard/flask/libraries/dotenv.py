@@ -4,7 +4,6 @@ import posixpath
 
 from deployguard.flask.libraries.installed import release
 from deployguard.flask.libraries.reading import (
-    absolute,
     calling_folder,
     content_of,
     flag,
@@ -29,6 +28,7 @@ from deployguard.python import (
     known,
 )
 from deployguard.python.concrete import lift, text_of
+from deployguard.python.standard import absolute
 from deployguard.python.values import derived, missing_of, trail_of, truth
 
 _DISABLING = frozenset({"1", "true", "t", "yes", "y"})

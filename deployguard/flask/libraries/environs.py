@@ -13,7 +13,6 @@ from deployguard.flask.libraries.dotenv import environment, take_file, values
 from deployguard.flask.libraries.effects import harmless
 from deployguard.flask.libraries.installed import release
 from deployguard.flask.libraries.reading import (
-    absolute,
     calling_folder,
     decoded,
     exception,
@@ -40,7 +39,7 @@ from deployguard.python import (
 )
 from deployguard.python.concrete import lift, none, text_of
 from deployguard.python.signals import RaiseSignal
-from deployguard.python.standard import environment_value
+from deployguard.python.standard import absolute, environment_value
 from deployguard.python.values import derived, laid_over, trail_of
 
 # marshmallow.fields.Boolean; each word in these spellings alone.

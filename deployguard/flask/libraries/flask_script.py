@@ -33,6 +33,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import none
 from deployguard.python.signals import ExitSignal, RaiseSignal
 from deployguard.python.values import after_first, missing_of, truth
 
@@ -85,10 +86,6 @@ def _items(value: Value | None) -> tuple[Value, ...]:
     return value.items if isinstance(value, Items) else ()
 
 
-def _is_none(value: Value | None) -> bool:
-    return value is None or (isinstance(value, Known) and value.value is None)
-
-
 class _Script:
     """The classes of flask_script under one stack of versions."""
 
@@ -137,7 +134,7 @@ class _Script:
         """Command.__init__: the parameters of a function become its options."""
         function = call.argument(0, "func")
         own = instance.type is not None and _of_class(instance.type, "option_list") is not None
-        if _is_none(function) or function is None:
+        if none(function) or function is None:
             if not own:
                 call.run.store(instance.slots, "option_list", Items({"items": ()}))
             return
@@ -149,7 +146,7 @@ class _Script:
         store, slots = call.run.store, instance.slots
         for position, name in enumerate(_SERVER):
             store(slots, name, call.argument(position, name) or known(_DEFAULTS.get(name)))
-        if _is_none(slots["use_reloader"]):
+        if none(slots["use_reloader"]):
             store(slots, "use_reloader", slots["use_debugger"])
         others = {key: value for key, value in call.keywords.items() if key not in _SERVER}
         store(slots, "server_options", Mapped(others, call.open))
@@ -194,7 +191,7 @@ class _Script:
         command = arguments[-1]
         if isinstance(command, Class | Native):
             command = call.run.call(command, (), {}, call.location)
-        if _is_none(name):
+        if none(name):
             name = known(_own_name(call.run, command))
         if isinstance(command, Instance) and command.native is self.manager:
             call.run.store(command.slots, "parent", manager)
@@ -264,8 +261,8 @@ class _Script:
     def _made_application(self, call: Call, manager: Instance) -> Value:
         """Manager.__call__: the application, made of the options where it is a factory."""
         given = call.argument(0, "app")
-        app: Value = manager.slots["app"] if given is None or _is_none(given) else given
-        if _is_none(app):
+        app: Value = manager.slots["app"] if given is None or none(given) else given
+        if none(app):
             raise RaiseSignal(
                 "Exception", Evidence(call.location, "the manager has no application")
             )
@@ -285,7 +282,7 @@ class _Script:
                 run.store(manager.slots[_COMMANDS].slots, name, command)
         words = after_first(run.argv.items)
         default = call.argument(1, "default_command")
-        if default is not None and not _is_none(default) and not words:
+        if default is not None and not none(default) and not words:
             words = (default,)
         self._handle(call, manager, words, None)
         raise ExitSignal(Evidence(call.location, "the command does its work and ends"))
@@ -300,7 +297,7 @@ class _Script:
         run = call.run
         wanted = manager.slots["with_default_commands"]
         parent = manager.slots["parent"]
-        if truth(wanted) is Answer.YES or (_is_none(wanted) and _is_none(parent)):
+        if truth(wanted) is Answer.YES or (none(wanted) and none(parent)):
             self._add_defaults(call, manager)
         if not words:
             raise ExitSignal(Evidence(call.location, "without a command its help is printed"))
@@ -456,9 +453,9 @@ class _Script:
             for position, name in enumerate(_SERVER, start=1)
         }
         debugger = given["use_debugger"]
-        if _is_none(debugger):
+        if none(debugger):
             debugger = run.attribute(application, "debug", call.location)
-        reloader = debugger if _is_none(given["use_reloader"]) else given["use_reloader"]
+        reloader = debugger if none(given["use_reloader"]) else given["use_reloader"]
         options = server.slots["server_options"]
         keywords: dict[str, Value] = {
             "host": given["host"],

@@ -30,7 +30,7 @@ from deployguard.flask.libraries.pydantic_fields import (
     settings_of,
 )
 from deployguard.flask.libraries.pydantic_sources import Sources
-from deployguard.flask.libraries.reading import absolute, missing_file, raising
+from deployguard.flask.libraries.reading import missing_file, raising
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Absent, Content
 from deployguard.python import (
@@ -50,6 +50,7 @@ from deployguard.python import (
     known,
 )
 from deployguard.python.concrete import Unplain, none, plain, text_of
+from deployguard.python.standard import absolute
 from deployguard.python.values import (
     Descriptor,
     DescriptorKind,

@@ -20,7 +20,7 @@ from deployguard.flask.libraries.pydantic_fields import (
     Settings,
     fields_of,
 )
-from deployguard.flask.libraries.reading import absolute, raising
+from deployguard.flask.libraries.reading import raising
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.python import (
@@ -33,6 +33,7 @@ from deployguard.python import (
     known,
 )
 from deployguard.python.concrete import Unplain, plain
+from deployguard.python.standard import absolute
 from deployguard.python.values import (
     derived,
     laid_over,

@@ -11,6 +11,7 @@ from deployguard.python.concrete import none, text_of
 from deployguard.python.exceptions import native
 from deployguard.python.modules import LOCATION
 from deployguard.python.signals import RaiseSignal
+from deployguard.python.standard import absolute
 from deployguard.python.values import truth
 
 
@@ -27,13 +28,6 @@ def main_folder(run: Interpreter) -> str | None:
     first = run.argv.items[0] if run.argv.items else None
     text = text_of(first)
     return posixpath.dirname(text) if text is not None and text.startswith("/") else None
-
-
-def absolute(run: Interpreter, path: str) -> str | None:
-    """Return a path from the working directory, None where that is not known."""
-    if path.startswith("/"):
-        return posixpath.normpath(path)
-    return None if run.cwd is None else posixpath.normpath(posixpath.join(run.cwd, path))
 
 
 def read(run: Interpreter, path: Value | None) -> Content | Absent | Unread:

@@ -10,7 +10,7 @@ from deployguard.flask.libraries.effects import harmless
 from deployguard.flask.libraries.installed import release
 from deployguard.flask.libraries.reading import content_of, exception, missing_file, raising, read
 from deployguard.formats.program_yaml import Schema, UnknownTag, documents
-from deployguard.model.evidence import Evidence, Missing, Reason
+from deployguard.model.evidence import Evidence, Reason
 from deployguard.model.filesystem import Absent, Content
 from deployguard.python import (
     Call,
@@ -23,7 +23,7 @@ from deployguard.python import (
     Opaque,
     Value,
 )
-from deployguard.python.concrete import lift, none, text_of
+from deployguard.python.concrete import lift, none, text_of, unknown
 from deployguard.python.values import known
 
 # yaml.load without a loader is an error from this release on.
@@ -46,21 +46,17 @@ def _parsed(call: Call, stream: Value | None, parse: Parse, error: Class | None)
     if not isinstance(content, Known):
         return content
     if len(content.value) > _MOST:
-        return _hidden("what a long text holds", Reason.LIMIT)
+        return unknown("what a long text holds", Reason.LIMIT)
     try:
         return lift(parse(content.value), content.trail)
     except (SyntaxInputError, ValueError):
         if error is None:
-            return _hidden("what a library makes of a text that is unusual")
+            return unknown("what a library makes of a text that is unusual")
         raise raising(call, error, "what is read here does not parse") from None
     except (LimitError, RecursionError):
-        return _hidden("what a large or deep text holds", Reason.LIMIT)
+        return unknown("what a large or deep text holds", Reason.LIMIT)
     except UnknownTag:
-        return _hidden("what a tag of the program's own makes")
-
-
-def _hidden(what: str, reason: Reason = Reason.SOURCE) -> Opaque:
-    return Opaque((Missing(reason, what),), what, harmless=True)
+        return unknown("what a tag of the program's own makes")
 
 
 def _yaml(schema: Schema, *, every: bool) -> Parse:
@@ -84,7 +80,7 @@ def _yaml_load(name: str, schema: Schema, *, every: bool) -> Native:
 
 def _under(call: Call, stream: Value | None, schema: Schema, *, every: bool) -> Value:
     if call.run.memory.get(_CHANGED) is not None:
-        return _hidden("what constructors of the program's own make of YAML")
+        return unknown("what constructors of the program's own make of YAML")
     error = None if schema is Schema.CORE else _YAML_ERROR
     return _parsed(call, stream, _yaml(schema, every=every), error)
 
@@ -106,7 +102,7 @@ def _with_loader(*, every: bool) -> Callable[[Call], Value]:
         if loader is None:
             version = release(call.run, "pyyaml")
             if version is None:
-                return _hidden("the installed version of PyYAML", Reason.VERSION)
+                return unknown("the installed version of PyYAML", Reason.VERSION)
             if version >= _LOADER_REQUIRED:
                 raise raising(call, "TypeError", "yaml.load() needs a loader in this release")
             schema: Schema | None = Schema.PYYAML
@@ -114,7 +110,7 @@ def _with_loader(*, every: bool) -> Callable[[Call], Value]:
             name = loader.name.removeprefix("yaml.") if isinstance(loader, Native) else ""
             schema = _SCHEMAS.get(name)
         if schema is None:
-            return _hidden("what a loader of the program's own makes of YAML")
+            return unknown("what a loader of the program's own makes of YAML")
         return _under(call, call.argument(0, "stream"), schema, every=every)
 
     return model
@@ -157,7 +153,7 @@ def _ruamel(_run: Interpreter, instance: Instance, name: str) -> Value | None:
 
     def model(call: Call) -> Value:
         if "version" in instance.slots or kind is None:
-            return _hidden("which version of YAML is read")
+            return unknown("which version of YAML is read")
         stream = _opened(call, call.argument(0, "stream"))
         return _under(call, stream, schema, every=name == "load_all")
 

@@ -8,15 +8,16 @@ from deployguard.flask.judged import Judged
 from deployguard.flask.servers.environment_files import take_environment_file
 from deployguard.flask.servers.interfaces import unanswered_by_asgi
 from deployguard.flask.servers.loading import Style, loaded, named
-from deployguard.flask.servers.places import EVERYWHERE, at, unix
+from deployguard.flask.servers.places import EVERYWHERE, at, local, unix
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
 from deployguard.flask.servers.uvicorn import take_variables
 from deployguard.flask.servers.words import Words, read, syntax
-from deployguard.flask.servers.worlds import absolute, first_on_path
+from deployguard.flask.servers.worlds import first_on_path
 from deployguard.model.evidence import Location, Missing, Reason
 from deployguard.model.facts import Listener
 from deployguard.model.process import Word
 from deployguard.python import Interpreter, Value
+from deployguard.python.standard import absolute
 
 # daphne.cli.CommandLineInterface.
 _DAPHNE = syntax(
@@ -185,13 +186,4 @@ def _granian_places(words: Words, place: Location) -> tuple[Listener, ...]:
     path = words.last("uds")
     if path is not None:
         return (unix(path),)
-    host, port = words.last("host"), words.last("port")
-    return (
-        at(
-            "127.0.0.1" if host is None else host.value,
-            8000 if port is None else port.value,
-            place if host is None else host.location,
-            () if host is None else host.missing,
-            default=host is None,
-        ),
-    )
+    return (local(words, place),)

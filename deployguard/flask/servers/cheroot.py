@@ -8,10 +8,10 @@ from deployguard.flask.servers.loading import Style, loaded, named, with_folders
 from deployguard.flask.servers.places import at, bound, unix
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
 from deployguard.flask.servers.words import read, syntax
-from deployguard.flask.servers.worlds import absolute
 from deployguard.model.facts import Listener
 from deployguard.model.process import ProgramKind, Word
 from deployguard.python import Interpreter, Value
+from deployguard.python.standard import absolute
 
 _SYNTAX = syntax(
     values="""

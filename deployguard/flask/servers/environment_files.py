@@ -1,11 +1,12 @@
 """Files of variables that a server reads before it loads the application (--env-file)."""
 
-from deployguard.flask.servers.worlds import absolute, hide_variables, set_variable
+from deployguard.flask.servers.worlds import hide_variables, set_variable
 from deployguard.formats import dotenv
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Word
 from deployguard.python import Interpreter, Opaque, known
+from deployguard.python.standard import absolute
 
 
 def take_environment_file(run: Interpreter, file: Word, *, override: bool = False) -> None:

@@ -21,7 +21,6 @@ from deployguard.flask.servers.places import EVERYWHERE, at, bound
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served, silent
 from deployguard.flask.servers.words import Words, read, syntax
 from deployguard.flask.servers.worlds import (
-    absolute,
     first_on_path,
     given,
     hide_variables,
@@ -49,6 +48,7 @@ from deployguard.python import (
 )
 from deployguard.python.interpreter import Frame
 from deployguard.python.signals import ExitSignal, RaiseSignal
+from deployguard.python.standard import absolute
 from deployguard.python.values import truth
 
 # gunicorn.config, every setting with a `cli`; the releases from 19 to 27.

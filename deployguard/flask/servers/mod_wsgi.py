@@ -11,13 +11,14 @@ from deployguard.flask.servers.loading import Style, loaded, named, new_module, 
 from deployguard.flask.servers.places import EVERYWHERE, at
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
 from deployguard.flask.servers.words import Words, read, syntax
-from deployguard.flask.servers.worlds import absolute, first_on_path, set_variable
+from deployguard.flask.servers.worlds import first_on_path, set_variable
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 from deployguard.model.facts import Listener
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Word
 from deployguard.python import Interpreter, Value, known
 from deployguard.python.signals import RaiseSignal
+from deployguard.python.standard import absolute
 
 # mod_wsgi.express.options, and those of the releases before it.
 _SYNTAX = syntax(

@@ -9,13 +9,13 @@ from deployguard.flask.servers.loading import Style, loaded, named
 from deployguard.flask.servers.places import EVERYWHERE, at, bound
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
 from deployguard.flask.servers.words import read, syntax
-from deployguard.flask.servers.worlds import absolute
 from deployguard.formats import ini
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 from deployguard.model.facts import Listener
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.python import Interpreter, Mapped, Value, known
 from deployguard.python.signals import RaiseSignal
+from deployguard.python.standard import absolute
 
 _DIALECT = ini.Dialect(cased=True)
 # pyramid.scripts.pserve.

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from deployguard.flask.servers.words import Words
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
 from deployguard.model.facts import Listener
 from deployguard.model.process import Word
@@ -75,3 +76,15 @@ def unix(word: Word) -> Listener:
 def answering(listener: Listener, debugger: Answer) -> Listener:
     """Return a listener of which it is known whether the debugger answers there."""
     return replace(listener, debugger=debugger)
+
+
+def local(words: Words, place: Location) -> Listener:
+    """Return where --host and --port say, else 127.0.0.1 and 8000, as uvicorn and granian have."""
+    host, port = words.last("host"), words.last("port")
+    return at(
+        "127.0.0.1" if host is None else host.value,
+        8000 if port is None else port.value,
+        place if host is None else host.location,
+        () if host is None else host.missing,
+        default=host is None,
+    )

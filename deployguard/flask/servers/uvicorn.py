@@ -9,16 +9,17 @@ from deployguard.flask.judged import Judged
 from deployguard.flask.servers.environment_files import take_environment_file
 from deployguard.flask.servers.interfaces import unanswered_by_asgi
 from deployguard.flask.servers.loading import Style, loaded, named
-from deployguard.flask.servers.places import at, unix
+from deployguard.flask.servers.places import at, local, unix
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
 from deployguard.flask.servers.words import Takes, Words, read, syntax
-from deployguard.flask.servers.worlds import absolute, first_on_path
+from deployguard.flask.servers.worlds import first_on_path
 from deployguard.flask.versions import parse
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
 from deployguard.model.facts import Listener
 from deployguard.model.process import Word
 from deployguard.python import Function, Interpreter, Value
 from deployguard.python.signals import RaiseSignal
+from deployguard.python.standard import absolute
 
 _PAIRS = ("access-log", "use-colors", "proxy-headers", "server-header", "date-header")
 # uvicorn.main.main, a click command with auto_envvar_prefix UVICORN; the releases from 0.11 on.
@@ -171,13 +172,4 @@ def _listeners(words: Words, place: Location) -> tuple[Listener, ...]:
     if descriptor is not None:
         missing = Missing(Reason.COMMAND, f"where the descriptor {descriptor.value} is bound")
         return (at(None, None, descriptor.location, (missing,)),)
-    host, port = words.last("host"), words.last("port")
-    return (
-        at(
-            "127.0.0.1" if host is None else host.value,
-            8000 if port is None else port.value,
-            place if host is None else host.location,
-            () if host is None else host.missing,
-            default=host is None,
-        ),
-    )
+    return (local(words, place),)

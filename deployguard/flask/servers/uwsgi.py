@@ -21,7 +21,6 @@ from deployguard.flask.servers.places import EVERYWHERE, at
 from deployguard.flask.servers.serving import Behaviour, ends, not_told, refused, served
 from deployguard.flask.servers.uwsgi_settings import Settings, settings
 from deployguard.flask.servers.worlds import (
-    absolute,
     first_on_path,
     given,
     hide_variables,
@@ -45,6 +44,7 @@ from deployguard.model.process import Interpreter as PythonInterpreter
 from deployguard.model.process import Process, Program, Start, Word
 from deployguard.python import UNSET, Instance, Interpreter, Mapped, Module, Native, Value
 from deployguard.python.signals import ExitSignal, RaiseSignal
+from deployguard.python.standard import absolute
 
 _SOCKETS = frozenset(
     {

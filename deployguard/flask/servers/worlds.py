@@ -1,6 +1,5 @@
 """What servers change in the process before they load an application: folder, path, variables."""
 
-import posixpath
 from collections.abc import Sequence
 
 from deployguard.model.evidence import Evidence, Missing
@@ -18,13 +17,6 @@ def given(word: Word, note: str = "an argument") -> Value:
 def text_of(value: Value | None) -> str | None:
     """Return a known text, None for anything else."""
     return value.value if isinstance(value, Known) and isinstance(value.value, str) else None
-
-
-def absolute(run: Interpreter, path: str) -> str | None:
-    """Return a path as seen from the folder of this moment, None where that is not known."""
-    if path.startswith("/"):
-        return posixpath.normpath(path)
-    return None if run.cwd is None else posixpath.normpath(posixpath.join(run.cwd, path))
 
 
 def first_on_path(run: Interpreter, *folders: str) -> None:

@@ -4,6 +4,7 @@ What has no model computes and starts nothing: its functions are opaque and harm
 of modules that run other programs or serve, which are opaque and not harmless.
 """
 
+import posixpath
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,13 @@ _REMOVED = {
 }  # fmt: skip
 _ADDED = {"tomllib": (3, 11), "zoneinfo": (3, 9), "graphlib": (3, 9), "dataclasses": (3, 7),
           "contextvars": (3, 7), "secrets": (3, 6)}  # fmt: skip
+
+
+def absolute(run: "Interpreter", path: str) -> str | None:
+    """Return a path from the root; None where the directory it starts from is not known."""
+    if not path.startswith("/") and run.cwd is None:
+        return None
+    return posixpath.normpath(posixpath.join(run.cwd or "/", path))
 
 
 def environment_value(run: "Interpreter", key: Value | None, default: Value) -> Value:

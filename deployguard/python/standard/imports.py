@@ -8,7 +8,7 @@ from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.python import modules
 from deployguard.python.concrete import cannot, none, text_of, unknown
 from deployguard.python.signals import RaiseSignal
-from deployguard.python.standard import processes, system
+from deployguard.python.standard import absolute, processes
 from deployguard.python.values import (
     Call,
     Instance,
@@ -67,7 +67,7 @@ _SPEC = Native("importlib.machinery.ModuleSpec")
 def _from_file(call: Call) -> Value:
     """importlib.util.spec_from_file_location(name, path)."""
     name, path = text_of(call.argument(0, "name")), text_of(call.argument(1, "location"))
-    place = None if path is None else system.absolute(call.run, path)
+    place = None if path is None else absolute(call.run, path)
     if name is None or place is None:
         return call.run.unseen("which file is loaded as a module", call.location)
     loader = Instance(None, _LOADER)
@@ -128,7 +128,7 @@ _SOURCE_LOADER = Native(
 
 def _loaded(call: Call, name: Value | None, path: Value | None) -> Value:
     title, file = text_of(name), text_of(path)
-    place = None if file is None else system.absolute(call.run, file)
+    place = None if file is None else absolute(call.run, file)
     if title is None or place is None:
         return call.run.unseen("which file is loaded as a module", call.location)
     module = modules.of_file(title, place)
@@ -157,7 +157,7 @@ def _initial(call: Call, module: Module) -> None:
 def _run_path(call: Call) -> Value:
     """runpy.run_path: a file, or a folder or archive with a `__main__`, as `run_name`."""
     path = text_of(call.argument(0, "path_name"))
-    place = None if path is None else system.absolute(call.run, path)
+    place = None if path is None else absolute(call.run, path)
     named = call.argument(2, "run_name") or known("<run_path>")
     if place is None:
         return call.run.unseen("which file runpy runs", call.location)
@@ -215,7 +215,7 @@ def _run_module(call: Call) -> Value:
 def _add_folder(call: Call) -> Value:
     """site.addsitedir: a folder of packages, whose .pth lines are run."""
     path = text_of(call.argument(0, "sitedir"))
-    place = None if path is None else system.absolute(call.run, path)
+    place = None if path is None else absolute(call.run, path)
     if place is None:
         return call.run.unseen("which folder of packages is added", call.location)
     modules.add_folder(call.run, place, call.location)

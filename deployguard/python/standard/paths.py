@@ -18,7 +18,7 @@ from deployguard.python.concrete import (
     unknown,
 )
 from deployguard.python.signals import RaiseSignal
-from deployguard.python.standard import environment_value, streams, system
+from deployguard.python.standard import absolute, environment_value, streams, system
 from deployguard.python.values import (
     Call,
     Items,
@@ -103,7 +103,7 @@ _PATH = Native(
 
 
 def _absolute(call: Call, value: Known) -> str | None:
-    return system.absolute(call.run, str(value.value))
+    return absolute(call.run, str(value.value))
 
 
 def _resolved(call: Call, value: Known) -> Value:
@@ -242,7 +242,7 @@ def _matching(
 def _glob_function(call: Call) -> Value:
     pattern = text_of(call.argument(0, "pathname"))
     base = "/" if pattern is not None and pattern.startswith("/") else "."
-    place = None if pattern is None else system.absolute(call.run, base)
+    place = None if pattern is None else absolute(call.run, base)
     found = None
     if pattern is not None and place is not None:
         found = _matching(call, place, pattern, everywhere=False)

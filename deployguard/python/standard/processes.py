@@ -1,12 +1,12 @@
 """Processes that a program starts: os.exec and os.spawn, os.system, subprocess."""
 
-import posixpath
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.python.concrete import cannot, lift, none, text_of, unknown
 from deployguard.python.outcome import Command, EffectKind
 from deployguard.python.signals import ServeSignal
+from deployguard.python.standard import absolute
 from deployguard.python.values import (
     Call,
     Instance,
@@ -83,9 +83,7 @@ def _word(value: Value) -> Value:
 
 def _folder(call: Call, cwd: Value | None) -> str | None:
     text = text_of(cwd)
-    if text is not None and (text.startswith("/") or call.run.cwd is not None):
-        return posixpath.normpath(posixpath.join(call.run.cwd or "/", text))
-    return None
+    return None if text is None else absolute(call.run, text)
 
 
 def words(value: Value | None) -> tuple[Value, ...] | None:

@@ -22,7 +22,7 @@ from deployguard.python.concrete import (
     trails,
     unknown,
 )
-from deployguard.python.standard import streams, system
+from deployguard.python.standard import absolute, streams
 from deployguard.python.values import (
     Call,
     Instance,
@@ -136,7 +136,7 @@ def _read(call: Call, parser: Instance) -> Value:
     found: list[Value] = []
     for value in values:
         text = text_of(value)
-        place = None if text is None else system.absolute(call.run, text)
+        place = None if text is None else absolute(call.run, text)
         if place is None:
             _add(call, parser, value if isinstance(value, Opaque) else unknown("a file's name"))
             continue

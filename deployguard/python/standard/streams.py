@@ -30,9 +30,9 @@ _READ_LIMIT = 1_000_000
 
 def content(run: "Interpreter", path: str, *, binary: bool, call: Call) -> Value:
     """Return what a file of the image holds; one that is not there raises FileNotFoundError."""
-    from deployguard.python.standard import system  # noqa: PLC0415  (mutual recursion)
+    from deployguard.python.standard import absolute  # noqa: PLC0415  (mutual recursion)
 
-    place = system.absolute(run, path)
+    place = absolute(run, path)
     if place is None:
         return Opaque((Missing(Reason.IMAGE, "the working directory"),), "a file", harmless=True)
     found = run.files.read(place)
@@ -86,9 +86,9 @@ def opened(call: Call) -> Value:
 
 def _writer(call: Call, path: str, mode: str) -> Value:
     """Return a stream that is written to: its file holds what is known to be written."""
-    from deployguard.python.standard import system  # noqa: PLC0415  (mutual recursion)
+    from deployguard.python.standard import absolute  # noqa: PLC0415  (mutual recursion)
 
-    place = system.absolute(call.run, path)
+    place = absolute(call.run, path)
     if place is None:
         call.run.unseen("what the program writes to a file", call.location)
         return Instance(None, FILE, {"<text>": unknown("a file")})
@@ -243,10 +243,10 @@ def _temporary(call: Call) -> Value:
 
 
 def _copy_file(call: Call) -> Value:
-    from deployguard.python.standard import system  # noqa: PLC0415  (mutual recursion)
+    from deployguard.python.standard import absolute  # noqa: PLC0415  (mutual recursion)
 
     found = texts(call.arguments[:2])
-    places = [system.absolute(call.run, text) for text in found or ()]
+    places = [absolute(call.run, text) for text in found or ()]
     if len(places) != 2 or None in places:  # noqa: PLR2004  (from and to)
         return call.run.unseen("which file is copied", call.location)
     source, target = (place or "/" for place in places)

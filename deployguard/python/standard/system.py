@@ -22,7 +22,7 @@ from deployguard.python.concrete import (
     unknown,
 )
 from deployguard.python.signals import ExitSignal, RaiseSignal
-from deployguard.python.standard import environment_value, processes, streams
+from deployguard.python.standard import absolute, environment_value, processes, streams
 from deployguard.python.values import (
     UNSET,
     Call,
@@ -375,13 +375,6 @@ def _of_texts(function: Callable[..., Any]) -> Model:
             raise raised(call, error) from None
 
     return model
-
-
-def absolute(run: "Interpreter", path: str) -> str | None:
-    """Return a path from the root; None where the directory it starts from is not known."""
-    if not path.startswith("/") and run.cwd is None:
-        return None
-    return posixpath.normpath(posixpath.join(run.cwd or "/", path))
 
 
 def _abspath(call: Call) -> Value:

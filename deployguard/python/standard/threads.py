@@ -285,10 +285,6 @@ def _waits(call: Call) -> Value:
     return known(None)
 
 
-def _scheduled(call: Call, instance: Instance) -> None:
-    del call, instance
-
-
 def names(run: "Interpreter", name: str) -> dict[Any, Any]:
     """Return the names of a module of this subject."""
     match name:

@@ -42,6 +42,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import none
 from deployguard.python.interpreter import Frame
 from deployguard.python.signals import ExitSignal, RaiseSignal
 from deployguard.python.values import after_first, derived, missing_of, truth
@@ -78,11 +79,6 @@ def items_of(value: Value | None) -> tuple[Value, ...]:
     return value.items if isinstance(value, Items) else ()
 
 
-def is_none(value: Value | None) -> bool:
-    """Say whether a value is None, or not there."""
-    return value is None or (isinstance(value, Known) and value.value is None)
-
-
 class SingleCommands:
     """The class Command under one stack of versions, and what groups share with it."""
 
@@ -113,11 +109,11 @@ class SingleCommands:
             store(slots, key, call.argument(position, key) or known(None))
         params = slots["params"]
         store(slots, "params", Items({"items": items_of(params)}))
-        if is_none(slots["context_settings"]):
+        if none(slots["context_settings"]):
             store(slots, "context_settings", Mapped({}))
         if isinstance(params, Opaque):
             store(slots, "<doubt>", params)
-        if not isinstance(slots["callback"], Opaque) and not is_none(slots["callback"]):
+        if not isinstance(slots["callback"], Opaque) and not none(slots["callback"]):
             store(slots, "callback", function_of(slots["callback"]))
 
     def attribute(self, run: Interpreter, instance: Instance, name: str) -> Value | None:
@@ -175,7 +171,7 @@ class SingleCommands:
     @staticmethod
     def _words(call: Call) -> Value:
         given = call.argument(0, "args")
-        if not is_none(given) and given is not None:
+        if not none(given) and given is not None:
             return Items({"items": given.items}) if isinstance(given, Items) else given
         module = call.run.modules.get("sys")
         argv = (
@@ -245,7 +241,7 @@ class SingleCommands:
 
     def _setting(self, context: Instance, command: Instance, name: str) -> bool:
         value = context.slots[name]
-        if is_none(value):
+        if none(value):
             group = "commands" in command.slots
             return group if name == "allow_extra_args" else not group if "inter" in name else False
         return truth(value) is not Answer.NO
@@ -276,7 +272,7 @@ class SingleCommands:
             arguments=[Argument(spec.name, spec.takes) for spec in specs if spec.argument],
             interspersed=self._setting(context, command, "allow_interspersed_args"),
             lenient=self._setting(context, command, "ignore_unknown_options"),
-            normalize=None if is_none(function) else normalize,
+            normalize=None if none(function) else normalize,
         )
         return parse(words.items, grammar, call.location)
 
@@ -291,7 +287,7 @@ class SingleCommands:
     ) -> None:
         """Parameter.handle_parse_result."""
         function = context.slots["token_normalize_func"]
-        normalize = None if is_none(function) else function
+        normalize = None if none(function) else function
         site = Site(call.run, call.location, self.stack, normalize)
         occurrences = parsed.given.get(spec.name, [])
         if spec.ends is not None:
@@ -327,7 +323,7 @@ class SingleCommands:
         Before 8.3 the last does, in 8.3 the first one with a value stays, and from 8.4 on it goes
         by where the values come from (click.core.Parameter.handle_parse_result).
         """
-        if self.stack.click < (8, 3) or there is None or is_none(there):
+        if self.stack.click < (8, 3) or there is None or none(there):
             return True
         if self.stack.click < (8, 4) or not isinstance(before, Known):
             return False
@@ -355,7 +351,7 @@ class SingleCommands:
         """Command.invoke: the function is called with the parameters by their names."""
         context = context_of(call.argument(0, "ctx"))
         function = command.slots["callback"]
-        if context is None or is_none(function):
+        if context is None or none(function):
             return known(None)
         params = context.slots["params"]
         with at_work(call.run, context):
@@ -367,7 +363,7 @@ class SingleCommands:
         """Return what click.command(...) returns: a decorator, or the command of a function."""
         first = call.argument(0, "name")
         chosen = call.argument(1, "cls")
-        cls = kind if chosen is None or is_none(chosen) else chosen
+        cls = kind if chosen is None or none(chosen) else chosen
         attrs = {key: value for key, value in call.keywords.items() if key not in {"name", "cls"}}
 
         def make(inner: Call, function: Value, name: Value | None) -> Value:
@@ -390,7 +386,7 @@ class SingleCommands:
         """click.decorators.command: a command of a function and its decorated parameters."""
         params = (*items_of(attrs.get("params")), *reversed(parameters_of(function)))
         title: Value | None = name
-        if title is None or is_none(title):
+        if title is None or none(title):
             text = self.title(function)
             missing = (Missing(Reason.SOURCE, "the name of a command"),)
             title = known(text) if text else Opaque(missing, "a name", harmless=True)
@@ -434,7 +430,7 @@ def help_spec(names: tuple[str, ...]) -> Spec:
 
 
 def _or(value: Value, default: Value) -> Value:
-    return default if is_none(value) else value
+    return default if none(value) else value
 
 
 def title_of(command: Value) -> str:

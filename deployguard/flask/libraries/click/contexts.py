@@ -20,6 +20,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import none
 from deployguard.python.interpreter import linearize
 from deployguard.python.signals import RaiseSignal
 
@@ -110,11 +111,11 @@ class Contexts:
     ) -> None:
         slots = context.slots
         for name in ("obj", "help_option_names", "token_normalize_func"):
-            if _is_none(slots[name]):
+            if none(slots[name]):
                 run.store(slots, name, parent.slots[name])
         run.store(slots, "meta", parent.slots["meta"])
         mapped = parent.slots["default_map"]
-        if _is_none(slots["default_map"]) and isinstance(info_name, Known):
+        if none(slots["default_map"]) and isinstance(info_name, Known):
             if isinstance(mapped, Mapped):
                 run.store(
                     slots,
@@ -124,7 +125,7 @@ class Contexts:
             elif isinstance(mapped, Opaque):
                 run.store(slots, "default_map", mapped)
         prefix = parent.slots["auto_envvar_prefix"]
-        if _is_none(slots["auto_envvar_prefix"]) and not _is_none(prefix):
+        if none(slots["auto_envvar_prefix"]) and not none(prefix):
             joined = prefix
             if isinstance(prefix, Known) and isinstance(info_name, Known):
                 joined = known(f"{prefix.value}_{str(info_name.value).upper()}")
@@ -160,7 +161,7 @@ class Contexts:
             for spec in _specs(function):
                 if spec.name not in given and spec.exposed and spec.ends is None:
                     default = spec.default or known(None)
-                    value = default if _is_none(default) else convert(site, spec.kind, default)
+                    value = default if none(default) else convert(site, spec.kind, default)
                     given[spec.name] = value
             run.store(inner.slots, "params", Mapped(dict(given), call.open, "ctx.params"))
             context, function = inner, function.slots["callback"]
@@ -181,10 +182,6 @@ def _specs(command: Instance) -> list[Spec]:
     params = command.slots["params"]
     items = params.items if isinstance(params, Items) else ()
     return [spec for spec in map(spec_of, items) if spec is not None]
-
-
-def _is_none(value: Value) -> bool:
-    return isinstance(value, Known) and value.value is None
 
 
 def _prefix(value: Value) -> Value:

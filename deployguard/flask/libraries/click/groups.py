@@ -6,7 +6,6 @@ from functools import partial
 from deployguard.flask.libraries.click.commands import (
     SingleCommands,
     is_command,
-    is_none,
     items_of,
     title_of,
 )
@@ -32,6 +31,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.concrete import none
 from deployguard.python.interpreter import Frame
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import derived, missing_of, truth
@@ -67,7 +67,7 @@ class Commands(SingleCommands):
         for key in ("invoke_without_command", "chain"):
             store(slots, key, call.keywords.get(key) or known(value=False))
         store(slots, _RESULT, call.keywords.get("result_callback") or known(None))
-        if is_none(call.keywords.get("no_args_is_help")):
+        if none(call.keywords.get("no_args_is_help")):
             without = truth(slots["invoke_without_command"])
             value: Value = known(without is Answer.NO)
             if without is Answer.UNKNOWN:
@@ -174,7 +174,7 @@ class Commands(SingleCommands):
 
     def _finish(self, call: Call, group: Instance, context: Instance, value: Value) -> Value:
         function = group.slots[_RESULT]
-        if is_none(function):
+        if none(function):
             return value
         params = context.slots["params"]
         with at_work(call.run, context):
@@ -194,12 +194,12 @@ class Commands(SingleCommands):
         context, words = call.argument(0, "ctx"), items_of(call.argument(1, "args"))
         name = words[0] if words else known("")
         command = self.method(call, group, "get_command", context or known(None), name)
-        if is_none(command) and isinstance(context, Instance):
+        if none(command) and isinstance(context, Instance):
             function = context.slots["token_normalize_func"]
-            if not is_none(function):
+            if not none(function):
                 name = call.run.call(function, (name,), {}, call.location)
                 command = self.method(call, group, "get_command", context, name)
-        if is_none(command):
+        if none(command):
             commands = group.slots["commands"]
             if isinstance(commands, Mapped) and commands.rest is not None:
                 command = derived("a command", commands.rest)
@@ -260,7 +260,7 @@ class Commands(SingleCommands):
         for source in items_of(group.slots.get("sources")):
             context = call.argument(0, "ctx") or known(None)
             found = self.method(call, source, "get_command", context, name)
-            if not is_none(found):
+            if not none(found):
                 return found
         return known(None)
 
@@ -274,7 +274,7 @@ class Commands(SingleCommands):
         """Group.add_command: under its own name or another."""
         command = call.argument(0, "cmd") or known(None)
         name = call.argument(1, "name")
-        if name is None or is_none(name):
+        if name is None or none(name):
             name = (
                 command.slots["name"]
                 if isinstance(command, Instance) and is_command(command)
@@ -307,7 +307,7 @@ class Commands(SingleCommands):
     def _class(group: Instance, attribute: str, default: Value) -> Value:
         """Return the class that a group of the program's own makes its commands of."""
         own = group.type.slots.get(attribute) if group.type is not None else None
-        if own is None or is_none(own):
+        if own is None or none(own):
             return default
         if isinstance(own, Native) and own.name == "type":
             return group.type or default

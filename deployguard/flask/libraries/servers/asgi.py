@@ -20,7 +20,7 @@ from deployguard.flask.servers.environment_files import take_environment_file
 from deployguard.flask.servers.interfaces import unanswered_by_asgi
 from deployguard.flask.servers.loading import Style, named
 from deployguard.flask.servers.uvicorn import without_arguments
-from deployguard.flask.servers.worlds import absolute, first_on_path, text_of
+from deployguard.flask.servers.worlds import first_on_path, text_of
 from deployguard.model.evidence import Answer, Traced
 from deployguard.python import (
     Call,
@@ -35,6 +35,7 @@ from deployguard.python import (
     Value,
     known,
 )
+from deployguard.python.standard import absolute
 from deployguard.python.values import truth
 
 _PORT = 8000
