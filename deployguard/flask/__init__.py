@@ -1,6 +1,7 @@
 """What Flask, Werkzeug, the servers and frameworks do with a launch: programs to facts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from deployguard import launch
 from deployguard.flask import binaries
@@ -67,8 +68,13 @@ def _facts(program: Program, judged: Judged, settled: frozenset[str]) -> Program
             facts,
             lambda name, claim: claim if name in settled else _perhaps(claim, program.missing),
         )
+    if program.presumed:
+        facts = mapped(facts, lambda _, claim: _presumed(claim, program.presumed))
     stays = judged.starts.answer is not Answer.NO
     facts = answered(program.process, facts, stays=stays)
+    if program.kind is ProgramKind.UNKNOWN and program.missing:
+        # What could not be followed may set further variables.
+        facts = replace(facts, configured=_presumed(facts.configured, program.missing))
     return ProgramFacts(
         program=program,
         kind=judged.kind,
@@ -83,6 +89,13 @@ def _perhaps(claim: Claim, missing: tuple[Missing, ...]) -> Claim:
     if claim.answer is Answer.NO:
         return claim
     return unknown((*missing, *claim.missing), *claim.evidence, suspected=True)
+
+
+def _presumed(claim: Claim, unread: tuple[Missing, ...]) -> Claim:
+    """Weaken a claim that something does not come up where a file of another text could do it."""
+    if claim.answer is not Answer.NO:
+        return claim
+    return unknown(unread, *claim.evidence)
 
 
 def _judged(program: Program, files: Filesystem, image: Filesystem) -> Judged:

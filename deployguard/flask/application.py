@@ -145,8 +145,15 @@ def start_up(run: Interpreter, setting: Setting) -> None:
     if hidden is not None and hidden.value is None:
         run.unseen_import("sitecustomize", hidden.missing, hidden.location)
         return
+    # Whether the user's own modules count is said by files that may not have been read.
+    doubt = setting.unread
+    if python is None or python.path is None:
+        doubt = doubt or Missing(Reason.PROGRAM, "which Python runs it")
     for name in ("sitecustomize", *(("usercustomize",) if setting.user else ())):
         if not _may_be_there(name, setting):
+            continue
+        if name == "usercustomize" and doubt is not None:
+            run.unseen_import(name, (doubt,), Location(name))
             continue
         try:
             run.import_module(name, Location(name))

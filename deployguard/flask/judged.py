@@ -69,6 +69,7 @@ def undetermined(
         pin_off=other,
         reloader=other,
         remote_debugger=other,
+        passthrough=other,
     )
 
 

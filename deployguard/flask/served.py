@@ -55,7 +55,7 @@ def served_facts(serving: Serving) -> Facts:
     pin = any_of(_pin_off(serving.environment, serving.run, serving.stack), middleware.pin_off)
     return Facts(
         dev_server=_after(trail, serving.dev_server),
-        debug_mode=_after(trail, serving.debug),
+        debug_mode=_after(trail, any_of(serving.debug, serving.unseen)),
         debugger=_after(trail, debugger),
         interactive=_after(trail, interactive),
         pin_off=_after(trail, _said(pin, trail, "WERKZEUG_DEBUG_PIN is not off")),

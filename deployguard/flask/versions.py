@@ -97,7 +97,10 @@ class Installed:
         known = self.versions.get("click")
         if known is not None and known.versions:
             return known.versions
-        if self.unread is None or "flask" not in self.versions or flask >= (2, 3):
+        if self.unread is not None and flask >= (2, 3):
+            # From click 8.2 on names of commands lose a suffix, from 8.3 on flags are read anew.
+            return ((8, 1, 7), (8, 5, 0))
+        if self.unread is None or "flask" not in self.versions:
             return ((7, 1, 2) if flask < (2,) else (8, 1, 7),)
         # Flask 2.0 asks for click 8.0, 2.3 for 8.1 (their metadata).
         return ((7, 1, 2), (8, 1, 7)) if flask < (2,) else ((8, 0, 4), (8, 1, 7))

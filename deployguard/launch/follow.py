@@ -37,7 +37,7 @@ class Pending:
 
     `files` are those it sees: a script may have written some before. `from_shell` says that a
     shell starts it, which runs a text without a shebang itself. `remote` is a debugger that comes
-    up with it.
+    up with it, `presumed` what was not read of a command that is taken for what its name says.
     """
 
     process: Process
@@ -48,6 +48,7 @@ class Pending:
     choices: tuple[Choice, ...] = ()
     from_shell: bool = False
     remote: RemoteDebugger | None = None
+    presumed: tuple[Missing, ...] = ()
     depth: int = 0
 
 
@@ -278,7 +279,9 @@ def _by_name(
     if unread is not None and target is not None:
         note = Evidence(process.args[0].location, f"{name} is taken for what its name says")
         named = replace(process, trail=(*process.trail, note))
-        return _entry_point(replace(current, process=named), target, None, None)
+        presumed = (*current.presumed, unread)
+        inner = replace(current, process=named, presumed=presumed)
+        return _entry_point(inner, target, None, None)
     if unread is not None and not _large_binary(path, unread, current.files):
         return (_unknown(current, (unread,)),)
     return (
@@ -475,6 +478,7 @@ def _program(
         lasting=current.lasting,
         files=current.files,
         remote=current.remote,
+        presumed=current.presumed,
     )
 
 

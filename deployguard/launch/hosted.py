@@ -270,6 +270,8 @@ def _debugpy(call: Call) -> Next:
     if isinstance(process, Evidence):
         return process
     running = process.env.get("DEBUGPY_RUNNING")
+    if running is not None and running.value is None:
+        return hidden(running)
     if running is not None and running.value == "true":
         return process
     entry = at("true", call.place)

@@ -16,7 +16,7 @@ from deployguard.launch.environments import OpenError, guarded
 from deployguard.launch.options import Read, hidden, read, read_command, syntax
 from deployguard.launch.outcomes import Call, Next, at, becomes, in_folder
 from deployguard.model.evidence import Missing, Reason
-from deployguard.model.filesystem import Content, Unread
+from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Process
 
 _UV_FLAGS = (
@@ -157,9 +157,13 @@ def _uv_command(call: Call, given: Read, process: Process) -> Next:
     if is_script or first.value == "-":
         return becomes(process, call.name, (python, *given.rest))
     main = search.absolute(f"{first.value}/__main__.py", process.cwd)
-    if isinstance(main, str) and isinstance(call.files.read(main), Content):
-        return becomes(process, call.name, (python, *given.rest))
-    return becomes(process, call.name, given.rest)
+    match call.files.read(main) if isinstance(main, str) else main:
+        case Content():
+            return becomes(process, call.name, (python, *given.rest))
+        case Unread(missing=missing):
+            return missing
+        case Absent():
+            return becomes(process, call.name, given.rest)
 
 
 def _uvx(call: Call) -> Next:

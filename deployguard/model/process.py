@@ -118,7 +118,8 @@ class Program:
     cannot be told; `missing` names the condition, or what is not known of an UNKNOWN program, and
     `choices` the ways on which it starts, where they are known.
     `files` are those it sees where a script has written some before; None: the container's.
-    `remote` is a debugger that the command brings up with it.
+    `remote` is a debugger that the command brings up with it. `presumed` names the file that was
+    not read where a command is taken for what its name says: it may be another that does more.
     """
 
     kind: ProgramKind
@@ -134,3 +135,4 @@ class Program:
     lasting: bool = True
     files: Filesystem | None = None
     remote: RemoteDebugger | None = None
+    presumed: tuple[Missing, ...] = ()

@@ -512,9 +512,10 @@ class Interpreter:
     def doubt_old(self, signal: RaiseSignal, location: Location) -> None:
         """Doubt what is raised in a program of Python 2, whose names and modules are others.
 
-        Its sources are followed as far as Python 3 would run them alike.
+        Its sources are followed as far as Python 3 would run them alike. A version that is not
+        known may be that of Python 2.
         """
-        if self.version is not None and self.version < (3,):
+        if self.version is None or self.version < (3,):
             self.unseen(f"what Python 2 does where Python 3 says {signal.note.note}", location)
 
     def run(self, start: Callable[[], Module | None], location: Location) -> Outcome:

@@ -308,7 +308,7 @@ def _guess(run: "Interpreter", name: str, unread: Unread, location: Location) ->
     model = run.library.module(run, name)
     if model is not None:
         return model
-    if name.partition(".")[0] in sys.stdlib_module_names:
+    if name.partition(".")[0] in sys.stdlib_module_names and not standard.absent(run, name):
         return standard.module(run, name)
     return run.unseen_import(name, (unread.missing,), location)
 

@@ -77,8 +77,11 @@ class Reading:
                 self._hide(Missing(Reason.SOURCE, f"what dynaconf does with {name.lower()}"))
         if self._option("NESTED_SEPARATOR") not in (None, known("__")):
             self._hide(Missing(Reason.SOURCE, "how dynaconf takes names of variables apart"))
-        for path in self._files():
-            self._file(path)
+        for place in self._files():
+            if isinstance(place, Missing):
+                self._hide(place)
+            else:
+                self._file(place)
         self._variables()
         self.validate()
         return self.store
@@ -182,16 +185,19 @@ class Reading:
         secrets = _listed(self._option("SECRETS"))
         return None if found is None or secrets is None else (*found, *secrets)
 
-    def _files(self) -> Iterator[str]:
-        """Give the settings files that are there, and then their `.local.` siblings."""
+    def _files(self) -> Iterator[str | Missing]:
+        """Give the settings files that are there, and then their `.local.` siblings.
+
+        A file that is not known stands in its turn: it replaces what the ones before it set.
+        """
         names = self._names()
         if names is None or any(mark in name for name in names for mark in "*?["):
-            self._hide(Missing(Reason.SOURCE, "which settings files are read"))
+            yield Missing(Reason.SOURCE, "which settings files are read")
             return
-        found: list[str] = []
+        found: list[str | Missing] = []
         for name in names:
             if not name.endswith(tuple(f".{extension}" for extension in EXTENSIONS)):
-                self._hide(Missing(Reason.SOURCE, f"the settings module {name}"))
+                found.append(Missing(Reason.SOURCE, f"the settings module {name}"))
                 continue
             place = self._find(name)
             match place:
@@ -199,11 +205,13 @@ class Reading:
                     found.append(place)
                     self.folders.append(posixpath.dirname(place))
                 case Unread(missing=missing):
-                    self._hide(missing)
+                    found.append(missing)
                 case Absent():
                     continue
         yield from found
         for path in found:
+            if isinstance(path, Missing):
+                continue
             stem, _, extension = path.rpartition(".")
             if ".local." not in path:
                 yield f"{stem}.local.{extension}"
