@@ -292,6 +292,7 @@ def processes(outcome: Outcome, program: Program) -> tuple[Start, ...]:
             files=effect.command.files,
             certain=not effect.conditions,
             missing=effect.conditions,
+            choices=effect.choices or (),
             awaited=effect.command.waits and _goes_on(outcome.effects[position + 1 :]),
         )
         for position, effect in enumerate(outcome.effects)

@@ -107,7 +107,7 @@ def _processes(running: Sequence[Judged], version: Missing) -> tuple[Start, ...]
     return tuple(
         starts[-1]
         if len(starts) == len(running)
-        else replace(starts[-1], certain=False, missing=(version, *starts[-1].missing))
+        else replace(starts[-1], certain=False, missing=(version, *starts[-1].missing), choices=())
         for starts in found.values()
     )
 

@@ -40,7 +40,8 @@ from deployguard.model.evidence import (
 )
 from deployguard.model.facts import Facts, Listener, ProgramClass, mapped
 from deployguard.model.filesystem import Absent, Content, Unread
-from deployguard.model.process import ProgramKind
+from deployguard.model.process import Choice, ProgramKind
+from deployguard.model.ways import cover
 from deployguard.python import (
     Call,
     Effect,
@@ -268,7 +269,7 @@ def _others(run: Interpreter, outcome: Outcome) -> tuple[Effect, ...]:
         elif outcome.ending is Ending.DONE and left != run.left:
             what = "whether the program goes on running while its server does"
             conditions = (*effect.conditions, Missing(Reason.SOURCE, what))
-            found.append(replace(effect, conditions=conditions))
+            found.append(replace(effect, conditions=conditions, choices=None))
     return tuple(found)
 
 
@@ -284,9 +285,17 @@ def _facts(
     joined: list[Facts] = []
     listeners: list[Listener] = []
     remote = remote_debugger(outcome)
+    ways: dict[str, list[tuple[Choice, ...]]] = {}
     for effect in serves(outcome):
         facts = _served(setting, run, outcome, effect, hidden, remote)
         joined.append(facts)
+        if effect.conditions and effect.choices is not None:
+            sure = replace(effect, conditions=())
+            for name, claim in (
+                _served(setting, run, outcome, sure, hidden, remote).claims().items()
+            ):
+                if claim.answer is Answer.YES:
+                    ways.setdefault(name, []).append(effect.choices)
         listeners.append(listener(effect, "host", "port", facts.debugger.answer))
     for effect in _others(run, outcome):
         application = effect.values["application"]
@@ -323,8 +332,14 @@ def _facts(
             ),
             (),
         )
-    worst = mapped(joined[0], lambda name, _: any_of(*(entry.claims()[name] for entry in joined)))
-    return worst, (*listeners, *remote_listeners(outcome))
+    certain = frozenset(name for name, taken in ways.items() if cover(taken))
+
+    def worst(name: str, _: Claim) -> Claim:
+        claim = any_of(*(entry.claims()[name] for entry in joined))
+        # Whichever way the conditions go, one of the starts does it.
+        return yes(*claim.evidence) if name in certain else claim
+
+    return mapped(joined[0], worst), (*listeners, *remote_listeners(outcome))
 
 
 def _while_serving(effect: Effect, middleware: Wrapped) -> Wrapped:

@@ -15,6 +15,7 @@ from typing import Any
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, distinct
 from deployguard.model.filesystem import Filesystem
+from deployguard.model.process import Choice
 from deployguard.python import (
     builtins,
     exceptions,
@@ -25,7 +26,15 @@ from deployguard.python import (
     statements,
 )
 from deployguard.python.files import Layered
-from deployguard.python.outcome import Command, Effect, EffectKind, Ending, Outcome
+from deployguard.python.outcome import (
+    Command,
+    Condition,
+    Effect,
+    EffectKind,
+    Ending,
+    Outcome,
+    led_by,
+)
 from deployguard.python.parameters import bind
 from deployguard.python.signals import (
     BreakSignal,
@@ -117,8 +126,9 @@ class Interpreter:
         # What models of libraries remember of a program, each under names of its own.
         self.memory: dict[Any, Any] = {}
         self.effects: list[Effect] = []
-        self.conditions: list[Missing] = []
-        self.lasting: list[Missing] = []
+        self.conditions: list[Condition] = []
+        self.lasting: list[Condition] = []
+        self._branches = 0
         self.at_exit: list[Callable[[], None]] = []
         self.current: Module | None = None
         self._journals: list[dict[tuple[int, Any], tuple[dict[Any, Any], Any]]] = []
@@ -164,12 +174,15 @@ class Interpreter:
         """
         condition = tuple(missing) or (Missing(Reason.SOURCE, "a condition in the source"),)
         base, early = len(self.conditions), frame.early
+        ways = self._ways(len(alternatives))
+        whole: list[bool] = []
         ends: list[dict[tuple[int, Any], tuple[dict[Any, Any], Any]]] = []
         signals: list[Signal | None] = []
-        for alternative in alternatives:
+        for alternative, way in zip(alternatives, ways, strict=True):
             journal: dict[tuple[int, Any], tuple[dict[Any, Any], Any]] = {}
             self._journals.append(journal)
-            self.conditions.extend(condition)
+            self.conditions.extend(Condition(one, way) for one in condition)
+            before = frame.early
             try:
                 alternative()
             except LimitSignal:
@@ -181,9 +194,10 @@ class Interpreter:
             finally:
                 self._journals.pop()
                 del self.conditions[base:]
+            whole.append(frame.early == before)
             ends.append({k: (slots, slots.get(k[1], UNSET)) for k, (slots, _) in journal.items()})
-            for (_, key), (slots, before) in journal.items():
-                self._restore(slots, key, before)
+            for (_, key), (slots, old) in journal.items():
+                self._restore(slots, key, old)
         for slot in dict.fromkeys(slot for end in ends for slot in end):
             slots = next(end[slot][0] for end in ends if slot in end)
             values = [end[slot][1] if slot in end else slots.get(slot[1], UNSET) for end in ends]
@@ -191,9 +205,21 @@ class Interpreter:
             for value in values[1:]:
                 merged = join(merged, value, condition)
             self.store(slots, slot[1], merged)
-        self._leave(frame, condition, signals)
+        # What follows is known to happen on one way alone, if that is left nowhere on the way.
+        stays = [way for way, signal in zip(ways, signals, strict=True) if signal is None]
+        only = stays[0] if len(stays) == 1 and whole[ways.index(stays[0])] else None
+        left = tuple(Condition(one, only) for one in condition)
+        self._leave(frame, left, signals)
         if frame.early > early:
-            self.conditions.extend(condition)
+            self.conditions.extend(left)
+
+    def _ways(self, number: int) -> tuple[tuple[Choice, ...], ...]:
+        """Return the choices that lead to each of some alternatives of which one happens."""
+        first = self._branches
+        self._branches += number
+        passed = tuple(Choice((first + index,), way=False) for index in range(number - 1))
+        taken = tuple((Choice((first + index,), way=True),) for index in range(number - 1))
+        return tuple((*passed[:index], *way) for index, way in enumerate((*taken, ())))
 
     @staticmethod
     def _restore(slots: dict[Any, Any], key: Any, before: Any) -> None:  # noqa: ANN401
@@ -203,7 +229,7 @@ class Interpreter:
             slots[key] = before
 
     def _leave(
-        self, frame: Frame, condition: tuple[Missing, ...], signals: Sequence[Signal | None]
+        self, frame: Frame, condition: tuple[Condition, ...], signals: Sequence[Signal | None]
     ) -> None:
         left = [signal for signal in signals if signal is not None]
         if not left:
@@ -224,7 +250,8 @@ class Interpreter:
         if not partly:
             values = [signal.value for signal in left if isinstance(signal, ReturnSignal)]
             if len(values) == len(left):
-                raise ReturnSignal(reduce(lambda one, two: join(one, two, condition), values))
+                missing = tuple(one.missing for one in condition)
+                raise ReturnSignal(reduce(lambda one, two: join(one, two, missing), values))
             order = (
                 ReturnSignal, ContinueSignal, BreakSignal, RaiseSignal, ExitSignal, ServeSignal,
             )  # fmt: skip
@@ -253,16 +280,17 @@ class Interpreter:
         command: Command | None = None,
     ) -> None:
         """Record an effect under the conditions of this moment."""
-        conditions = distinct((*self.lasting, *self.conditions))
+        conditions = (*self.lasting, *self.conditions)
         self.effects.append(
             Effect(
                 kind,
                 name,
                 location,
                 values or {},
-                conditions,
+                distinct(one.missing for one in conditions),
                 distinct(missing),
                 command=command,
+                choices=led_by(conditions),
             )
         )
 
@@ -426,14 +454,14 @@ class Interpreter:
                 raise
             # It may have returned before it came to this, and then its caller goes on.
             self.doubts += isinstance(signal, RaiseSignal)
-            self.lasting.extend(self.conditions[base:])
+            self.lasting.extend(Condition(one.missing, None) for one in self.conditions[base:])
             value = frame.returned.pop()
         else:
             value = known(None)
         finally:
             self.current = caller
             self._depth -= 1
-            doubts = tuple(self.conditions[base:])
+            doubts = tuple(one.missing for one in self.conditions[base:])
             del self.conditions[base:]
         for other in frame.returned:
             value = join(value, other, doubts or (Missing(Reason.SOURCE, "which return is taken"),))

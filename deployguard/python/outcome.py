@@ -1,11 +1,12 @@
 """What an evaluation leaves behind."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from deployguard.model.evidence import Evidence, Location, Missing
 from deployguard.model.filesystem import Filesystem
+from deployguard.model.process import Choice
 from deployguard.python.values import Mapped, Module, Value
 
 
@@ -37,13 +38,35 @@ class Command:
     waits: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What would have to be known to say that something happens.
+
+    `choices` are the ways that conditions go where it does, None where those are not told apart.
+    """
+
+    missing: Missing
+    choices: tuple[Choice, ...] | None
+
+
+def led_by(conditions: Iterable[Condition]) -> tuple[Choice, ...] | None:
+    """Return the choices that lead to what happens under all of some conditions."""
+    found: list[Choice] = []
+    for condition in conditions:
+        if condition.choices is None:
+            return None
+        found.extend(condition.choices)
+    return tuple(dict.fromkeys(found))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Effect:
     """Something the program does beyond computing.
 
     `conditions` are what would have to be known to say that it happens at all; with none it
-    certainly happens. `missing` names what an unseen effect hides, or what would have to be known
-    of a process; `command` is that process where it can be told.
+    certainly happens. It does on the way of its `choices`, None where that is not known. `missing`
+    names what an unseen effect hides, or what would have to be known of a process; `command` is
+    that process where it can be told.
     """
 
     kind: EffectKind
@@ -54,6 +77,7 @@ class Effect:
     missing: tuple[Missing, ...] = ()
     trail: tuple[Evidence, ...] = ()
     command: Command | None = None
+    choices: tuple[Choice, ...] | None = None
 
 
 class Ending(StrEnum):

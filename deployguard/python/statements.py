@@ -17,7 +17,7 @@ from deployguard.python import (
 from deployguard.python.concrete import unknown
 from deployguard.python.importing import import_modules, import_names
 from deployguard.python.operations import augmented
-from deployguard.python.outcome import EffectKind
+from deployguard.python.outcome import Condition, EffectKind
 from deployguard.python.signals import (
     BreakSignal,
     ContinueSignal,
@@ -283,7 +283,7 @@ def _while(run: "Interpreter", node: ast.While, frame: "Frame") -> None:
                     continue
     endless = Missing(Reason.LIMIT, f"how long the loop runs at {run.at(node).file}:{node.lineno}")
     _loop_unknown(run, node, frame, (endless,), None)
-    run.lasting.append(endless)
+    run.lasting.append(Condition(endless, None))
 
 
 def _loop_unknown(

@@ -224,7 +224,12 @@ def unset_names(run: Run, words: tuple[Word, ...], line: int, state: State) -> S
             raise run.unclear(f"what follows unset of {name}, which is readonly", line)
         known = lookup(state, name) is not None
         if "f" not in letters and (known or "v" in letters or name not in state.functions):
-            state = unset(state, name, word.location)
+            if any(name == entry.name and entry.exported for entry in state.hidden or ()):
+                # bash hands the variable that is hidden to programs then, dash marks its next one.
+                missing = (Missing(Reason.VARIABLE, f"the value of {name}, local to a function"),)
+                state = assign(state, name, Traced(None, word.location, missing=missing))
+            else:
+                state = unset(state, name, word.location)
         elif "v" not in letters:
             functions = {key: one for key, one in state.functions.items() if key != name}
             state = replace(state, functions=functions)

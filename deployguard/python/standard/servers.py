@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.python import iteration
 from deployguard.python.concrete import text_of, unknown
-from deployguard.python.outcome import EffectKind
+from deployguard.python.outcome import Condition, EffectKind
 from deployguard.python.signals import ExitSignal, ServeSignal
 from deployguard.python.standard import environment_value
 from deployguard.python.values import (
@@ -122,7 +122,7 @@ def stop(call: Call) -> Value:
     if call.run.terminal:
         place = f"{call.location.file}:{call.location.line}"
         condition = Missing(Reason.PROGRAM, f"whether somebody goes on at the prompt ({place})")
-        call.run.lasting.append(condition)
+        call.run.lasting.append(Condition(condition, None))
         return known(None)
     note = Evidence(call.location, "the program stops at a prompt that nobody answers")
     raise ExitSignal(note, hard=True)

@@ -266,3 +266,70 @@ def test_an_input_that_is_not_read_changes_nothing(
 ) -> None:
     known: dict[str, str | None] = dict(variables)
     assert answer(source, {**known, "UNREAD": value}) == answer(source, known)
+
+
+TESTS = st.sampled_from([f"os.environ.get({name!r}) == '1'" for name in NAMES])
+LEAVES = ("app.run(debug=True)", "app.run()", "pass", "return", "sys.exit()")
+
+
+@st.composite
+def bodies(draw: st.DrawFn, depth: int = 0) -> str:
+    """Draw statements that start servers, return and end under conditions."""
+    lines: list[str] = []
+    for _ in range(draw(st.integers(1, 3))):
+        if depth == 3 or draw(st.booleans()):
+            lines.append(draw(st.sampled_from(LEAVES)))
+            continue
+        lines.append(f"if {draw(TESTS)}:")
+        lines += [f"  {line}" for line in draw(bodies(depth + 1)).splitlines()]
+        if draw(st.booleans()):
+            lines.append("else:")
+            lines += [f"  {line}" for line in draw(bodies(depth + 1)).splitlines()]
+    return "\n".join(lines)
+
+
+@settings(max_examples=examples(150, 10_000), deadline=None)
+@given(
+    st.lists(bodies(), min_size=1, max_size=3),
+    st.fixed_dictionaries({name: st.sampled_from("01") for name in NAMES}),
+    st.sets(st.sampled_from(NAMES), min_size=1),
+)
+def test_what_happens_on_every_way_happens_on_the_one_that_is_taken(
+    functions: list[str], full: dict[str, str], hidden: set[str]
+) -> None:
+    defined = "".join(
+        f"def f{number}():\n" + "".join(f"  {line}\n" for line in body.splitlines())
+        for number, body in enumerate(functions)
+    )
+    called = "".join(f"f{number}()\n" for number in range(len(functions)))
+    source = f"import os, sys\n{WEB}{defined}{called}"
+    veiled = {name: None if name in hidden else value for name, value in full.items()}
+    (before,) = programs("python app.py", {"app.py": source}, veiled)
+    (after,) = programs("python app.py", {"app.py": source}, full)
+    for one, other in (
+        (before.facts.dev_server, after.facts.dev_server),
+        (before.facts.debugger, after.facts.debugger),
+    ):
+        assert one.answer in {UNKNOWN, other.answer}, source
+        assert other.answer is not UNKNOWN, source
+
+
+WAYS = {
+    "if A:\n  app.run()\nelse:\n  app.run(debug=True)": (YES, UNKNOWN),
+    "if A:\n  app.run(debug=True)\nelse:\n  app.run(debug=True, port=80)": (YES, YES),
+    "if A:\n  app.run()\napp.run(debug=True)": (YES, UNKNOWN),
+    "if A:\n  app.run()\nelif B:\n  app.run()\nelse:\n  app.run()": (YES, NO),
+    "if A:\n  app.run()\nelif B:\n  app.run()": (UNKNOWN, NO),
+    "if A:\n  if B:\n    sys.exit()\nelse:\n  sys.exit()\napp.run()": (UNKNOWN, NO),
+    "if A:\n  if B:\n    app.run()\nelse:\n  app.run()": (UNKNOWN, NO),
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), WAYS.items(), ids=list(WAYS))
+def test_a_server_that_starts_on_every_way_starts(
+    body: str, expected: tuple[Answer, Answer]
+) -> None:
+    names = "A, B = os.environ.get('A') == '1', os.environ.get('B') == '1'"
+    source = f"import os, sys\n{WEB}{names}\n{body}\n"
+    (program,) = programs("python app.py", {"app.py": source}, {"A": None, "B": None})
+    assert (program.facts.dev_server.answer, program.facts.debugger.answer) == expected
