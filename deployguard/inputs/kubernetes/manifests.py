@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from deployguard.errors import SyntaxInputError, UnsupportedError
+from deployguard.formats.nodes import Remarks
 from deployguard.formats.yaml import Dialect, Mapping, Node, Scalar, Sequence, documents
 from deployguard.inputs.kubernetes import fields
 from deployguard.model.codes import ProblemCode
@@ -124,13 +125,14 @@ def read(files: Iterable[tuple[str, bytes]]) -> Manifests:
     found: list[ApiObject] = []
     notes: list[Problem] = []
     for source, data in files:
-        repeated: list[tuple[Scalar, Scalar]] = []
+        remarks = Remarks()
         here: list[ApiObject] = []
-        for document in documents(data, source, Dialect.KUBECTL, repeated):
+        for document in documents(data, source, Dialect.KUBECTL, remarks):
             if document is not None:
                 _check_rendered(document, source)
                 here += objects(document)
-        notes += _repeated(repeated)
+        notes += _repeated(remarks.repeated)
+        notes += _ignored(remarks.ignored)
         notes += _not_judged(here, source)
         found += here
     return Manifests(tuple(found), tuple(notes))
@@ -168,6 +170,13 @@ def _repeated(keys: list[tuple[Scalar, Scalar]]) -> Iterator[Problem]:
     if len(keys) > _NOTED:
         more = f"{len(keys) - _NOTED} further keys stand twice"
         yield Problem(ProblemCode.NOTE, more, Location(keys[0][0].location.file))
+
+
+def _ignored(places: list[Location]) -> Iterator[Problem]:
+    """Note what stands behind the end of a document: kubectl reads one between two separators."""
+    for place in places[:_NOTED]:
+        message = "not judged: kubectl does not read what stands behind the end of a document"
+        yield Problem(ProblemCode.NOTE, message, place, "put --- on a line of its own before it")
 
 
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")

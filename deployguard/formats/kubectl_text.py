@@ -1,0 +1,100 @@
+"""A file as kubectl takes it apart, before any of it is parsed.
+
+Follows FileVisitor of k8s.io/cli-runtime pkg/resource and YAMLReader of k8s.io/apimachinery
+pkg/util/yaml: documents are split by lines that begin with three dashes, whatever YAML would say.
+"""
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deployguard.errors import SyntaxInputError
+from deployguard.formats.nodes import Origin
+
+_ENCODINGS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_SNIFFED = 4096
+_SEPARATOR = re.compile(r"^---(.*)$", re.MULTILINE)
+_TO_LINE_END = re.compile(r"[^\S\n]*\n?")
+# The parser of kubectl wants something to end before the end is marked.
+_ENDS_AT_ONCE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*\.\.\.(?:[ \t\n]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One document of a file, and where it begins."""
+
+    text: str
+    origin: Origin
+
+
+def decoded(data: bytes) -> str:
+    """Return the text: UTF-16 where a byte order mark says so, else UTF-8.
+
+    Bytes that are neither become U+FFFD, as in the decoder of golang.org/x/text.
+    """
+    for mark, encoding in _ENCODINGS.items():
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace")
+    return data.decode("utf-8", "replace")
+
+
+def may_be_json(text: str) -> bool:
+    """Say whether kubectl tries JSON first: the first character tells."""
+    return text[:_SNIFFED].lstrip().startswith("{")
+
+
+def parts(text: str, source: str, start: int = 0) -> Iterator[Part]:
+    """Return the documents of YAML from a place on; what stands in its line is skipped if blank.
+
+    Raises SyntaxInputError for a separator with anything but a comment behind it.
+    """
+    if start and (blank := _TO_LINE_END.match(text, start)) is not None:
+        start = blank.end()
+    line = text.count("\n", 0, start)
+    column = start - (text.rfind("\n", 0, start) + 1)
+    begin = start
+    origin = Origin(source, line, column)
+    for separator in _SEPARATOR.finditer(text, start):
+        line += text.count("\n", start, separator.start())
+        start = separator.start()
+        behind = separator[1].strip()
+        if behind and not behind.startswith("#"):
+            raise SyntaxInputError(
+                "kubectl takes a line that begins with --- for the end of an object",
+                location=Origin(source, line).place(0, 0),
+                hint="write what follows it on a line of its own",
+            )
+        if begin < separator.start():
+            yield Part(_lines(text[begin : separator.start()]), origin)
+            begin = min(separator.end() + 1, len(text))
+            origin = Origin(source, line + 1)
+    if begin < len(text):
+        yield Part(_lines(text[begin:]), origin)
+
+
+def _lines(text: str) -> str:
+    """Return lines that end as kubectl's line reader ends them, the last one too."""
+    text = text.replace("\r\n", "\n")
+    return text if text.endswith("\n") else text + "\n"
+
+
+def check(part: Part) -> None:
+    """Raise SyntaxInputError for what kubectl's parser of YAML refuses, and libyaml does not."""
+    if _ENDS_AT_ONCE.match(part.text):
+        raise SyntaxInputError(
+            "the document ends before it begins",
+            location=part.origin.place(0, 0),
+            hint="remove the line with the three dots",
+        )
+    if "\n\ufeff" in part.text:
+        line = part.text.count("\n", 0, part.text.index("\n\ufeff")) + 1
+        raise SyntaxInputError(
+            "a byte order mark within the text, which becomes part of the word after it",
+            location=part.origin.place(line, 0),
+            hint="remove it: it may stand at the very beginning alone",
+        )
