@@ -22,6 +22,7 @@ _SEPARATOR = re.compile(r"^---(.*)$", re.MULTILINE)
 _TO_LINE_END = re.compile(r"[^\S\n]*\n?")
 # The parser of kubectl wants something to end before the end is marked.
 _ENDS_AT_ONCE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*\.\.\.(?:[ \t\n]|$)")
+_MARK_WITHIN = re.compile("[\n\r\x85\u2028\u2029]\ufeff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,15 @@ def may_be_json(text: str) -> bool:
     return text[:_SNIFFED].lstrip().startswith("{")
 
 
-def parts(text: str, source: str, start: int = 0) -> Iterator[Part]:
-    """Return the documents of YAML from a place on; what stands in its line is skipped if blank.
+def parts(text: str, source: str, start: int | None = None) -> Iterator[Part]:
+    """Return the documents of YAML, or those from a place on behind which there is no more JSON.
+
+    White space there is gone past, to the end of the line at most.
 
     Raises SyntaxInputError for a separator with anything but a comment behind it.
     """
-    if start and (blank := _TO_LINE_END.match(text, start)) is not None:
-        start = blank.end()
+    blank = None if start is None else _TO_LINE_END.match(text, start)
+    start = 0 if blank is None else blank.end()
     line = text.count("\n", 0, start)
     column = start - (text.rfind("\n", 0, start) + 1)
     begin = start
@@ -91,8 +94,8 @@ def check(part: Part) -> None:
             location=part.origin.place(0, 0),
             hint="remove the line with the three dots",
         )
-    if "\n\ufeff" in part.text:
-        line = part.text.count("\n", 0, part.text.index("\n\ufeff")) + 1
+    if (mark := _MARK_WITHIN.search(part.text)) is not None:
+        line = part.text.count("\n", 0, mark.end())
         raise SyntaxInputError(
             "a byte order mark within the text, which becomes part of the word after it",
             location=part.origin.place(line, 0),

@@ -162,9 +162,10 @@ def _of_kubectl(data: bytes, source: str, remarks: Remarks | None) -> Iterator[N
     """
     text = kubectl_text.decoded(data)
     left = MAX_TEXT_NODES
-    start = count = 0
+    start: int | None = None
+    count = 0
     if kubectl_text.may_be_json(text):
-        reader = JsonReader(text, source, remarks)
+        reader, start = JsonReader(text, source, remarks), 0
         try:
             while not reader.at_end():
                 yield _unless_null(reader.document(min(left, MAX_NODES)))
@@ -435,6 +436,25 @@ class _Builder:
         if self.remarks is not None:
             self.remarks.repeated.append((first, key))
 
+    def _check_raw(self, event: yaml.ScalarEvent, location: Location) -> None:
+        """Refuse what goyaml.v2 reads otherwise than the parser that is used here."""
+        begin, end = event.start_mark, event.end_mark
+        if self.text is None or begin is None or end is None:
+            return
+        if event.style == '"' and _SOLIDUS.search(self.text, begin.index, end.index):
+            raise SyntaxInputError(
+                "not YAML: found unknown escape character",
+                location=location,
+                hint="write the slash without a backslash",
+            )
+        # To goyaml.v2 the comma is one more character of the tag, and not the end of an entry.
+        if event.tag and not event.value and self.text[end.index : end.index + 1] == ",":
+            raise SyntaxInputError(
+                "a tag with a comma behind it, which kubectl takes for a part of it",
+                location=location,
+                hint="remove the tag, or quote text that begins with an exclamation mark",
+            )
+
     def _is_merge(self, event: yaml.Event) -> bool:
         """Say whether a key is a merge key; the lone mark of "! <<" hides it from goyaml v3."""
         if not isinstance(event, yaml.ScalarEvent) or event.value != "<<":
@@ -480,9 +500,7 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent, location: Location) -> Scalar:
         text, tag = event.value, event.tag
-        begin, end = event.start_mark, event.end_mark
-        if event.style == '"' and self.text and begin is not None and end is not None:
-            _check_escapes(self.text[begin.index : end.index], location)
+        self._check_raw(event, location)
         if tag is not None and self.dialect is Dialect.STRICT:
             raise _tag_refused(tag, location)
         if tag == "!" and not event.style and self.dialect is Dialect.COMPOSE:
@@ -508,17 +526,8 @@ class _Builder:
         return Scalar(value, text, location, tag)
 
 
+# An escape of YAML 1.2 and of JSON, and none of goyaml.v2.
 _SOLIDUS = re.compile(r"(?<!\\)(?:\\\\)*\\/")
-
-
-def _check_escapes(raw: str, location: Location) -> None:
-    """Refuse an escaped slash, which is one of YAML 1.2 and of JSON, and none of goyaml.v2."""
-    if _SOLIDUS.search(raw):
-        raise SyntaxInputError(
-            "not YAML: found unknown escape character",
-            location=location,
-            hint="write the slash without a backslash",
-        )
 
 
 def _meaning(node: Node) -> tuple[type, Value]:
