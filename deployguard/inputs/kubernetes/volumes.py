@@ -127,7 +127,7 @@ _STRICT_GROUPS = frozenset({"", "apps", "batch", "extensions"})
 
 def _check_declared(name: Traced[str], pod: Pod) -> None:
     """Refuse a mount of no volume, unless something else may add it to the Pod."""
-    if pod.owner.group in _STRICT_GROUPS and pod.owner.kind != "StatefulSet":
+    if pod.owner.group in _STRICT_GROUPS and name.value not in _claims(pod):
         raise SyntaxInputError(
             f"the Pod has no volume {name.value}",
             location=name.location,
@@ -160,10 +160,11 @@ def _containers(pod: Pod) -> Iterable[Mapping]:
 
 
 def _writes(container: Mapping, name: str) -> bool:
+    """Say whether a container mounts a volume so that it may write into it."""
     for mount in fields.mappings(container, "volumeMounts"):
         volume, read_only = fields.text(mount, "name"), fields.flag(mount, "readOnly")
-        if volume is not None and volume.value == name:
-            return read_only is None or not read_only.value
+        if volume is not None and volume.value == name and not (read_only and read_only.value):
+            return True
     return False
 
 
