@@ -86,4 +86,4 @@ def test_a_hook_is_a_process_of_the_container_whose_words_stay_as_written() -> N
     assert (hook.env, hook.cwd, hook.user) == (main.env, main.cwd, main.user)
     assert main.terminal.value
     assert not hook.terminal.value
-    assert [step.note for step in hook.trail] == ["the hook after the start is flask run $(A)"]
+    assert [step.note for step in hook.trail] == ["the hook after the start is flask run '$(A)'"]
