@@ -3,13 +3,12 @@ from itertools import pairwise
 import pytest
 
 from deployguard.errors import SyntaxInputError
-from deployguard.inputs.kubernetes.containers import containers
 from deployguard.inputs.kubernetes.expansion import Budget, expand
 from deployguard.inputs.kubernetes.manifests import read
-from deployguard.inputs.kubernetes.objects import file_objects
 from deployguard.model.container import ContainerSpec, Network
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Content, Unread
+from tests.support.manifests import declared
 
 HERE = Location("test")
 SETTINGS = """
@@ -26,14 +25,8 @@ stringData: {FLASK_DEBUG: "1"}
 """
 
 
-class NoImages:
-    def find(self, reference: Traced[str | None]) -> Unread:
-        return Unread(Missing(Reason.IMAGE, f"the image {reference.value}"))
-
-
 def specs(text: str) -> tuple[ContainerSpec, ...]:
-    manifests = read([("pod.yaml", text.encode())])
-    return containers(manifests, "pod.yaml", file_objects(manifests), NoImages())
+    return declared(text)
 
 
 def container(fields: str = "", pod: str = "", more: str = SETTINGS) -> ContainerSpec:

@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 
-from deployguard.inputs.kubernetes.containers import containers
-from deployguard.inputs.kubernetes.manifests import read
-from deployguard.inputs.kubernetes.objects import file_objects
 from deployguard.model.container import ContainerSpec, Mount
-from deployguard.model.evidence import Missing, Reason, Traced
+from deployguard.model.evidence import Traced
 from deployguard.model.filesystem import Absent, Content, FileKind, Filesystem, Stat, Unread
+from tests.support import manifests
 from tests.support.generated_pods import generated
 from tests.support.kubernetes_oracle import oracle
 
@@ -24,15 +22,8 @@ RECORDED: dict[str, dict[str, Any]] = json.loads(
 )
 
 
-class NoImages:
-    def find(self, reference: Traced[str | None]) -> Unread:
-        return Unread(Missing(Reason.IMAGE, f"the image {reference.value}"))
-
-
 def declared(text: str) -> dict[str, ContainerSpec]:
-    manifests = read([("pod.yaml", text.encode())])
-    specs = containers(manifests, "pod.yaml", file_objects(manifests), NoImages())
-    return {spec.name: spec for spec in specs}
+    return {spec.name: spec for spec in manifests.declared(text)}
 
 
 class Compared:

@@ -11,12 +11,8 @@ from pathlib import Path
 import pytest
 
 from deployguard.errors import InputError
-from deployguard.inputs.kubernetes.containers import containers
-from deployguard.inputs.kubernetes.manifests import read
-from deployguard.inputs.kubernetes.objects import file_objects
-from deployguard.model.evidence import Missing, Reason, Traced
-from deployguard.model.filesystem import Unread
 from tests.support.kubernetes_oracle import oracle
+from tests.support.manifests import declared
 
 RECORDED: list[tuple[str, str | None]] = [
     (text, reason)
@@ -32,15 +28,9 @@ OF_NO_MATTER = re.compile(
 )
 
 
-class NoImages:
-    def find(self, reference: Traced[str | None]) -> Unread:
-        return Unread(Missing(Reason.IMAGE, f"the image {reference.value}"))
-
-
 def refusal(text: str) -> InputError | None:
     try:
-        manifests = read([("f.yaml", text.encode())])
-        containers(manifests, "f.yaml", file_objects(manifests), NoImages())
+        declared(text)
     except InputError as error:
         return error
     return None

@@ -4,18 +4,12 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from deployguard.inputs.kubernetes.containers import containers
 from deployguard.inputs.kubernetes.manifests import read
-from deployguard.inputs.kubernetes.objects import file_objects
 from deployguard.inputs.kubernetes.schema import CONTAINER, POD_SPEC, TYPES, unknown_fields
 from deployguard.model.container import ContainerSpec, Network
-from deployguard.model.evidence import Missing, Reason, Traced
+from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Content, Unread
-
-
-class NoImages:
-    def find(self, reference: Traced[str | None]) -> Unread:
-        return Unread(Missing(Reason.IMAGE, f"the image {reference.value}"))
+from tests.support.manifests import declared
 
 
 def spec(fields: str = "", pod: str = "") -> ContainerSpec:
@@ -26,8 +20,7 @@ def spec(fields: str = "", pod: str = "") -> ContainerSpec:
         "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: "
         f"{{containers: [{{name: web{fields}}}]{pod}}}}}"
     )
-    manifests = read([("pod.yaml", f"# yaml\n{text}".encode())])
-    return containers(manifests, "pod.yaml", file_objects(manifests), NoImages())[-1]
+    return declared(f"# yaml\n{text}")[-1]
 
 
 @pytest.mark.parametrize("name", TYPES)

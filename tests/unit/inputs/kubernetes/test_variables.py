@@ -4,12 +4,9 @@ import pytest
 
 from deployguard.effective.process import hooks, process
 from deployguard.errors import SyntaxInputError
-from deployguard.inputs.kubernetes.containers import containers
-from deployguard.inputs.kubernetes.manifests import read
-from deployguard.inputs.kubernetes.objects import file_objects
 from deployguard.model.container import ContainerSpec
-from deployguard.model.evidence import Missing, Reason, Traced
-from deployguard.model.filesystem import Unread
+from deployguard.model.evidence import Missing, Reason
+from tests.support.manifests import declared
 
 OBJECTS = """
 apiVersion: v1
@@ -21,18 +18,12 @@ binaryData: {B: aGk=}
 """
 
 
-class NoImages:
-    def find(self, reference: Traced[str | None]) -> Unread:
-        return Unread(Missing(Reason.IMAGE, f"the image {reference.value}"))
-
-
 def container(fields: str, pod: str = "") -> ContainerSpec:
     text = (
         f"{OBJECTS}apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\n"
         f"spec: {{containers: [{{name: web, image: shop, {fields}}}]{pod}}}\n"
     )
-    manifests = read([("pod.yaml", text.encode())])
-    [spec] = containers(manifests, "pod.yaml", file_objects(manifests), NoImages())
+    [spec] = declared(text)
     return spec
 
 

@@ -3,12 +3,9 @@
 import pytest
 
 from deployguard.errors import SyntaxInputError
-from deployguard.inputs.kubernetes.containers import containers
-from deployguard.inputs.kubernetes.manifests import read
-from deployguard.inputs.kubernetes.objects import file_objects
 from deployguard.model.container import Mount
-from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, Stat, Unread
+from tests.support.manifests import declared
 
 OBJECTS = """
 apiVersion: v1
@@ -25,11 +22,6 @@ stringData: {.env: canary}
 """
 
 
-class NoImages:
-    def find(self, reference: Traced[str | None]) -> Unread:
-        return Unread(Missing(Reason.IMAGE, f"the image {reference.value}"))
-
-
 def mounts(volume: str, mount: str = "", others: str = "", kind: str = "Pod") -> tuple[Mount, ...]:
     """Return the mounts of a container with one volume `v` at /app."""
     listed = f"volumes: [{{name: v{volume}}}]" if volume else "volumes: []"
@@ -42,9 +34,7 @@ def mounts(volume: str, mount: str = "", others: str = "", kind: str = "Pod") ->
     )
     version = "v1" if kind == "Pod" else "apps/v1"
     text = f"{OBJECTS}apiVersion: {version}\nkind: {kind}\nmetadata: {{name: p}}\nspec: {body}\n"
-    manifests = read([("pod.yaml", text.encode())])
-    specs = containers(manifests, "pod.yaml", file_objects(manifests), NoImages())
-    [found] = [spec.mounts for spec in specs if spec.name == "web"]
+    [found] = [spec.mounts for spec in declared(text) if spec.name == "web"]
     return found
 
 
@@ -142,8 +132,7 @@ def test_a_relative_mount_path_begins_at_the_root() -> None:
     [found] = mounts(", emptyDir: {}", "")
     assert found.path == "/app"
     text = f"{OBJECTS}apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{name: w, image: x, volumeMounts: [{{name: v, mountPath: etc/x}}]}}], volumes: [{{name: v}}]}}"
-    manifests = read([("pod.yaml", text.encode())])
-    [spec] = containers(manifests, "pod.yaml", file_objects(manifests), NoImages())
+    [spec] = declared(text)
     assert [mount.path for mount in spec.mounts] == ["/etc/x"]
 
 

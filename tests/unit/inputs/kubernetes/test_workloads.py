@@ -3,18 +3,12 @@
 import pytest
 
 from deployguard.errors import SyntaxInputError, UsageError
-from deployguard.inputs.kubernetes.containers import containers
 from deployguard.inputs.kubernetes.manifests import Manifests, read
-from deployguard.inputs.kubernetes.objects import file_objects
 from deployguard.inputs.kubernetes.workloads import workloads
 from deployguard.model.container import ContainerSpec
-from deployguard.model.evidence import Missing, Reason, Traced
+from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Content, Unread
-
-
-class NoImages:
-    def find(self, reference: Traced[str | None]) -> Unread:
-        return Unread(Missing(Reason.IMAGE, f"the image {reference.value}"))
+from tests.support.manifests import declared
 
 
 def manifests(text: str, **configured: str) -> Manifests:
@@ -23,8 +17,7 @@ def manifests(text: str, **configured: str) -> Manifests:
 
 
 def specs(text: str, **configured: str) -> tuple[ContainerSpec, ...]:
-    found = manifests(text, **configured)
-    return containers(found, "app.yaml", file_objects(found), NoImages())
+    return declared(manifests(text, **configured))
 
 
 def subjects(text: str, **configured: str) -> list[str]:
