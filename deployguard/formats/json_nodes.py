@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from bisect import bisect_right
 
 from deployguard.errors import LimitError, SyntaxInputError
 from deployguard.formats.nodes import (
@@ -45,7 +44,7 @@ class JsonReader:
         self.text = text
         self.origin = Origin(source)
         self.remarks = remarks
-        self.breaks = [match.start() for match in re.finditer("\n", text)]
+        self.line = self.line_start = self.counted = 0
         self.position = 0
         self.built = 0
         self.most = 0
@@ -81,8 +80,13 @@ class JsonReader:
             self.position = space.end()
 
     def _place(self, index: int, pointer: str) -> Location:
-        line = bisect_right(self.breaks, index - 1)
-        return self.origin.place(line, index - (self.breaks[line - 1] + 1 if line else 0), pointer)
+        """Return a place; they are asked for in their order, so that lines are counted once."""
+        passed = self.text.count("\n", self.counted, index)
+        if passed:
+            self.line += passed
+            self.line_start = self.text.rfind("\n", self.counted, index) + 1
+        self.counted = max(self.counted, index)
+        return self.origin.place(self.line, index - self.line_start, pointer)
 
     def _next(self) -> str:
         self._skip()

@@ -20,8 +20,9 @@ _ENCODINGS = {
 _SNIFFED = 4096
 _SEPARATOR = re.compile(r"^---(.*)$", re.MULTILINE)
 _TO_LINE_END = re.compile(r"[^\S\n]*\n?")
-# The parser of kubectl wants something to end before the end is marked.
-_ENDS_AT_ONCE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*\.\.\.(?:[ \t\n]|$)")
+# Possessive: ten million blank lines leave nothing to go back to.
+_SAYS_NOTHING = re.compile(r"(?:\s+|#[^\n]*)*+")
+_END = re.compile(r"^\.\.\.(?=\s|$)", re.MULTILINE)
 _MARK_WITHIN = re.compile("[\n\r\x85\u2028\u2029]\ufeff")
 
 
@@ -86,12 +87,27 @@ def _lines(text: str) -> str:
     return text if text.endswith("\n") else text + "\n"
 
 
+def said(text: str, start: int = 0) -> int:
+    """Return where the first thing stands that is neither blank nor a comment."""
+    passed = _SAYS_NOTHING.match(text, start)
+    return start if passed is None else passed.end()
+
+
+def ignored(text: str, start: int) -> int | None:
+    """Return where something stands behind the end of a document, None where nothing does."""
+    place = said(text, start)
+    while (end := _END.match(text, place)) is not None:
+        place = said(text, end.end())
+    return place if place < len(text) else None
+
+
 def check(part: Part) -> None:
     """Raise SyntaxInputError for what kubectl's parser of YAML refuses, and libyaml does not."""
-    if _ENDS_AT_ONCE.match(part.text):
+    # The parser of kubectl wants something to end before the end is marked.
+    if _END.match(part.text, said(part.text)):
         raise SyntaxInputError(
             "the document ends before it begins",
-            location=part.origin.place(0, 0),
+            location=part.origin.place(part.text.count("\n", 0, said(part.text)), 0),
             hint="remove the line with the three dots",
         )
     if (mark := _MARK_WITHIN.search(part.text)) is not None:

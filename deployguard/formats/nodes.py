@@ -10,6 +10,7 @@ MAX_DEPTH = 64
 MAX_ALIASED_NODES = 100_000
 MAX_NODES = 200_000  # of one document, keys included: 10 MiB of "a," would take 2 GiB
 MAX_TEXT_NODES = 500_000  # of all documents of a text
+MAX_DOCUMENTS = 20_000  # that kubectl takes a text apart into: each is parsed on its own
 MAX_POINTER = 128  # a deeper node shares the pointer of the last one above it
 MAX_DIGITS = 64  # of an integer: as many as 64 bits have in base 2
 

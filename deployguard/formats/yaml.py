@@ -27,6 +27,7 @@ from deployguard.formats.nodes import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_DIGITS,
+    MAX_DOCUMENTS,
     MAX_NODES,
     MAX_TEXT_NODES,
     Mapping,
@@ -129,7 +130,14 @@ def documents(
         )
     try:
         if dialect is Dialect.KUBECTL:
-            yield from _of_kubectl(data, source, remarks)
+            for count, node in enumerate(_of_kubectl(data, source, remarks)):
+                if count >= MAX_DOCUMENTS:
+                    raise LimitError(
+                        f"more than {MAX_DOCUMENTS} documents",
+                        location=Location(source),
+                        hint="split it into several files",
+                    )
+                yield node
         else:
             yield from _of_yaml(data, source, dialect)
     except SyntaxInputError as error:
@@ -303,13 +311,9 @@ class _Builder:
 
     def _remark_rest(self, index: int) -> None:
         text = self.text or ""
-        line = text.count("\n", 0, index)
-        for number, rest in enumerate(text[index:].split("\n"), line):
-            said = rest.strip()
-            if said and not said.startswith("#") and said != "...":
-                if self.remarks is not None:
-                    self.remarks.ignored.append(self.origin.place(number, 0))
-                return
+        place = kubectl_text.ignored(text, index)
+        if place is not None and self.remarks is not None:
+            self.remarks.ignored.append(self.origin.place(text.count("\n", 0, place), 0))
 
     def node(self, event: yaml.Event, pointer: str, depth: int) -> Node:
         """Build the node that begins with `event`; the document's own has depth 1."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deployguard import pipeline
+from deployguard.errors import UsageError
 from deployguard.inputs.image.stored import open_archive
 from deployguard.inputs.kubernetes.containers import containers
 from deployguard.inputs.kubernetes.manifests import read
@@ -118,3 +119,30 @@ def test_what_a_manifest_declares_decides_what_comes_up(
     assert (found["debugger"].answer, found["dev_server"].answer) == (debugger, dev_server)
     for claim in (found["debugger"], found["dev_server"]):
         assert bool(claim.missing) is (claim.answer == "unknown")
+
+
+OWN = """
+apiVersion: ray.example/v1
+kind: Cluster
+metadata: {name: a}
+spec: {workers: [{template: {spec: {containers: [{name: web, image: shop, command: [flask, run]}]}}}]}
+"""
+
+
+def scanned(workloads: dict[str, str]) -> Report:
+    options = pipeline.ScanOptions(
+        today=date(2031, 1, 1), images="never", workloads=workloads, stdin=OWN.encode
+    )
+    return pipeline.scan(("k8s:-",), (load("production", IDS),), options)
+
+
+def test_a_kind_of_ones_own_is_judged_where_it_is_configured() -> None:
+    [target] = scanned({}).targets
+    assert target.status is Status.FAILED
+    report = scanned({"Cluster.ray.example": "spec.workers.*.template"})
+    assert [one.id for one in report.containers] == ["-#Cluster/-/a/containers/web"]
+
+
+def test_a_configured_path_that_says_nothing_stops_the_scan() -> None:
+    with pytest.raises(UsageError, match="workloads"):
+        scanned({"cluster": ""})

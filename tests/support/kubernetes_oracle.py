@@ -4,6 +4,7 @@ The programs of tests/kubernetes/oracle are linked from the released modules; `r
 to build, `oracle` (the kubelet) many minutes, so that its answers are recorded for other runs.
 """
 
+import atexit
 import base64
 import hashlib
 import json
@@ -29,6 +30,7 @@ class Oracle:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # the kubelet's log
         )
+        atexit.register(self.close)
 
     def ask(self, text: bytes, *, run: bool = False) -> dict[str, Any]:
         """Return what is made of a file; with `run`, also of the Pods in it."""

@@ -6,13 +6,14 @@ makes of each: its objects, or null where it refuses the text.
 
 import json
 import random
+import tracemalloc
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from deployguard.errors import InputError, SyntaxInputError
-from deployguard.formats.nodes import Mapping, Node, Remarks, Scalar, Sequence
+from deployguard.errors import InputError, LimitError, SyntaxInputError
+from deployguard.formats.nodes import MAX_DOCUMENTS, Mapping, Node, Remarks, Scalar, Sequence
 from deployguard.formats.yaml import Dialect, documents
 from tests.support import kubectl
 from tests.support.effort import LONG
@@ -194,13 +195,38 @@ def test_what_is_not_read_is_remarked_on() -> None:
     assert not remarks.repeated
 
 
+@pytest.mark.parametrize("text", ["---\n---\n", "---\na\n", '{"a":1}\n', '{"a":1}'])
+def test_a_text_has_a_limit_of_documents(text: str) -> None:
+    with pytest.raises(LimitError, match="more than 20000 documents"):
+        only(text * (MAX_DOCUMENTS + 1) + text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" + "\n" * 1_000_000 + '"a": 1}',
+        "a: 1\n...\n" + "\n" * 1_000_000,
+        "a: 1\n...\n" + "#\n" * 500_000,
+        "\n" * 1_000_000 + "a: 1\n",
+        "\r\n" * 500_000 + "a: 1\n",
+    ],
+    ids=["in JSON", "behind the end", "comments", "before", "with returns"],
+)
+def test_blank_lines_take_no_memory_of_their_own(text: str) -> None:
+    tracemalloc.start()
+    assert len(only(text)) == 1
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * len(text)
+
+
 @pytest.mark.parametrize(
     ("text", "message", "line"),
     [
         ("a: 1\n--- b\nc: 1\n", "a line that begins with ---", 2),
         ('{"a": 1}\n{"b": 2}\nc: 3\n', "not JSON", 3),
         ('{"a": 1}\n{"b": 1e999}', "too big", 2),
-        ("a: 1\n---\n# c\n...\n", "ends before it begins", 3),
+        ("a: 1\n---\n# c\n...\n", "ends before it begins", 4),
         ('a: 1\nb: "\\/"\n', "unknown escape", 2),
         ("1: a\n'1': b\n", "stands twice", 2),
         ("a: {!b, c: 1}", "a tag with a comma", 1),

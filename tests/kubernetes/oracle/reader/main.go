@@ -1,11 +1,8 @@
-// The reader answers how kubectl reads files: one JSON request {"text": BASE64} a line, one answer.
+// The reader answers how kubectl reads files.
 package main
 
 import (
-	"bufio"
 	"encoding/json"
-	"fmt"
-	"os"
 
 	"deployguard.test/oracle/reading"
 )
@@ -16,29 +13,11 @@ type answer struct {
 }
 
 func main() {
-	requests := bufio.NewReader(os.Stdin)
-	answers := json.NewEncoder(os.Stdout)
-	answers.SetEscapeHTML(false)
-	for {
-		line, err := requests.ReadBytes('\n')
+	reading.Serve(func(asked reading.Request) any {
+		documents, err := reading.Documents(asked.Text)
 		if err != nil {
-			return
+			return answer{Error: err.Error(), Documents: documents}
 		}
-		var asked struct {
-			Text []byte `json:"text"`
-		}
-		if err := json.Unmarshal(line, &asked); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(2)
-		}
-		var found answer
-		found.Documents, err = reading.Documents(asked.Text)
-		if err != nil {
-			found.Error = err.Error()
-		}
-		if err := answers.Encode(found); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(2)
-		}
-	}
+		return answer{Documents: documents}
+	})
 }

@@ -1,3 +1,4 @@
+// Package reading takes files apart as kubectl does, for programs that are asked by lines of JSON.
 package reading
 
 import (
