@@ -7,7 +7,7 @@ from datetime import date
 
 from deployguard import __version__, exposure, flask, policy, rules
 from deployguard.effective.mounts import files
-from deployguard.effective.process import process
+from deployguard.effective.process import hooks, process
 from deployguard.errors import InputError, UsageError
 from deployguard.inputs.opening import Opened, OpeningOptions, Openings, described
 from deployguard.model.action import Action
@@ -33,6 +33,7 @@ class ScanOptions:
     exclude: tuple[str, ...] = ()
     explain: bool = False
     environ: Mapping[str, str] = field(default_factory=dict)
+    workloads: Mapping[str, str] = field(default_factory=dict)
     on_unknown: Action | None = None
     stdin: Callable[[], bytes] = bytes
     progress: Callable[[str], None] = field(default=lambda _: None)
@@ -55,6 +56,7 @@ def scan(
         offline=options.offline,
         exclude=options.exclude,
         environ=options.environ,
+        workloads=options.workloads,
         stdin=options.stdin,
     )
     targets: list[Target] = []
@@ -150,7 +152,11 @@ def _with_problems(target: Target, problems: Sequence[Problem]) -> Target:
 def _container(spec: ContainerSpec) -> Container:
     started = process(spec)
     image = spec.image.files if isinstance(spec.image, Image) else None
-    programs = flask.judge(started, files(spec), image)
+    programs = tuple(
+        program
+        for one in (started, *hooks(spec, started))
+        for program in flask.judge(one, files(spec), image)
+    )
     judged = tuple(
         replace(one, facts=replace(one.facts, reachable=exposure.reach(spec, (one,))))
         for one in programs

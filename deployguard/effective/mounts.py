@@ -95,7 +95,8 @@ class _Mounted:
         )
 
     def _mount(self, path: str) -> Mount | None:
-        holding = [mount for mount in self.mounts if _below(path, mount.path)]
+        # Of two at one path ("/app" and "/app/"), the later lies on top.
+        holding = [mount for mount in reversed(self.mounts) if _below(path, mount.path)]
         return max(holding, key=lambda mount: len(posixpath.normpath(mount.path)), default=None)
 
     def _dangles(self, path: str) -> bool:

@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Iterable
+from dataclasses import replace
 
 from deployguard.effective.mounts import files
 from deployguard.formats.words import spelled
@@ -42,6 +43,24 @@ def process(spec: ContainerSpec) -> Process:
         location=words[0].location if words else spec.location,
         missing=_unseen(spec, config),
         trail=_trail(("entrypoint", entrypoint), ("command", cmd)),
+    )
+
+
+def hooks(spec: ContainerSpec, main: Process) -> tuple[Process, ...]:
+    """Return the processes that are started in a container beside its own.
+
+    They have its environment, directory and user, and no terminal (ExecSync of the CRI).
+    """
+    return tuple(
+        replace(
+            main,
+            args=words.value,
+            terminal=Traced(False, words.location),  # noqa: FBT003  (a plain value)
+            location=words.location,
+            missing=(),
+            trail=_trail(("hook after the start", words)),
+        )
+        for words in spec.hooks
     )
 
 

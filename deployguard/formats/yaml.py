@@ -14,22 +14,34 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Protocol, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import yaml
 
 from deployguard.errors import LimitError, SyntaxInputError
+from deployguard.formats import kubectl_text
+from deployguard.formats.float_keys import float_key
+from deployguard.formats.json_nodes import JsonReader, NotJsonError
+from deployguard.formats.nodes import (
+    MAX_ALIASED_NODES,
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_DIGITS,
+    MAX_DOCUMENTS,
+    MAX_NODES,
+    MAX_TEXT_NODES,
+    Mapping,
+    Node,
+    Origin,
+    Remarks,
+    Scalar,
+    Sequence,
+    Value,
+    below,
+)
 from deployguard.model.evidence import Location
 
-MAX_BYTES = 10 * 1024 * 1024
-MAX_DEPTH = 64
-MAX_ALIASED_NODES = 100_000
-MAX_NODES = 200_000  # of one document, keys included: 10 MiB of "a," would take 2 GiB
-MAX_TEXT_NODES = 500_000  # of all documents of a text
-MAX_POINTER = 128  # a deeper node shares the pointer of the last one above it
-MAX_DIGITS = 64  # of an integer: as many as 64 bits have in base 2
-
-Value: TypeAlias = str | int | float | bool | None
+__all__ = ["MAX_BYTES", "Dialect", "Mapping", "Node", "Scalar", "Sequence", "documents"]
 
 
 class Dialect(StrEnum):
@@ -44,48 +56,6 @@ class Dialect(StrEnum):
     COMPOSE = "compose"
     STRICT = "strict"
 
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A value and its text as written, without quotes.
-
-    `tag` is the tag as written ("!reset"; the standard ones in full), or TIMESTAMP for a plain date
-    of the COMPOSE dialect, whose value here is its text.
-    """
-
-    value: Value
-    text: str
-    location: Location
-    tag: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sequence:
-    """A list."""
-
-    items: tuple["Node", ...]
-    location: Location
-    tag: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Mapping:
-    """Keys, all of them text and each there once, with their values; merge keys are resolved."""
-
-    entries: tuple[tuple[Scalar, "Node"], ...]
-    location: Location
-    tag: str | None = None
-
-    def get(self, name: str) -> "Node | None":
-        """Return the value under a key."""
-        return next((node for key, node in self.entries if key.value == name), None)
-
-    def key(self, name: str) -> Scalar | None:
-        """Return the key itself, for its place."""
-        return next((key for key, _ in self.entries if key.value == name), None)
-
-
-Node: TypeAlias = Scalar | Sequence | Mapping
 
 _CORE = "tag:yaml.org,2002:"
 STR, INT, FLOAT, BOOL, NULL = (_CORE + name for name in ("str", "int", "float", "bool", "null"))
@@ -143,18 +113,14 @@ _INT64 = range(-(2**63), 2**63)
 _UINT64 = range(2**64)
 
 
-# Keys that a later one replaces, each with that one.
-Repeated: TypeAlias = list[tuple["Scalar", "Scalar"]]
-
-
 def documents(
-    data: bytes, source: str, dialect: Dialect, repeated: Repeated | None = None
+    data: bytes, source: str, dialect: Dialect, remarks: Remarks | None = None
 ) -> Iterator[Node | None]:
     """Parse the documents of a text one by one, None for an empty one.
 
-    JSON is read as well, being YAML. `repeated` collects equal keys where the last one wins. Raises
-    SyntaxInputError for what is not YAML or not what the dialect accepts, LimitError beyond the
-    bounds above, and nothing else.
+    JSON is read as well, by KUBECTL as JSON. `remarks` collects what does not count where the tool
+    says nothing of it. Raises SyntaxInputError for what is not YAML or not what the dialect
+    accepts, LimitError beyond the bounds of `nodes`, and nothing else.
     """
     if len(data) > MAX_BYTES:
         raise LimitError(
@@ -162,10 +128,18 @@ def documents(
             location=Location(source),
             hint="split it into several files",
         )
-    if dialect is Dialect.KUBECTL and _JSON_START.match(data):
-        data = _json_as_yaml(data)
     try:
-        yield from _nodes(data, source, dialect, repeated)
+        if dialect is Dialect.KUBECTL:
+            for count, node in enumerate(_of_kubectl(data, source, remarks)):
+                if count >= MAX_DOCUMENTS:
+                    raise LimitError(
+                        f"more than {MAX_DOCUMENTS} documents",
+                        location=Location(source),
+                        hint="split it into several files",
+                    )
+                yield node
+        else:
+            yield from _of_yaml(data, source, dialect)
     except SyntaxInputError as error:
         if dialect is Dialect.STRICT or b"{{" not in data:
             raise
@@ -176,88 +150,89 @@ def documents(
         ) from error
 
 
-def _nodes(
-    data: bytes, source: str, dialect: Dialect, repeated: Repeated | None
-) -> Iterator[Node | None]:
-    events = _events(data, source)
+def _of_yaml(data: bytes, source: str, dialect: Dialect) -> Iterator[Node | None]:
+    origin = Origin(source)
+    events = _events(data, origin)
     left = MAX_TEXT_NODES
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
-            builder = _Builder(events, source, dialect, min(left, MAX_NODES), repeated)
+            builder = _Builder(events, origin, dialect, min(left, MAX_NODES), None)
             node = builder.node(next(events), "", 1)
             left -= builder.built
             empty = isinstance(node, Scalar) and node.tag is None and not node.text
             yield None if empty else node
 
 
-# kubectl tells JSON by its first character.
-_JSON_START = re.compile(rb"\s*\{")
-# What JSON strings may hold and YAML's may not, or would read as a line break (DEL, C1, U+2028,
-# U+2029, U+FEFF, U+FFFE and U+FFFF in UTF-8); any other escape is matched as well, so that an
-# escaped backslash is never taken for the begin of one.
-_BEYOND_YAML = re.compile(
-    rb"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|(?P<escape>\\.)"
-    rb"|(?P<character>\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf])",
-    re.DOTALL,
-)
+def _of_kubectl(data: bytes, source: str, remarks: Remarks | None) -> Iterator[Node | None]:
+    """Read a file as NewYAMLOrJSONDecoder of k8s.io/apimachinery pkg/util/yaml does.
 
-
-def _json_as_yaml(data: bytes) -> bytes:
-    """Spell for YAML what JSON says, in the same lines; the rest is copied in long pieces."""
-    pieces = bytearray()
-    done = 0
-    for match in _BEYOND_YAML.finditer(data):
-        if match.lastgroup != "escape":
-            pieces += data[done : match.start()] + _rewritten(match)
-            done = match.end()
-    return bytes(pieces + data[done:]) if done else data
-
-
-def _rewritten(match: re.Match[bytes]) -> bytes:
-    """Return an escape or a character of JSON as one of YAML.
-
-    Half a surrogate pair becomes U+FFFD, as encoding/json reads it.
+    JSON goes on as long as it is JSON; YAML may follow one object of it, but not two.
     """
-    found = match[0]
-    if match.lastgroup == "pair":
-        high, low = int(found[2:6], 16) - 0xD800, int(found[8:], 16) - 0xDC00
-        return b"\\U%08X" % (0x10000 + (high << 10) + low)
-    return b"\\uFFFD" if match.lastgroup == "half" else b"\\u%04X" % ord(found.decode())
+    text = kubectl_text.decoded(data)
+    left = MAX_TEXT_NODES
+    start: int | None = None
+    count = 0
+    if kubectl_text.may_be_json(text):
+        reader, start = JsonReader(text, source, remarks), 0
+        try:
+            while not reader.at_end():
+                yield _unless_null(reader.document(min(left, MAX_NODES)))
+                left -= reader.built
+                start, count = reader.position, count + 1
+        except NotJsonError as error:
+            if count > 1:
+                raise SyntaxInputError(
+                    f"not JSON: {error.message}",
+                    location=error.location,
+                    hint="after several objects of JSON, no other form is read",
+                ) from error
+        else:
+            return
+    for part in kubectl_text.parts(text, source, start):
+        kubectl_text.check(part)
+        events = _events(part.text.encode("utf-8", "surrogatepass"), part.origin)
+        builder = _Builder(events, part.origin, Dialect.KUBECTL, min(left, MAX_NODES), remarks)
+        yield _unless_null(builder.document(part.text))
+        left -= builder.built
 
 
-def _events(data: bytes, source: str) -> Iterator[yaml.Event]:
+def _unless_null(node: Node | None) -> Node | None:
+    """Return a document, None where it says nothing or null, which kubectl passes over."""
+    return None if isinstance(node, Scalar) and node.value is None else node
+
+
+def _events(data: bytes, origin: Origin) -> Iterator[yaml.Event]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # absent where libyaml is
     try:
         yield from yaml.parse(data, Loader=loader)
     except yaml.reader.ReaderError as error:
-        raise _no_text(data, source, error) from error
+        raise _no_text(data, origin, error) from error
     except yaml.MarkedYAMLError as error:
         problem = error.problem or "not YAML"
         if problem == "exceeded maximum nesting depth":  # libyaml looks up to 1,000 levels ahead
             raise LimitError(
                 f"nested deeper than {MAX_DEPTH} levels",
-                location=_place(error.problem_mark, source),
+                location=origin.at(error.problem_mark),
             ) from error
         raise SyntaxInputError(
             f"not YAML: {problem}",
-            location=_place(error.problem_mark or error.context_mark, source),
+            location=origin.at(error.problem_mark or error.context_mark),
             hint=_HINTS.get(problem, "check the indentation and the quotes above this place"),
         ) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # PyYAML's own scanner (used without libyaml) hands any number of an escape to chr and int.
-        raise SyntaxInputError(f"not YAML: {error}", location=Location(source)) from error
+        raise SyntaxInputError(f"not YAML: {error}", location=Location(origin.file)) from error
 
 
 _CONTROL_CHARACTERS = "control characters are not allowed"
 _UTF16_UNMARKED = re.compile(rb"(?:[\t\n\r -~]\0){2}|(?:\0[\t\n\r -~]){2}")
 
 
-def _no_text(data: bytes, source: str, error: yaml.reader.ReaderError) -> SyntaxInputError:
+def _no_text(data: bytes, origin: Origin, error: yaml.reader.ReaderError) -> SyntaxInputError:
     """Say what keeps bytes from being a text of YAML, and how they become one."""
     position = max(0, error.position)
     before = data.rfind(b"\n", 0, position)
-    location = Location(source, line=data.count(b"\n", 0, position) + 1, column=position - before)
+    location = origin.place(data.count(b"\n", 0, position), position - before - 1)
     if _UTF16_UNMARKED.match(data):
         message, hint = "UTF-16 without a byte order mark", "save it as UTF-8"
     elif error.reason == _CONTROL_CHARACTERS:
@@ -285,25 +260,6 @@ _HINTS = {
 }
 
 
-class _Mark(Protocol):
-    """A position of the C parser or of Python's, which share no class."""
-
-    line: int
-    column: int
-
-
-def _place(mark: _Mark | None, source: str, pointer: str | None = None) -> Location:
-    if mark is None:
-        return Location(source, pointer=pointer)
-    return Location(source, line=mark.line + 1, column=mark.column + 1, pointer=pointer)
-
-
-def _below(pointer: str, step: str) -> str:
-    if len(pointer) + len(step) >= MAX_POINTER:
-        return pointer
-    return f"{pointer}/{step.replace('~', '~0').replace('/', '~1')}"
-
-
 _Begin: TypeAlias = yaml.ScalarEvent | yaml.SequenceStartEvent | yaml.MappingStartEvent
 
 
@@ -322,25 +278,46 @@ class _Builder:
     def __init__(
         self,
         events: Iterator[yaml.Event],
-        source: str,
+        origin: Origin,
         dialect: Dialect,
         most: int,
-        repeated: Repeated | None,
+        remarks: Remarks | None,
     ) -> None:
         self.events = events
-        self.source = source
+        self.origin = origin
         self.dialect = dialect
         self.most = most
-        self.repeated = repeated
+        self.remarks = remarks
         self.built = 0
         self.anchors: dict[str | None, _Anchored | None] = {}  # None while the node is being built
         self.aliased = 0
         self.size = 0
         self.depth = 0
+        self.text: str | None = None  # where the raw text of scalars counts
+
+    def document(self, text: str) -> Node | None:
+        """Build the first document of a text, as Unmarshal of goyaml does; None for an empty one.
+
+        Whatever follows it is not parsed, and remarked on.
+        """
+        self.text = text
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                node = self._member(next(self.events), "", 1)
+                end = next(self.events).end_mark
+                self._remark_rest(0 if end is None else end.index)
+                return node
+        return None
+
+    def _remark_rest(self, index: int) -> None:
+        text = self.text or ""
+        place = kubectl_text.ignored(text, index)
+        if place is not None and self.remarks is not None:
+            self.remarks.ignored.append(self.origin.place(text.count("\n", 0, place), 0))
 
     def node(self, event: yaml.Event, pointer: str, depth: int) -> Node:
         """Build the node that begins with `event`; the document's own has depth 1."""
-        location = _place(event.start_mark, self.source, pointer)
+        location = self.origin.at(event.start_mark, pointer)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event.anchor, location, depth)
         if depth > MAX_DEPTH:
@@ -369,6 +346,22 @@ class _Builder:
             size, height = self.size - size_before, self.depth - depth + 1
             self.anchors[event.anchor] = _Anchored(node, size, height)
         self.depth = max(self.depth, deepest_before)
+        return node
+
+    def _member(self, event: yaml.Event, pointer: str, depth: int) -> Node:
+        """Build a node that is a value: one that JSON has no form for may be a key alone."""
+        node = self.node(event, pointer, depth)
+        if (
+            self.dialect is Dialect.KUBECTL
+            and isinstance(node, Scalar)
+            and isinstance(node.value, float)
+            and not math.isfinite(node.value)
+        ):
+            raise SyntaxInputError(
+                f"{node.text} has no form in JSON, which the API server is sent",
+                location=self.origin.at(event.start_mark, pointer),
+                hint="quote it if it is meant as text",
+            )
         return node
 
     def _alias(self, name: str | None, location: Location, depth: int) -> Node:
@@ -402,7 +395,7 @@ class _Builder:
         items: list[Node] = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             items.append(
-                self.node(event, _below(location.pointer or "", str(len(items))), depth + 1)
+                self._member(event, below(location.pointer or "", str(len(items))), depth + 1)
             )
         return Sequence(tuple(items), location, tag)
 
@@ -411,17 +404,20 @@ class _Builder:
         pointer = location.pointer or ""
         entries: dict[Value, tuple[Scalar, Node]] = {}
         merged: dict[Value, tuple[Scalar, Node]] = {}
+        meant: dict[Value, tuple[type, Value]] = {}
         merge_key: Scalar | None = None
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            key = self._key(self.node(event, pointer, depth + 1))
-            value = self.node(next(self.events), _below(pointer, str(key.value)), depth + 1)
-            if not _is_merge(event):
+            written = self.node(event, pointer, depth + 1)
+            key = self._key(written)
+            value_event = next(self.events)
+            value = self._member(value_event, below(pointer, str(key.value)), depth + 1)
+            if not self._is_merge(event):
                 if key.value in entries:
-                    if self.dialect is not Dialect.KUBECTL:
-                        raise _twice(key, entries[key.value][0])
-                    if self.repeated is not None:
-                        self.repeated.append((entries[key.value][0], key))
+                    self._again(entries[key.value][0], key, meant.get(key.value), written)
                 entries[key.value] = (key, value)
+                meant[key.value] = _meaning(written)
+            elif isinstance(value_event, yaml.AliasEvent) and isinstance(value, Sequence):
+                raise _no_merge(key)  # of a list, goyaml wants the members written here
             elif self.dialect is Dialect.KUBECTL:
                 # goyaml.v2 merges where it stands, over the keys above it.
                 entries.update(_merged(value, key))
@@ -431,6 +427,45 @@ class _Builder:
                 merge_key = key
                 merged = _merged(value, key)
         return Mapping(tuple({**merged, **entries}.values()), location, tag)
+
+    def _again(
+        self, first: Scalar, key: Scalar, meant: tuple[type, Value] | None, written: Node
+    ) -> None:
+        """Remark on a key that stands twice, or refuse it.
+
+        To goyaml 1 and "1" are two keys; which of them is left once both are text is chance.
+        """
+        if self.dialect is not Dialect.KUBECTL or meant not in (None, _meaning(written)):
+            raise _twice(key, first)
+        if self.remarks is not None:
+            self.remarks.repeated.append((first, key))
+
+    def _check_raw(self, event: yaml.ScalarEvent, location: Location) -> None:
+        """Refuse what goyaml.v2 reads otherwise than the parser that is used here."""
+        begin, end = event.start_mark, event.end_mark
+        if self.text is None or begin is None or end is None:
+            return
+        if event.style == '"' and _SOLIDUS.search(self.text, begin.index, end.index):
+            raise SyntaxInputError(
+                "not YAML: found unknown escape character",
+                location=location,
+                hint="write the slash without a backslash",
+            )
+        # To goyaml.v2 the comma is one more character of the tag, and not the end of an entry.
+        if event.tag and not event.value and self.text[end.index : end.index + 1] == ",":
+            raise SyntaxInputError(
+                "a tag with a comma behind it, which kubectl takes for a part of it",
+                location=location,
+                hint="remove the tag, or quote text that begins with an exclamation mark",
+            )
+
+    def _is_merge(self, event: yaml.Event) -> bool:
+        """Say whether a key is a merge key; the lone mark of "! <<" hides it from goyaml v3."""
+        if not isinstance(event, yaml.ScalarEvent) or event.value != "<<":
+            return False
+        if event.tag == "!":
+            return self.dialect is Dialect.KUBECTL
+        return event.tag == MERGE or (event.tag is None and event.implicit[0])
 
     def _collection_tag(self, tag: str | None, location: Location) -> str | None:
         if tag is not None and self.dialect is Dialect.STRICT:
@@ -453,9 +488,7 @@ class _Builder:
             case Scalar(value=int(value)) if self.dialect is Dialect.KUBECTL and value in _INT64:
                 return Scalar(str(value), node.text, node.location, node.tag)
             case Scalar(value=float(value)) if self.dialect is Dialect.KUBECTL:
-                short = f"{value:g}"
-                name = short if float(short) == value else repr(value)
-                return Scalar(name, node.text, node.location, node.tag)
+                return Scalar(float_key(value), node.text, node.location, node.tag)
             case Scalar():
                 raise SyntaxInputError(
                     f"the key {node.text or 'null'} is not text",
@@ -471,6 +504,7 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent, location: Location) -> Scalar:
         text, tag = event.value, event.tag
+        self._check_raw(event, location)
         if tag is not None and self.dialect is Dialect.STRICT:
             raise _tag_refused(tag, location)
         if tag == "!" and not event.style and self.dialect is Dialect.COMPOSE:
@@ -482,14 +516,7 @@ class _Builder:
         if tag not in (None, INT, FLOAT, BOOL, NULL, TIMESTAMP):
             return Scalar(text, text, location, tag)
         value, found = _resolve(text, self.dialect)
-        if isinstance(value, float) and not math.isfinite(value):
-            if self.dialect is Dialect.KUBECTL:
-                raise SyntaxInputError(
-                    f"{text} has no form in JSON, which the API server is sent",
-                    location=location,
-                    hint="quote it if it is meant as text",
-                )
-        elif tag == FLOAT and found == INT and isinstance(value, int):
+        if tag == FLOAT and found == INT and isinstance(value, int):
             return Scalar(float(value), text, location, tag)
         if tag is None:
             date_tag = TIMESTAMP if found == TIMESTAMP and self.dialect is Dialect.COMPOSE else None
@@ -503,12 +530,13 @@ class _Builder:
         return Scalar(value, text, location, tag)
 
 
-def _is_merge(event: yaml.Event) -> bool:
-    return (
-        isinstance(event, yaml.ScalarEvent)
-        and event.value == "<<"
-        and (event.tag == MERGE or (event.tag is None and event.implicit[0]))
-    )
+# An escape of YAML 1.2 and of JSON, and none of goyaml.v2.
+_SOLIDUS = re.compile(r"(?<!\\)(?:\\\\)*\\/")
+
+
+def _meaning(node: Node) -> tuple[type, Value]:
+    value = node.value if isinstance(node, Scalar) else None
+    return type(value), value
 
 
 def _merged(value: Node, key: Scalar) -> dict[Value, tuple[Scalar, Node]]:
@@ -516,13 +544,17 @@ def _merged(value: Node, key: Scalar) -> dict[Value, tuple[Scalar, Node]]:
     entries: dict[Value, tuple[Scalar, Node]] = {}
     for source in reversed(value.items) if isinstance(value, Sequence) else (value,):
         if not isinstance(source, Mapping):
-            raise SyntaxInputError(
-                "<< takes a mapping or a list of mappings",
-                location=key.location,
-                hint="let it refer to an anchored mapping, as in <<: *defaults",
-            )
+            raise _no_merge(key)
         entries.update((name.value, (name, node)) for name, node in source.entries)
     return entries
+
+
+def _no_merge(key: Scalar) -> SyntaxInputError:
+    return SyntaxInputError(
+        "<< takes a mapping or a list of mappings",
+        location=key.location,
+        hint="let it refer to an anchored mapping, as in <<: *defaults",
+    )
 
 
 def _twice(key: Scalar, first: Scalar) -> SyntaxInputError:

@@ -57,6 +57,7 @@ class OpeningOptions:
     offline: bool = False
     exclude: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
+    workloads: Mapping[str, str] = field(default_factory=dict)
     stdin: Callable[[], bytes] = bytes
 
 
@@ -103,6 +104,10 @@ class Openings:
 
     def check(self) -> None:
         """Read what the options name. Raises UsageError: nothing is to be inspected then."""
+        if self._options.workloads:
+            from deployguard.inputs.kubernetes.workloads import workloads  # noqa: PLC0415
+
+            workloads(self._options.workloads)
         if self._options.env_files:
             from deployguard.inputs import compose  # noqa: PLC0415  (only where it is needed)
 
@@ -247,8 +252,10 @@ class Openings:
         from deployguard.inputs.kubernetes.containers import containers  # noqa: PLC0415
         from deployguard.inputs.kubernetes.manifests import read  # noqa: PLC0415
         from deployguard.inputs.kubernetes.objects import file_objects  # noqa: PLC0415
+        from deployguard.inputs.kubernetes.schema import unknown_fields  # noqa: PLC0415
+        from deployguard.inputs.kubernetes.workloads import workloads  # noqa: PLC0415
 
-        manifests = read(files)
+        manifests = read(files, workloads(self._options.workloads))
         specs = containers(manifests, target.name, file_objects(manifests), self)
         if not specs and target.name == "-":
             raise _nothing_piped()
@@ -258,7 +265,8 @@ class Openings:
                 location=Location(target.name),
                 hint="is what should have written it at fault? a file without any is not applied",
             )
-        kept = _target(target, target.name, TargetKind.KUBERNETES, manifests.notes)
+        notes = (*manifests.notes, *unknown_fields(manifests))
+        kept = _target(target, target.name, TargetKind.KUBERNETES, notes)
         return Opened(target=kept, specs=specs)
 
     def _dockerfile(self, target: TargetArgument) -> Opened:

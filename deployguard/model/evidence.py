@@ -46,6 +46,7 @@ class Reason(StrEnum):
     VARIABLE = "variable"  # the value of an environment variable
     CONFIG_MAP = "config-map"  # a ConfigMap that is not in the input
     SECRET = "secret"  # noqa: S105  (the Kubernetes kind; its content is never read)
+    OBJECT = "object"  # another Kubernetes object that is not in the input
     FIELD = "field"  # a Kubernetes downward API field, known only in the running cluster
     VERSION = "version"  # the version of a library
     COMMAND = "command"  # what a command outside the known ones does or prints

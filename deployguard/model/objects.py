@@ -1,7 +1,7 @@
 """Objects that a workload refers to, and where they are asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from deployguard.model.evidence import Location, Traced
@@ -11,13 +11,17 @@ from deployguard.model.image import Image
 
 @dataclass(frozen=True, slots=True)
 class ConfigObject:
-    """A ConfigMap or Secret: its entries as text, None where a value is not text or not shown."""
+    """A ConfigMap or Secret: its entries as text, None where a value is not shown.
+
+    `binary` are those of a ConfigMap that are no text: they become files, and never variables.
+    """
 
     kind: str
     namespace: str | None
     name: str
     data: Mapping[str, Traced[str | None]]
     location: Location
+    binary: Mapping[str, Traced[bytes]] = field(default_factory=dict)
 
 
 class ObjectSource(Protocol):

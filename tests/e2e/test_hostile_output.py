@@ -114,7 +114,10 @@ def pod(at: str, text: str) -> dict[str, Any]:
         "apiVersion": here("version", "v1"),
         "kind": here("kind", "Pod"),
         "metadata": metadata,
-        "spec": {"containers": [container]},
+        "spec": {
+            "containers": [container],
+            "volumes": [{"name": here("volume", "v"), "persistentVolumeClaim": {"claimName": "x"}}],
+        },
     }
 
 

@@ -1,8 +1,10 @@
 """ConfigMaps and Secrets among the manifests of the input."""
 
+from base64 import b64decode
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 
+from deployguard.errors import SyntaxInputError
 from deployguard.inputs.kubernetes import fields
 from deployguard.inputs.kubernetes.manifests import ApiObject, Manifests, qualified
 from deployguard.model.evidence import Missing, Reason, Traced
@@ -40,22 +42,61 @@ class FileObjects:
 def file_objects(manifests: Manifests) -> FileObjects:
     """Collect the ConfigMaps and Secrets; of equal ones the last is what stays applied.
 
-    Raises SyntaxInputError for data that the API server would refuse.
+    One that is immutable stays as it is, since the API server refuses what comes after it. Raises
+    SyntaxInputError for data that the API server would refuse.
     """
-    held = {
-        (item.kind, item.namespace, item.name): config_object(item)
-        for item in manifests.objects
-        if item.api_version == "v1" and item.kind in ("ConfigMap", "Secret")
-    }
+    held: dict[tuple[str, str | None, str], ConfigObject] = {}
+    fixed: set[tuple[str, str | None, str]] = set()
+    for item in manifests.objects:
+        key = (item.kind, item.namespace, item.name)
+        if item.api_version != "v1" or item.kind not in ("ConfigMap", "Secret") or item.generated:
+            continue
+        found = config_object(item)
+        if key not in fixed:
+            held[key] = found
+        immutable = fields.flag(item.node, "immutable")
+        if immutable is not None and immutable.value:
+            fixed.add(key)
     return FileObjects(held)
 
 
 def config_object(item: ApiObject) -> ConfigObject:
-    """Read a ConfigMap or Secret: what is not text, and all of a Secret, has the value None."""
-    binary, plain = ("binaryData", "data") if item.kind == "ConfigMap" else ("data", "stringData")
-    data: dict[str, Traced[str | None]] = {
-        key: Traced(None, entry.location) for key, entry in fields.texts(item.node, binary).items()
-    }
-    for key, entry in fields.texts(item.node, plain).items():
-        data[key] = entry if item.kind == "ConfigMap" else Traced(None, entry.location)
-    return ConfigObject(item.kind, item.namespace, item.name, data, item.location)
+    """Read a ConfigMap or Secret: all of a Secret has the value None.
+
+    Raises SyntaxInputError for data that the API server would refuse.
+    """
+    if item.kind == "Secret":
+        keys = {key: entry.location for key, entry in _decoded(item, "data").items()}
+        plain = fields.texts(item.node, "stringData")
+        keys.update({key: entry.location for key, entry in plain.items()})
+        hidden: dict[str, Traced[str | None]] = {
+            key: Traced(None, place) for key, place in keys.items()
+        }
+        return ConfigObject(item.kind, item.namespace, item.name, hidden, item.location)
+    data: dict[str, Traced[str | None]] = dict(fields.texts(item.node, "data"))
+    binary = _decoded(item, "binaryData")
+    for key, entry in binary.items():
+        if key in data:
+            raise SyntaxInputError(
+                f"the key {key} stands in data and in binaryData",
+                location=entry.location,
+                hint="the API server refuses it: keep one of the two",
+            )
+    return ConfigObject(item.kind, item.namespace, item.name, data, item.location, binary)
+
+
+def _decoded(item: ApiObject, field: str) -> dict[str, Traced[bytes]]:
+    """Return a field that maps names to base64, in which line breaks do not count for Go."""
+    found: dict[str, Traced[bytes]] = {}
+    for key, entry in fields.texts(item.node, field).items():
+        try:
+            data = b64decode(entry.value.replace("\n", "").replace("\r", ""), validate=True)
+        except ValueError as error:
+            raise SyntaxInputError(
+                f"the key {key} of {field} is not base64",
+                location=entry.location,
+                hint="the API server refuses it: encode it, or write it as text below "
+                + ("stringData" if item.kind == "Secret" else "data"),
+            ) from error
+        found[key] = Traced(data, entry.location)
+    return found

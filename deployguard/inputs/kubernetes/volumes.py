@@ -1,137 +1,199 @@
 """What volumes put over the files of an image."""
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
 from deployguard.inputs.kubernetes import fields
-from deployguard.inputs.kubernetes.manifests import qualified
+from deployguard.inputs.kubernetes.entry_files import Entry, EntryFiles
+from deployguard.inputs.kubernetes.environment import (
+    Lookup,
+    Surroundings,
+    Variable,
+    lookup,
+    text,
+)
 from deployguard.inputs.kubernetes.pods import Pod
+from deployguard.inputs.kubernetes.projections import Held, check_inside, held
+from deployguard.inputs.kubernetes.workflows import SCRIPT, STAGING
 from deployguard.model.container import Mount
-from deployguard.model.evidence import Location, Missing, Reason, Traced
-from deployguard.model.filesystem import Absent, Content, FileKind, Filesystem, Stat, Unread
-from deployguard.model.objects import ConfigObject, ObjectSource
+from deployguard.model.environment import Environment
+from deployguard.model.evidence import Missing, Reason, Traced
+from deployguard.model.filesystem import Content, Filesystem, Unread
 
-
-@dataclass(frozen=True, slots=True)
-class EntryFiles:
-    """The entries of a ConfigMap as the kubelet writes them: files by absolute path."""
-
-    files: AnyMapping[str, Content | Unread]
-    location: Location
-
-    def read(self, path: str) -> Content | Absent | Unread:
-        """Return an entry's text."""
-        return self.files.get(_normal(path), Absent(path))
-
-    def list(self, path: str) -> tuple[str, ...] | Absent | Unread:
-        """Return the names in a directory."""
-        start = _normal(path).rstrip("/") + "/"
-        names = {file[len(start) :].split("/")[0] for file in self.files if file.startswith(start)}
-        return tuple(sorted(names - {""})) if names or start == "/" else Absent(path)
-
-    def stat(self, path: str) -> Stat | Absent | Unread:
-        """Return what lies at the path."""
-        normal = _normal(path)
-        found = self.files.get(normal)
-        match found:
-            case Unread():
-                return found
-            case Content(data, location):
-                return Stat(FileKind.FILE, normal, 0o644, len(data), location)
-            case None if isinstance(self.list(normal), Absent):
-                return Absent(path)
-            case None:
-                return Stat(FileKind.DIRECTORY, normal, 0o755, 0, self.location)
+LISTS = ("initContainers", "containers", "ephemeralContainers")
 
 
 def volumes(pod: Pod) -> dict[str, Mapping]:
-    """Return the volumes of a Pod by their names."""
-    return {
-        name.value: volume
-        for volume in fields.mappings(pod.spec, "volumes")
-        if (name := fields.text(volume, "name")) is not None
-    }
+    """Return the volumes of a Pod by their names; claims of a StatefulSet replace equal ones.
+
+    Raises SyntaxInputError for two volumes of a name, or for one that is two things.
+    """
+    found: dict[str, Mapping] = {}
+    for volume in fields.mappings(pod.spec, "volumes"):
+        name = fields.text(volume, "name")
+        sources = [key.text for key, node in volume.entries if isinstance(node, Mapping)]
+        if name is None or not name.value or name.value in found or len(sources) > 1:
+            raise SyntaxInputError(
+                "a volume needs a name of its own, and one source",
+                location=volume.location,
+                hint="the API server refuses it: give each volume a name and a source",
+            )
+        found[name.value] = volume
+    for claim in _claims(pod):
+        found.pop(claim, None)
+    return found
+
+
+def _claims(pod: Pod) -> Iterator[str]:
+    spec = fields.mapping(pod.owner.node, "spec")
+    if pod.owner.kind != "StatefulSet" or spec is None:
+        return
+    for claim in fields.mappings(spec, "volumeClaimTemplates"):
+        metadata = fields.mapping(claim, "metadata")
+        name = None if metadata is None else fields.text(metadata, "name")
+        if name is not None:
+            yield name.value
 
 
 def mounts(
-    container: Mapping, pod: Pod, declared: AnyMapping[str, Mapping], objects: ObjectSource
+    container: Mapping,
+    pod: Pod,
+    declared: AnyMapping[str, Mapping],
+    around: Surroundings,
+    environment: Environment,
 ) -> Iterator[Mount]:
     """Return the mounts of a container in their order; `declared` are the `volumes` of its Pod.
 
-    Known are the files of a ConfigMap that `objects` gives; what any other volume holds when the
-    container starts is not (an init container may have filled an emptyDir).
+    Known are the files of ConfigMaps and of fields of the Pod, and that an emptyDir is empty; what
+    any other volume holds when the container starts is not.
     """
+    find = lookup(environment, pod)
+    taken: set[str] = set()
     for mount in fields.mappings(container, "volumeMounts"):
         name, path = fields.text(mount, "name"), fields.text(mount, "mountPath")
-        if name is None or path is None or not path.value:
+        if name is None or path is None or not path.value or path.value in taken:
             raise SyntaxInputError(
-                "a volume mount needs name and mountPath",
+                "a volume mount needs a name, and a mountPath of its own",
                 location=mount.location,
                 hint="the API server refuses it: name the volume and where it goes",
             )
-        missing = Missing(
-            Reason.FILE, f"the files that the volume {name.value} puts at {path.value}"
-        )
-        volume = declared.get(name.value)  # a StatefulSet's claims stand elsewhere
-        content = _content(volume, mount, pod, objects) if volume is not None else None
-        yield Mount(path.value, content or Unread(missing), path.location)
+        taken.add(path.value)
+        place = posixpath.join("/", path.value)  # MakeAbsolutePath of pkg/volume/util
+        missing = Missing(Reason.FILE, f"the files that the volume {name.value} puts at {place}")
+        volume = declared.get(name.value)
+        if volume is None:
+            _check_declared(name, pod)
+            yield Mount(place, Unread(missing), path.location)
+            continue
+        found = held(volume, pod, around)
+        if found is None and _is_empty_dir(volume):
+            found = _emptied(name.value, container, pod)
+        inside = _inside(mount, pod, around, find)
+        yield Mount(place, _content(found, inside, mount, missing), path.location)
+
+
+def staged(container: Mapping, pod: Pod) -> Iterator[Mount]:
+    """Return where a workflow puts the source of a script."""
+    source = fields.text(container, "source") if pod.filled_in else None
+    if source is None:
+        return
+    content: Content | Unread = Unread(Missing(Reason.FILE, "the script, which is a template"))
+    if "{{" not in source.value:
+        place = replace(source.location, file=f"{source.location.file}#source", line=None)
+        content = Content(source.value.encode(), place)
+    files = EntryFiles({f"/{SCRIPT}": Entry(content, 0o755)}, source.location)
+    yield Mount(STAGING, files, source.location)
 
 
 def _content(
-    volume: Mapping, mount: Mapping, pod: Pod, objects: ObjectSource
-) -> Filesystem | Unread | None:
-    """Return what a mount of a ConfigMap shows, None where that is not known."""
-    reference = fields.mapping(volume, "configMap")
-    inside, computed = fields.text(mount, "subPath"), fields.text(mount, "subPathExpr")
-    if reference is None or (computed is not None and computed.value):
-        return None
-    name = fields.text(reference, "name")
-    if name is None:
+    found: Held | None, inside: str | None, mount: Mapping, missing: Missing
+) -> Filesystem | Unread:
+    """Return what a mount shows: the whole volume or what lies at a path in it."""
+    if found is None or inside is None:
+        return Unread(missing)
+    if found.hidden is not None:
+        return Unread(found.hidden)
+    files = EntryFiles(found.files, mount.location)
+    return files.below(inside) if inside else files
+
+
+# Kinds whose volumes stand in their Pod template or nowhere.
+_STRICT_GROUPS = frozenset({"", "apps", "batch", "extensions"})
+
+
+def _check_declared(name: Traced[str], pod: Pod) -> None:
+    """Refuse a mount of no volume, unless something else may add it to the Pod."""
+    if pod.owner.group in _STRICT_GROUPS and name.value not in _claims(pod):
         raise SyntaxInputError(
-            "the volume names no ConfigMap", location=reference.location, hint="add its name"
+            f"the Pod has no volume {name.value}",
+            location=name.location,
+            hint="the API server refuses it: list the volume under volumes of the Pod",
         )
-    found = objects.config_map(pod.namespace, name.value)
-    if not isinstance(found, ConfigObject):
-        return None if isinstance(found, Absent) else found
-    files = _files(found, reference)
-    if inside is None or not inside.value:
-        return EntryFiles(files, found.location)
-    root = _normal(inside.value)
-    below = {
-        _normal(path.removeprefix(root)): content
-        for path, content in files.items()
-        if path == root or path.startswith(root + "/")
-    }
-    return EntryFiles(below, found.location) if below else None
 
 
-def _files(found: ConfigObject, reference: Mapping) -> dict[str, Content | Unread]:
-    paths = {key: key for key in found.data}
-    chosen = list(fields.mappings(reference, "items"))
-    if chosen:
-        paths = {}
-        for item in chosen:
-            key, path = fields.text(item, "key"), fields.text(item, "path")
-            if key is None or path is None:
-                raise SyntaxInputError(
-                    "an item needs key and path", location=item.location, hint="add what is missing"
-                )
-            paths[key.value] = path.value
-    return {_normal(path): _file(found, key, found.data.get(key)) for key, path in paths.items()}
+def _is_empty_dir(volume: Mapping) -> bool:
+    """Say whether a volume is an emptyDir; one without a source is."""
+    others = [key.value for key, _ in volume.entries if key.value not in ("name", "emptyDir")]
+    return not others
 
 
-def _file(found: ConfigObject, key: str, entry: Traced[str | None] | None) -> Content | Unread:
-    if entry is None or entry.value is None:
-        title = qualified(found.namespace, found.name)
-        return Unread(Missing(Reason.CONFIG_MAP, f"the key {key} of the ConfigMap {title}"))
-    # Readers of the file count its own lines, which must not be taken for lines of the manifest.
-    place = replace(entry.location, file=f"{entry.location.file}#{key}", line=None, column=None)
-    return Content(entry.value.encode(), place)
+def _emptied(name: str, container: Mapping, pod: Pod) -> Held:
+    """Return an empty folder, unless another container of the Pod may write into it."""
+    writers = [
+        title.value
+        for other in _containers(pod)
+        if other is not container and _writes(other, name)
+        if (title := fields.text(other, "name")) is not None
+    ]
+    if not writers:
+        return Held()
+    what = f"the files that {' and '.join(writers)} may put into the volume {name}"
+    return Held(hidden=Missing(Reason.FILE, what))
 
 
-def _normal(path: str) -> str:
-    return posixpath.normpath("/" + path.lstrip("/"))
+def _containers(pod: Pod) -> Iterable[Mapping]:
+    return (one for field in LISTS for one in fields.mappings(pod.spec, field))
+
+
+def _writes(container: Mapping, name: str) -> bool:
+    """Say whether a container mounts a volume so that it may write into it."""
+    for mount in fields.mappings(container, "volumeMounts"):
+        volume, read_only = fields.text(mount, "name"), fields.flag(mount, "readOnly")
+        if volume is not None and volume.value == name and not (read_only and read_only.value):
+            return True
+    return False
+
+
+def _inside(mount: Mapping, pod: Pod, around: Surroundings, find: Lookup) -> str | None:
+    """Return the path within the volume, "" for all of it, None where it cannot be told."""
+    path, computed = fields.text(mount, "subPath"), fields.text(mount, "subPathExpr")
+    if computed is not None and computed.value:
+        if path is not None and path.value:
+            raise SyntaxInputError(
+                "subPath and subPathExpr exclude each other",
+                location=computed.location,
+                hint="the API server refuses it: keep one of the two",
+            )
+        return _computed(computed, pod, around, find)
+    if path is None or not path.value:
+        return ""
+    check_inside(path)
+    return None if pod.filled_in and "{{" in path.value else path.value
+
+
+def _computed(computed: Traced[str], pod: Pod, around: Surroundings, find: Lookup) -> str | None:
+    """Return a path with its references replaced; where one is empty the container never starts."""
+    complete = True
+
+    def find_filled(name: str) -> Variable | None:
+        nonlocal complete
+        found = find(name)
+        complete = complete and found is not None and bool(found.value)
+        return found
+
+    found = text(computed, pod, find_filled, around.budget)
+    return found.value if complete else None
