@@ -1,6 +1,5 @@
 """A compose project: its files, its variables, and the services that start."""
 
-import posixpath
 import re
 import shlex
 from collections.abc import Iterator
@@ -21,17 +20,15 @@ from deployguard.errors import (
 )
 from deployguard.formats import compose_env
 from deployguard.formats.interpolation import Lookup
-from deployguard.formats.yaml import Dialect, Mapping, Node, Scalar, Sequence, documents
+from deployguard.formats.yaml import Dialect, Mapping, Scalar, Sequence, documents
+from deployguard.inputs.compose import builds, mounts
 from deployguard.inputs.compose.fields import Fields, mapping, wrong
 from deployguard.inputs.compose.merge import merge
 from deployguard.inputs.compose.ports import ports
-from deployguard.inputs.folder import FolderFiles
 from deployguard.model.codes import ProblemCode
-from deployguard.model.container import ContainerKind, ContainerSpec, Mount, Network
+from deployguard.model.container import ContainerKind, ContainerSpec, Network
 from deployguard.model.environment import Environment, overlay
-from deployguard.model.evidence import Location, Missing, Reason, Traced
-from deployguard.model.filesystem import Unread
-from deployguard.model.image import Image
+from deployguard.model.evidence import Location, Traced
 from deployguard.model.objects import ImageSource
 from deployguard.model.problem import Problem
 
@@ -299,7 +296,7 @@ def _service(key: Scalar, service: Mapping, project: _Project, most_ports: int) 
     _check_service(service)
     fields = project.fields
     reference = fields.optional(service, "image")
-    image = _image(key, service, reference, project)
+    image = builds.image(key, service, reference, project)
     user = fields.optional(service, "user")
     directory = fields.optional(service, "working_dir")
     published = tuple(islice(ports(service, fields), most_ports + 1))
@@ -326,7 +323,7 @@ def _service(key: Scalar, service: Mapping, project: _Project, most_ports: int) 
         terminal=fields.flag(service, "tty"),
         ports=published,
         network=_network(service, fields),
-        mounts=tuple(_mounts(service, project)),
+        mounts=tuple(mounts.mounts(service, project)),
         given=project.given,
     )
 
@@ -341,86 +338,6 @@ def _check_service(service: Mapping) -> None:
             )
         if key.text not in _KNOWN and not key.text.startswith("x-"):
             raise _not_allowed(key, _KNOWN)
-
-
-def _image(
-    key: Scalar, service: Mapping, reference: Traced[str] | None, project: _Project
-) -> Image | Unread:
-    build = service.get("build")
-    if build is not None and project.built:
-        # The name under which compose keeps what it builds.
-        name = reference or Traced(f"{project.name}-{key.text}", build.location)
-        return project.images.find(name)
-    if build is not None:
-        return _build(build, service, project)
-    if reference is None or not reference.value:
-        raise SyntaxInputError(
-            "a service has neither an image nor a build context",
-            location=service.location,
-            hint="add image: or build:",
-        )
-    return project.images.find(reference)
-
-
-def _build(build: Node, service: Mapping, project: _Project) -> Image | Unread:
-    from deployguard.inputs import dockerfile  # noqa: PLC0415  (only for projects with builds)
-
-    fields = project.fields
-    if isinstance(build, Scalar):
-        context: Traced[str] | None = fields.text(build, "build")
-        section = Mapping((), build.location)
-    else:
-        section = mapping(build, "build")
-        context = fields.optional(section, "context")
-    folder = context.value if context is not None else "."
-    if _remote(folder):
-        return Unread(Missing(Reason.IMAGE, f"the image that is built from {folder}"))
-    file = fields.optional(section, "dockerfile")
-    target = fields.optional(section, "target")
-    inline = fields.optional(section, "dockerfile_inline")
-    if file is not None and inline is not None:
-        raise SyntaxInputError(
-            "dockerfile and dockerfile_inline cannot both be given", location=file.location
-        )
-    place = project.folder / folder
-    platform = fields.optional(service, "platform")
-    options = dockerfile.BuildOptions(
-        target=target.value if target is not None and target.value else None,
-        arguments=_arguments(section, fields),
-        contexts=_contexts(section, project),
-        inline=inline.value.encode() if inline is not None else None,
-        platform=platform.value if platform is not None else project.platform,
-    )
-    # The Dockerfile's path is seen from the context.
-    path = str(place / file.value) if file is not None else None
-    (stage,) = dockerfile.build(str(place), path, project.images, options)
-    return stage.image
-
-
-def _arguments(section: Mapping, fields: Fields) -> dict[str, str]:
-    """Return the build's arguments; one without a value that is set nowhere is not given at all."""
-    given: dict[str, str] = {}
-    for name, value in fields.pairs(section, "args"):
-        text = value.value if value.value is not None else fields.lookup(name)
-        if text is not None:
-            given[name] = text
-    return given
-
-
-def _contexts(section: Mapping, project: _Project) -> dict[str, str]:
-    """Return additional contexts: folders as paths from here, others as they are written."""
-    return {
-        name: value.value
-        if _remote(value.value) or "://" in value.value or value.value.startswith("service:")
-        else str(project.folder / value.value)
-        for name, value in project.fields.pairs(section, "additional_contexts")
-        if value.value is not None
-    }
-
-
-def _remote(context: str) -> bool:
-    """Say whether a context is no folder (compose-go, types.BuildConfig.Context)."""
-    return "://" in context or context.startswith(("git@", "github.com/"))
 
 
 _Words = Traced[tuple[Traced[str | None], ...]]
@@ -511,42 +428,3 @@ def _network(service: Mapping, fields: Fields) -> Network:
             return Network.NONE
         case _:
             return Network.DEFAULT
-
-
-def _mounts(service: Mapping, project: _Project) -> Iterator[Mount]:
-    fields = project.fields
-    for item in fields.items(service, "volumes"):
-        if isinstance(item, Mapping):
-            target = fields.optional(item, "target")
-            source = fields.optional(item, "source")
-            kind = fields.optional(item, "type")
-            bind = kind is not None and kind.value == "bind"
-        else:
-            text = fields.text(item, "volumes")
-            first, colon, rest = text.value.partition(":")
-            inside = rest.partition(":")[0] if colon else first
-            target = Traced(inside, text.location)
-            source = Traced(first, text.location) if colon else None
-            bind = source is not None and source.value.startswith((".", "/", "~"))
-        if target is None or not target.value.startswith("/"):
-            raise SyntaxInputError(
-                "a volume without a target path",
-                location=item.location,
-                hint="write SOURCE:TARGET, the target absolute",
-            )
-        yield _mount(target, source if bind else None, project)
-    for text in fields.texts(service, "tmpfs"):
-        yield _mount(Traced(text.value.partition(":")[0], text.location), None, project)
-    if fields.items(service, "secrets"):
-        yield _mount(Traced("/run/secrets", service.location), None, project)
-
-
-def _mount(target: Traced[str], source: Traced[str] | None, project: _Project) -> Mount:
-    path = posixpath.normpath("/" + target.value.lstrip("/"))
-    missing = Missing(Reason.FILE, f"the files that a volume puts at {path}")
-    if source is None:
-        return Mount(path, Unread(missing), target.location)
-    place = project.folder / source.value
-    if source.value.startswith("~") or not disk.exists(place):
-        return Mount(path, Unread(missing), target.location)
-    return Mount(path, FolderFiles(place), target.location)
