@@ -29,6 +29,8 @@ from deployguard.model.codes import ProblemCode
 from deployguard.model.container import ContainerKind, ContainerSpec, Network
 from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Location, Traced
+from deployguard.model.filesystem import Unread
+from deployguard.model.image import Image
 from deployguard.model.objects import ImageSource
 from deployguard.model.problem import Problem
 
@@ -41,7 +43,7 @@ _TOP = frozenset(
 )
 _WAY_OUT = "resolve it first: docker compose config | deployguard scan compose:-"
 # What changes the process or its files in ways that are not followed yet.
-_UNSUPPORTED = ("extends", "volumes_from", "configs", "credential_spec")
+_UNSUPPORTED = ("extends", "credential_spec")
 _KNOWN = frozenset(
     {
         "annotations", "attach", "blkio_config", "build", "cap_add", "cap_drop", "cgroup",
@@ -57,7 +59,8 @@ _KNOWN = frozenset(
         "pull_policy", "pull_refresh_after", "read_only", "restart", "runtime", "scale", "secrets",
         "security_opt", "shm_size", "stdin_open", "stop_grace_period", "stop_signal",
         "storage_opt", "sysctls", "tmpfs", "tty", "ulimits", "use_api_socket", "user",
-        "userns_mode", "uts", "volumes", "working_dir", *_UNSUPPORTED,
+        "userns_mode", "uts", "volumes", "working_dir", "configs", "volumes_from",
+        *_UNSUPPORTED,
     }
 )  # fmt: skip
 
@@ -87,6 +90,8 @@ class _Project:
     name: str = ""
     platform: str | None = None
     built: bool = False
+    whole: Mapping = field(default_factory=lambda: Mapping((), Location("-")))
+    made: dict[str, Image | Unread | None] = field(default_factory=dict)
 
 
 def load(
@@ -119,6 +124,7 @@ def load(
             name=_project_name(whole, folder, project.fields),
             platform=options.platform,
             built=options.built,
+            whole=whole,
         )
         specs, left_out = _services(whole, project, options.profiles)
     except InputError as error:
@@ -323,7 +329,7 @@ def _service(key: Scalar, service: Mapping, project: _Project, most_ports: int) 
         terminal=fields.flag(service, "tty"),
         ports=published,
         network=_network(service, fields),
-        mounts=tuple(mounts.mounts(service, project)),
+        mounts=mounts.mounts(service, image, project),
         given=project.given,
     )
 
