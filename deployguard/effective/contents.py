@@ -19,12 +19,12 @@ from deployguard.model.filesystem import (
 
 @runtime_checkable
 class LinkedFilesystem(Filesystem, Protocol):
-    """Files whose links may lead out of them, to other files of the container."""
+    """Files whose links may lead to other files of the container."""
 
-    def outward(self, path: str) -> str | None:
-        """Return where a link on the way leads to: absolute in the container, or from the root.
+    def link(self, path: str) -> str | None:
+        """Return a path with the first link on it followed; None where it holds no link.
 
-        None where no link leads out. What is not absolute begins with "..", seen from the root.
+        What is absolute is a path of the container, all else is seen from the root of the files.
         """
 
 
@@ -79,11 +79,16 @@ class Part:
         """Search a file."""
         return search(self.files, self._whole(path), wanted)
 
-    def outward(self, path: str) -> str | None:
-        """Return where a link leads to that leaves the folder."""
+    def link(self, path: str) -> str | None:
+        """Return where a path leads to, None where it leads to itself."""
         found = self.files.stat(self._whole(path))
         root = self._real_root()
-        return found.path if isinstance(found, Stat) and not below(found.path, root) else None
+        if not isinstance(found, Stat):
+            return None
+        if not below(found.path, root):
+            return found.path
+        place = inside(found.path, root)
+        return None if place == posixpath.normpath(path) else place.lstrip("/") or "."
 
     def _real_root(self) -> str:
         found = self.files.stat(self.root)

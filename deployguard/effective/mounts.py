@@ -55,24 +55,10 @@ class _Mounted:
             made: dict[str, Mount] = {}
             self._mounts = ()
             for mount in sorted(self.declared, key=lambda one: _normal(one.path).count("/")):
-                place = self._real(_normal(mount.path))
+                place = _real(self, _normal(mount.path))
                 made[place] = replace(mount, path=place)
                 self._mounts = tuple(made.values())
         return self._mounts
-
-    def _real(self, path: str) -> str:
-        """Return where a path leads to; what is not there yet is made below what is."""
-        rest = ""
-        above = path
-        while above != "/":
-            found = self.stat(above)
-            if isinstance(found, Unread):
-                return path
-            if isinstance(found, Stat):
-                return _normal(posixpath.join(found.path, rest))
-            above, name = posixpath.split(above)
-            rest = posixpath.join(name, rest)
-        return path
 
     def read(self, path: str) -> Content | Absent | Unread:
         """Return the content of a file, of a mount where one covers it."""
@@ -137,21 +123,18 @@ class _Mounted:
                 if isinstance(found, Absent) and self._dangles(path):
                     missing = Missing(Reason.FILE, f"the file {path}, behind a link into a mount")
                     return Unread(missing)
-                if not isinstance(found, Stat) or self._mount(found.path) is None:
+                real = found.path if isinstance(found, Stat) else _real(self.base, path)
+                if self._mount(real) is None:
                     return _Place(self.base, path, "/")
-                path = found.path
+                path = real
                 continue
             if isinstance(mount.content, Unread):
                 return mount.content
-            place = _Place(mount.content, inside(path, mount.path), mount.path)
-            out = (
-                mount.content.outward(place.path)
-                if isinstance(mount.content, LinkedFilesystem)
-                else None
-            )
-            if out is None:
-                return place
-            path = _normal(posixpath.join(mount.path, out))
+            content, inner = mount.content, inside(path, mount.path)
+            target = content.link(inner) if isinstance(content, LinkedFilesystem) else None
+            if target is None:
+                return _Place(content, inner, mount.path)
+            path = _normal(posixpath.join(mount.path, target))
         return Absent(path)
 
     def _mount(self, path: str) -> Mount | None:
@@ -167,6 +150,21 @@ class _Mounted:
                 return name in names
             path = parent
         return False
+
+
+def _real(files: Filesystem, path: str) -> str:
+    """Return where a path leads to; what is not there yet is made below what is."""
+    rest = ""
+    above = path
+    while above != "/":
+        found = files.stat(above)
+        if isinstance(found, Unread):
+            return path
+        if isinstance(found, Stat):
+            return _normal(posixpath.join(found.path, rest))
+        above, name = posixpath.split(above)
+        rest = posixpath.join(name, rest)
+    return path
 
 
 def _normal(path: str) -> str:

@@ -27,13 +27,6 @@ _PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Outward:
-    """A link leads out of the folder, to a place of the container."""
-
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
 class FolderFiles:
     """What a bind mount brings: the folder itself is "/". A single file is "/" too.
 
@@ -43,47 +36,44 @@ class FolderFiles:
 
     root: Path
 
-    def _walk(self, path: str) -> Path | _Outward | Absent | Unread:
-        """Follow a path below the root, which itself may be a link of the disk."""
-        pending = [part for part in posixpath.normpath(path).split("/") if part not in {"", "."}]
-        pending.reverse()
-        real = ""
-        hops = LINK_HOPS
-        while pending:
-            name = pending.pop()
-            if name == "..":
-                if not real:
-                    return _Outward("/".join(("..", *reversed(pending))))
-                real = posixpath.dirname(real)
-                continue
-            inner = posixpath.join(real, name)
-            place = self.root / inner
+    def link(self, path: str) -> str | None:
+        """Return a path with its first link followed, None where there is none on it.
+
+        What is absolute is a path of the container, all else is seen from the root.
+        """
+        parts = [part for part in posixpath.normpath(path).split("/") if part]
+        for index in range(len(parts)):
+            place = self.root.joinpath(*parts[: index + 1])
             try:
-                is_link = stat.S_ISLNK(place.lstat().st_mode)
-                target = os.readlink(place) if is_link else ""  # noqa: PTH115  (as written)
-            except (FileNotFoundError, NotADirectoryError):
-                return Absent(path)
-            except (OSError, ValueError):  # of a name that no path can have
-                return _unread(place)
-            if not is_link:
-                real = inner
-                continue
-            hops -= 1
-            if not hops:
-                return Absent(path)
-            if target.startswith("/"):
-                return _Outward("/".join((target, *reversed(pending))))
-            pending.extend(part for part in reversed(target.split("/")) if part not in {"", "."})
-        return self.root / real if real else self.root
+                if not stat.S_ISLNK(place.lstat().st_mode):
+                    continue
+                target = os.readlink(place)  # noqa: PTH115  (as it is written)
+            except (OSError, ValueError):
+                return None
+            return posixpath.join(*parts[:index], target, *parts[index + 1 :])
+        return None
 
     def _path(self, path: str) -> Path | Absent | Unread:
-        place = self._walk(path)
-        return _unread(self.root / path.lstrip("/")) if isinstance(place, _Outward) else place
+        """Return the path on disk, its links followed as far as they stay in the folder."""
+        inner = posixpath.normpath("/" + path.lstrip("/"))
+        for _ in range(LINK_HOPS):
+            target = self.link(inner)
+            if target is None:
+                return self._there(inner.lstrip("/"))
+            inner = posixpath.normpath(target)
+            if inner.startswith(("/", "..")):
+                return _unread(self.root / path.lstrip("/"))
+        return Absent(path)
 
-    def outward(self, path: str) -> str | None:
-        """Return where a link leads to that leaves the folder."""
-        place = self._walk(path)
-        return place.target if isinstance(place, _Outward) else None
+    def _there(self, inner: str) -> Path | Absent | Unread:
+        place = self.root / inner if inner else self.root
+        try:
+            place.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return Absent(f"/{inner}")
+        except (OSError, ValueError):  # of a name that no path can have
+            return _unread(place)
+        return place
 
     def read(self, path: str) -> Content | Absent | Unread:
         """Return a file's content, at most 2 MiB."""

@@ -1,5 +1,6 @@
 """Volumes of a service, in the short and the long form (compose-go format/volume.go)."""
 
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,12 @@ def volumes(service: Mapping, fields: Fields) -> Iterator[Volume]:
         if not _absolute(volume.target.value):
             raise SyntaxInputError(
                 "a volume without an absolute target path", location=item.location, hint=_WAY_OUT
+            )
+        if posixpath.normpath(volume.target.value).strip("/") == "":
+            raise SyntaxInputError(
+                "the target of a volume can't be '/'",
+                location=item.location,
+                hint="the engine refuses it as well; mount a folder below",
             )
         yield volume
 
