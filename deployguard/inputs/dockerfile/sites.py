@@ -105,6 +105,33 @@ class SitePackages:
         return Unread(self.missing, tuple(sorted(_information(one) for one in self.distributions)))
 
 
+@dataclass(frozen=True, slots=True)
+class Wheels:
+    """A folder that `pip wheel` fills: what is known lies in it, and more beside it."""
+
+    known: tuple[str, ...]
+    missing: Missing
+
+    def entry(self, path: str) -> Found:
+        """Return what lies at a path; what is in a wheel is not known."""
+        return Folder(0o755, Location("/")) if path == "/" else Unread(self.missing)
+
+    def names(self, path: str) -> tuple[str, ...] | Absent | Unread:
+        """Return the wheels that are known to be there."""
+        return Unread(self.missing, self.known if path == "/" else ())
+
+
+def wheel_names(wanted: Iterable[Wanted]) -> tuple[str, ...]:
+    """Return the names of the wheels of pinned distributions, of whatever tags they are."""
+    return tuple(
+        sorted(
+            f"{one.name.replace('-', '_')}-{one.pin}-py3-none-any.whl"
+            for one in wanted
+            if one.pin is not None
+        )
+    )
+
+
 def _information(one: Wanted) -> str:
     name = one.name.replace("-", "_")
     return f"{name}-{one.pin or one.specifier or '>=0'}.dist-info"
