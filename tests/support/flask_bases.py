@@ -29,15 +29,15 @@ _NOTHING = "#!/bin/sh\nexit 0\n"
 _RECIPE = """\
 ARG BASE
 FROM $BASE
-COPY wheels /wheels
+COPY wheels /usr/share/wheels
 COPY nothing /usr/bin/apt-get
 COPY nothing /sbin/apk
 RUN chmod 755 /usr/bin/apt-get /sbin/apk && python3 -m venv --copies --without-pip /usr/local \
- && PYTHONPATH=$(echo /wheels/pip-*.whl) /usr/local/bin/python3 -m pip -q install --no-index \
- --no-compile /wheels/pip-*.whl /wheels/setuptools-*.whl /wheels/wheel-*.whl
+ && PYTHONPATH=$(echo /usr/share/wheels/pip-*.whl) /usr/local/bin/python3 -m pip -q install --no-index \
+ --no-compile /usr/share/wheels/pip-*.whl /usr/share/wheels/setuptools-*.whl /usr/share/wheels/wheel-*.whl
 ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
- PYTHON_VERSION=3.11.9 PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels PIP_NO_COMPILE=1 \
- PIP_ROOT_USER_ACTION=ignore PIP_NO_WARN_SCRIPT_LOCATION=1 UV_NO_INDEX=1 UV_FIND_LINKS=/wheels \
+ PYTHON_VERSION=3.11.9 PIP_NO_INDEX=1 PIP_FIND_LINKS=/usr/share/wheels PIP_NO_COMPILE=1 \
+ PIP_ROOT_USER_ACTION=ignore PIP_NO_WARN_SCRIPT_LOCATION=1 UV_NO_INDEX=1 UV_FIND_LINKS=/usr/share/wheels \
  UV_OFFLINE=1
 CMD ["python3"]
 """

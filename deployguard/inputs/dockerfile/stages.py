@@ -520,6 +520,10 @@ class Build:
         if origin is None:
             return self._inputs.context
         named = self._context(origin)
+        if named is None and origin.lower() == stage.name:
+            raise SyntaxInputError(
+                f"circular dependency detected on stage: {stage.name}", location=step.location
+            )
         if named is None and origin.isdecimal():
             if int(origin) >= stage.number:
                 raise SyntaxInputError(
