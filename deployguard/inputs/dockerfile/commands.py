@@ -192,6 +192,29 @@ def _chmod(runner: Runner, words: list[str]) -> None:
                 runner.write(place, WithMode(Below(snapshot, place), change))
 
 
+def _letter(escape: re.Match[str]) -> str:
+    return {"r": "\r", "t": "\t"}.get(escape[1], escape[0])
+
+
+def _dos2unix(runner: Runner, words: list[str]) -> None:
+    """Take the carriage returns before line ends out of files."""
+    _, operands = _flagged(words[1:], "kq")
+    _rewrite(runner, operands, lambda data: data.replace(b"\r\n", b"\n"))
+
+
+def _rewrite(runner: Runner, operands: list[str], change: Callable[[bytes], bytes | None]) -> None:
+    """Change files where they are known."""
+    for operand in operands:
+        for path in runner.listed(operand):
+            place, found = runner.entry(path)
+            content = runner.read(path)
+            made = change(content.data) if isinstance(content, Content) else None
+            if made is None or not isinstance(found, File):
+                runner.write(place, Unknown(runner.missing))
+            else:
+                runner.write(place, Single(text_file(made, runner.location, found.mode)))
+
+
 _SED_TEXT_LIMIT = 256 * 1024
 
 
@@ -219,20 +242,13 @@ def _sed(runner: Runner, words: list[str]) -> None:
         programs = [operands.pop(0)]
     simple = all(re.fullmatch(r"-[nEr]*i|-[nEr]+|--in-place", flag) for flag in flags)
     letters = "".join(flag for flag in flags if not flag.startswith("--"))
-    for operand in operands:
-        for path in runner.listed(operand):
-            place, found = runner.entry(path)
-            made = None
-            content = runner.read(path)
-            if simple and programs is not None and isinstance(content, Content):
-                made = _edited(content.data, programs, letters)
-            if made is None or not isinstance(found, File):
-                runner.write(place, Unknown(runner.missing))
-            else:
-                runner.write(place, Single(text_file(made, runner.location, found.mode)))
+    chosen = programs if simple else None
+    _rewrite(runner, operands, lambda data: _edited(data, chosen, letters))
 
 
-def _edited(data: bytes, programs: list[str], letters: str) -> bytes | None:
+def _edited(data: bytes, programs: list[str] | None, letters: str) -> bytes | None:
+    if programs is None:
+        return None
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -240,7 +256,9 @@ def _edited(data: bytes, programs: list[str], letters: str) -> bytes | None:
     if len(text) > _SED_TEXT_LIMIT:
         return None
     extended = bool({"E", "r"} & set(letters))
-    made = filters.edited(text, programs, extended=extended, quiet="n" in letters)
+    # GNU's and busybox's sed know these letters besides what POSIX has.
+    literal = [re.sub(r"\\([rt\\])", _letter, program) for program in programs]
+    made = filters.edited(text, literal, extended=extended, quiet="n" in letters)
     return None if made is None else made.encode()
 
 
@@ -322,6 +340,7 @@ COMMANDS: Mapping[str, Command] = {
     "mv": _mv,
     "chmod": _chmod,
     "sed": _sed,
+    "dos2unix": _dos2unix,
     "useradd": _account,
     "adduser": _account,
     ".": _source,

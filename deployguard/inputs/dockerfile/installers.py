@@ -257,11 +257,12 @@ def _install(runner: Runner, python: _Python | None, asked: _Asked, *, exact: bo
         or (bool(asked.wanted) and (asked.hashed or "--require-hashes" in asked.flags))
     )
     certain.extend(_brought(certain, asked))
-    complete = not asked.unclear and (closed or (light and names <= sites.LIGHT))
+    family = light and names <= sites.LIGHT | sites.FLASK_FAMILY
+    complete = not asked.unclear and (closed or family)
     upgrade = bool({"-U", "--upgrade", "--force-reinstall", "--reinstall"} & asked.flags)
     what = Installation(
         tuple(certain),
-        names if complete else None,
+        (names if closed else sites.brought(names)) if complete else None,
         runner.missing,
         upgrade=upgrade,
         own=asked.unclear or not asked.plain,

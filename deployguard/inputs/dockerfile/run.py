@@ -44,8 +44,10 @@ from deployguard.shell.syntax import (
     Script,
     Simple,
     Statement,
+    Substitution,
     Word,
 )
+from deployguard.shell.utilities import printing
 
 # Where packages of the system are installed; never where an application lies.
 _SYSTEM = ("/usr", "/etc", "/var", "/lib", "/lib64", "/bin", "/sbin", "/run", "/tmp")  # noqa: S108
@@ -284,6 +286,9 @@ class Runner:
         self._redirected(["cat"], redirects, "".join(lines))
 
     def _simple(self, statement: Simple) -> bool:
+        if _prints_hidden(statement):
+            self._written(statement.redirects)
+            return True
         assigned: dict[str, Value] = {}
         for one in statement.assignments:
             words = self._expanded(one.value, split=False)
@@ -310,6 +315,15 @@ class Runner:
         changed = {key: value for key, value in self.variables.items() if before.get(key) != value}
         self.variables = {**outer, **changed}
         return True
+
+    def _written(self, redirects: tuple[Redirect, ...]) -> None:
+        """Mark the files that an unknown text goes to."""
+        for one in redirects:
+            if one.operator not in {">", ">>", ">|"}:
+                raise NotPlainError
+            place = self.path("".join(self._expanded(one.target, split=False)))
+            if place != "/dev/null":
+                self.write(self.view.place(place), Unknown(self.missing))
 
     def _tested(self, words: list[str]) -> bool:
         """Return what `test` says. Raises UndecidedError where that cannot be told."""
@@ -601,6 +615,19 @@ def _is_test(statement: Statement) -> bool:
             return False
 
 
+def _prints_hidden(statement: Simple) -> bool:
+    """Say whether a text is printed in which only the output of harmless commands is not known."""
+    if not statement.words or statement.words[0].plain not in {"echo", "printf"}:
+        return False
+    parts = [part for word in statement.words[1:] for part in word.parts]
+    bodies = [part.body for part in parts if isinstance(part, Substitution)]
+    harmless = (
+        body.broken is None and all(_harmless(_static(one)) for one in body.statements)
+        for body in bodies
+    )
+    return bool(bodies) and not statement.assignments and all(harmless)
+
+
 def _asks(statement: Statement) -> bool:
     """Say whether a list goes on only where a command found something, and the script anyway."""
     if not isinstance(statement, AndOr) or statement.join is not Join.AND:
@@ -620,6 +647,8 @@ def _harmless(words: list[str]) -> bool:
         return name != "env" or len(words) == 1
     if name in {"python", "python3", "pip", "pip3", "uv", "poetry", "node", "npm", "flask"}:
         return words[1:] in (["--version"], ["-V"], ["version"])
+    if name == "git":
+        return words[1:2] in (["rev-parse"], ["describe"], ["log"], ["status"])
     return name == "command" or (name == "find" and not _changes(words))
 
 
@@ -639,20 +668,13 @@ def _output(words: list[str], text: str | None) -> str | None:
         return " ".join(rest) + "\n"
     if name == "echo" and rest[:1] == ["-n"] and not any("\\" in word for word in rest):
         return " ".join(rest[1:])
-    if name == "printf" and len(rest) == 1 and "%" not in rest[0]:
-        return _escaped(rest[0])
-    if name == "printf" and len(rest) > 1 and rest[0] in {"%s\\n", "%s"}:
-        return "".join(rest[0].replace("%s", word).replace("\\n", "\n") for word in rest[1:])
+    if name == "printf" and rest and not rest[0].startswith("-"):
+        return printing.formatted(rest[0], rest[1:], bash=False)
     if name == "cat" and not rest:
         return text
     if name == ":" and not rest:
         return ""
     return None
-
-
-def _escaped(text: str) -> str | None:
-    plain = re.sub(r"\\([nt\\])", lambda m: {"n": "\n", "t": "\t", "\\": "\0"}[m[1]], text)
-    return None if "\\" in plain else plain.replace("\0", "\\")
 
 
 def _fields(pieces: list[tuple[str, bool]], literal: list[bool]) -> list[str]:
