@@ -50,22 +50,25 @@ class Scalar:
     """A value and its text as written, without quotes.
 
     `tag` is the tag as written ("!reset"; the standard ones in full), or TIMESTAMP for a plain date
-    of the COMPOSE dialect, whose value here is its text.
+    of the COMPOSE dialect, whose value here is its text. `replaced` is what stood there before this
+    was laid over it.
     """
 
     value: Value
     text: str
     location: Location
     tag: str | None = None
+    replaced: "Node | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """A list."""
+    """A list; `replaced` as of a scalar."""
 
     items: tuple["Node", ...]
     location: Location
     tag: str | None = None
+    replaced: "Node | None" = None
 
 
 @dataclass(frozen=True, slots=True)
