@@ -67,6 +67,8 @@ class ContainerSpec:
     one drops the image's cmd (SEMANTICS of compose and of Kubernetes `command`). An empty `cmd`
     never occurs: inputs make it None. A word that cannot be seen has the value None. `given` are
     the variables that were filled in from outside: reports hide their values like those of `env`.
+    `hooks` are the words of commands that are run in the container beside its process once that has
+    started.
     """
 
     target: str
@@ -90,3 +92,4 @@ class ContainerSpec:
     mounts: tuple[Mount, ...] = ()
     unresolved: tuple[Missing, ...] = ()
     given: Mapping[str, str] = field(default_factory=dict)
+    hooks: tuple[Traced[tuple[Traced[str | None], ...]], ...] = ()
