@@ -1,11 +1,13 @@
 """The files a container sees: its image's, with what is mounted laid over."""
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from deployguard.effective.contents import LinkedFilesystem, below, inside
 from deployguard.model.container import ContainerSpec, Mount
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import (
+    LINK_HOPS,
     Absent,
     Content,
     FileKind,
@@ -26,77 +28,118 @@ def files(spec: ContainerSpec) -> Filesystem:
 
 
 @dataclass(frozen=True, slots=True)
+class _Place:
+    """Files, a path in them, and where they are mounted."""
+
+    files: Filesystem
+    path: str
+    root: str
+
+
+@dataclass(slots=True, eq=False)
 class _Mounted:
     """Files with mounts over them; the longest mount path that holds a path has the say."""
 
     base: Filesystem
-    mounts: tuple[Mount, ...]
+    declared: tuple[Mount, ...]
+    _mounts: tuple[Mount, ...] | None = None
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """Return the mounts at the paths that theirs lead to.
+
+        The runtime makes the upper ones first and follows links within the root (runc,
+        libcontainer/rootfs_linux.go); of two at one path the later one is seen.
+        """
+        if self._mounts is None:
+            made: dict[str, Mount] = {}
+            self._mounts = ()
+            for mount in sorted(self.declared, key=lambda one: _normal(one.path).count("/")):
+                place = _real(self, _normal(mount.path))
+                made[place] = replace(mount, path=place)
+                self._mounts = tuple(made.values())
+        return self._mounts
 
     def read(self, path: str) -> Content | Absent | Unread:
         """Return the content of a file, of a mount where one covers it."""
         place = self._place(path)
-        return place if isinstance(place, Unread) else place[0].read(place[1])
+        return place if isinstance(place, Unread | Absent) else place.files.read(place.path)
 
     def list(self, path: str) -> tuple[str, ...] | Absent | Unread:
         """Return the names in a directory, with the mounts that lie in it."""
         place = self._place(path)
-        if isinstance(place, Unread):
+        if isinstance(place, Unread | Absent):
             return place
-        names = place[0].list(place[1])
-        if isinstance(names, Unread):
-            return names
+        names = place.files.list(place.path)
+        real = self._whole(place)
         mounted = {
-            posixpath.relpath(mount.path, path).partition("/")[0]
+            posixpath.relpath(mount.path, real).partition("/")[0]
             for mount in self.mounts
-            if _below(mount.path, path) and posixpath.normpath(mount.path) != path
+            if below(mount.path, real) and mount.path != real
         }
+        if isinstance(names, Unread):
+            return replace(names, seen=tuple(sorted({*names.seen, *mounted})))
         if isinstance(names, Absent) and not mounted:
             return names
         return tuple(sorted({*(names if isinstance(names, tuple) else ()), *mounted}))
 
     def stat(self, path: str) -> Stat | Absent | Unread:
-        """Return what lies at the path; a mount's own path is resolved to where it is mounted."""
+        """Return what lies at the path, with where it leads to in the container."""
         place = self._place(path)
-        if isinstance(place, Unread):
+        if isinstance(place, Unread | Absent):
             return place
-        found = place[0].stat(place[1])
-        if isinstance(found, Stat) and place[0] is not self.base:
-            return Stat(found.kind, path, found.mode, found.size, found.location)
+        found = place.files.stat(place.path)
+        if isinstance(found, Stat):
+            return replace(found, path=self._whole(replace(place, path=found.path)))
         if isinstance(found, Absent):
+            real = self._whole(place)
             for mount in self.mounts:
-                if _below(mount.path, path):
-                    return Stat(FileKind.DIRECTORY, path, 0o755, 0, mount.location)
+                if below(mount.path, real):
+                    return Stat(FileKind.DIRECTORY, real, 0o755, 0, mount.location)
         return found
 
     def search(self, path: str, wanted: frozenset[bytes]) -> Searched | Absent | Unread:
         """Search a file, of a mount where one covers it."""
         place = self._place(path)
-        return place if isinstance(place, Unread) else search(*place, wanted)
+        if isinstance(place, Unread | Absent):
+            return place
+        return search(place.files, place.path, wanted)
 
-    def _place(self, path: str) -> tuple[Filesystem, str] | Unread:
+    @staticmethod
+    def _whole(place: _Place) -> str:
+        return _normal(posixpath.join(place.root, place.path.lstrip("/")))
+
+    def _place(self, path: str) -> _Place | Absent | Unread:
         """Return the files that hold a path and its name there.
 
-        A link of the image may lead into a mount, which the image's own files cannot follow.
+        A link may lead from the image into a mount, out of a mount, or from one into another:
+        the files on one side cannot follow it.
         """
-        path = posixpath.normpath(path)
-        mount = self._mount(path)
-        if mount is None:
-            found = self.base.stat(path)
-            if isinstance(found, Stat) and found.path != path:
-                path, mount = found.path, self._mount(found.path)
-            elif isinstance(found, Absent) and self._dangles(path):
-                return Unread(Missing(Reason.FILE, f"the file {path}, behind a link into a mount"))
-        if mount is None:
-            return self.base, path
-        if isinstance(mount.content, Unread):
-            return mount.content
-        return mount.content, posixpath.normpath(
-            "/" + posixpath.relpath(path, posixpath.normpath(mount.path))
-        )
+        path = _normal(path)
+        for _ in range(LINK_HOPS):
+            mount = self._mount(path)
+            if mount is None:
+                found = self.base.stat(path)
+                if isinstance(found, Absent) and self._dangles(path):
+                    missing = Missing(Reason.FILE, f"the file {path}, behind a link into a mount")
+                    return Unread(missing)
+                real = found.path if isinstance(found, Stat) else _real(self.base, path)
+                if self._mount(real) is None:
+                    return _Place(self.base, path, "/")
+                path = real
+                continue
+            if isinstance(mount.content, Unread):
+                return mount.content
+            content, inner = mount.content, inside(path, mount.path)
+            target = content.link(inner) if isinstance(content, LinkedFilesystem) else None
+            if target is None:
+                return _Place(content, inner, mount.path)
+            path = _normal(posixpath.join(mount.path, target))
+        return Absent(path)
 
     def _mount(self, path: str) -> Mount | None:
         # Of two at one path ("/app" and "/app/"), the later lies on top.
-        holding = [mount for mount in reversed(self.mounts) if _below(path, mount.path)]
+        holding = [mount for mount in reversed(self.mounts) if below(path, mount.path)]
         return max(holding, key=lambda mount: len(posixpath.normpath(mount.path)), default=None)
 
     def _dangles(self, path: str) -> bool:
@@ -110,6 +153,20 @@ class _Mounted:
         return False
 
 
-def _below(path: str, directory: str) -> bool:
-    path, directory = posixpath.normpath(path), posixpath.normpath(directory)
-    return directory in {path, "/"} or path.startswith(directory + "/")
+def _real(files: Filesystem, path: str) -> str:
+    """Return where a path leads to; what is not there yet is made below what is."""
+    rest = ""
+    above = path
+    while above != "/":
+        found = files.stat(above)
+        if isinstance(found, Unread):
+            return path
+        if isinstance(found, Stat):
+            return _normal(posixpath.join(found.path, rest))
+        above, name = posixpath.split(above)
+        rest = posixpath.join(name, rest)
+    return path
+
+
+def _normal(path: str) -> str:
+    return posixpath.normpath("/" + path.lstrip("/"))

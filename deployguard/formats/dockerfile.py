@@ -416,6 +416,8 @@ def _check(step: Instruction) -> None:
             _refuse(f"{step.keyword} requires exactly one argument", step.location)
         case "FROM":
             _check_from(step)
+        case "RUN":
+            _check_run(step)
         case "ONBUILD":
             _check_trigger(step)
         case "HEALTHCHECK":
@@ -435,6 +437,25 @@ def _check_from(step: Instruction) -> None:
             "contain symbols",
             step.location,
         )
+
+
+def _check_run(step: Instruction) -> None:
+    """Refuse flags of RUN with values that mean nothing (instructions/commands_run*.go)."""
+    for name, allowed in _RUN_VALUES.items():
+        value = step.flag(name)
+        if value is not None and value not in allowed:
+            _refuse(f"invalid {name} mode: {value[:40]!r}", step.location)
+    for mount in step.values("mount"):
+        kind = dict(part.partition("=")[::2] for part in mount.split(",")).get("type", "bind")
+        if kind not in _MOUNT_TYPES and "$" not in kind:
+            _refuse(f"unsupported mount type {kind[:40]!r}", step.location)
+
+
+_RUN_VALUES = {
+    "network": frozenset({"default", "none", "host"}),
+    "security": frozenset({"sandbox", "insecure"}),
+}
+_MOUNT_TYPES = frozenset({"bind", "cache", "tmpfs", "secret", "ssh"})
 
 
 def _check_trigger(step: Instruction) -> None:

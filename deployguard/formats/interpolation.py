@@ -8,9 +8,13 @@ from deployguard.model.evidence import Location
 
 Lookup = Callable[[str], str | None]
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Longest first: ":-" before "-".
-_OPERATORS = (":-", ":?", ":+", "-", "?", "+")
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+# A brace that opens what is neither a name nor a name with an operator is refused; a dollar before
+# anything else is a dollar. What follows an operator reaches to the last brace of its line.
+_VARIABLE = re.compile(
+    rf"\$(?:(?P<escaped>\$)|(?P<named>{_NAME})"
+    rf"|\{{(?:(?P<name>{_NAME})(?:(?P<operator>:?[-+?])(?P<rest>.*))?\}}|(?P<invalid>)))"
+)
 _NESTING = 16
 # MAX_ARG_STRLEN of Linux: a process is not started with a longer word or variable.
 LONGEST = 128 * 1024
@@ -22,7 +26,7 @@ def interpolate(text: str, lookup: Lookup, location: Location) -> str:
     A variable that is not set is the empty text. Raises SyntaxInputError for a form that compose
     refuses, InputError for a variable that `${NAME?message}` requires.
     """
-    return _interpolate(text, lookup, location, 0)
+    return _interpolate(text, lookup, location, 0) if "$" in text else text
 
 
 def _interpolate(text: str, lookup: Lookup, location: Location, depth: int) -> str:
@@ -34,82 +38,74 @@ def _interpolate(text: str, lookup: Lookup, location: Location, depth: int) -> s
         )
     pieces: list[str] = []
     position = length = 0
-    while True:
-        length += len(pieces[-1]) if pieces else 0
-        if pieces and length > LONGEST:
+    while match := _VARIABLE.search(text, position):
+        end = match.end()
+        pieces.append(text[position : match.start()])
+        if match["escaped"]:
+            pieces.append("$")
+        elif match["named"]:
+            pieces.append(lookup(match["named"]) or "")
+        elif match["operator"]:
+            end = _closing(text, match.start(), end)
+            given = text[match.end("operator") : end - 1]
+            pieces.append(_chosen(match["name"], match["operator"], given, lookup, location, depth))
+        elif match["name"]:
+            pieces.append(lookup(match["name"]) or "")
+        else:
+            raise SyntaxInputError(
+                "invalid interpolation format",
+                location=location,
+                hint="write $$ for a dollar sign, and ${NAME} or ${NAME:-default} for a variable",
+            )
+        length += len(pieces[-2]) + len(pieces[-1])
+        if length > LONGEST:
             raise LimitError(
                 f"variables make a text of more than {LONGEST // 1024} KiB",
                 location=location,
                 hint="a process is not started with a value of that length",
             )
-        dollar = text.find("$", position)
-        if dollar < 0:
-            return "".join((*pieces, text[position:]))
-        pieces.append(text[position:dollar])
-        length += dollar - position
-        following = text[dollar + 1 : dollar + 2]
-        plain = _NAME.match(text, dollar + 1)
-        if following == "$":
-            pieces.append("$")
-            position = dollar + 2
-        elif following == "{":
-            end = _closing(text, dollar + 2, location)
-            pieces.append(_braced(text[dollar + 2 : end], lookup, location, depth))
-            position = end + 1
-        elif plain is not None:
-            pieces.append(lookup(plain[0]) or "")
-            position = plain.end()
-        else:
-            raise _invalid(location)
+        position = end
+    return "".join((*pieces, text[position:]))
 
 
-def _closing(text: str, start: int, location: Location) -> int:
-    open_braces = 1
-    for index in range(start, len(text)):
-        if text[index] == "{" and text[index - 1] == "$":
-            open_braces += 1
-        elif text[index] == "}":
-            open_braces -= 1
-            if open_braces == 0:
-                return index
-    raise _invalid(location)
+def _closing(text: str, start: int, end: int) -> int:
+    """Return the end of a braced variable (getFirstBraceClosingIndex of compose-go).
+
+    Braces of every kind count, and the character after an opening one is passed over.
+    """
+    depth, index = 0, start
+    while index < end:
+        if text[index] == "}":
+            depth -= 1
+            if depth == 0:
+                return index + 1
+        elif text[index] == "{":
+            depth += 1
+            index += 1
+        index += 1
+    return end
 
 
-def _invalid(location: Location) -> SyntaxInputError:
-    """Return the error for a form that compose refuses; the text may hold a secret."""
-    return SyntaxInputError(
-        "invalid interpolation format",
-        location=location,
-        hint="write $$ for a dollar sign, and ${NAME} or ${NAME:-default} for a variable",
-    )
-
-
-def _braced(body: str, lookup: Lookup, location: Location, depth: int) -> str:
-    name = _NAME.match(body)
-    if name is None:
-        raise _invalid(location)
-    rest = body[name.end() :]
-    value = lookup(name[0])
-    if not rest:
-        return value or ""
-    operator = next((sign for sign in _OPERATORS if rest.startswith(sign)), None)
-    if operator is None:
-        raise _invalid(location)
-    given = rest[len(operator) :]
+def _chosen(
+    name: str, operator: str, given: str, lookup: Lookup, location: Location, depth: int
+) -> str:
+    value = lookup(name)
     present = bool(value) if operator.startswith(":") else value is not None
+    # What is not chosen is read all the same: compose refuses its mistakes.
+    other = _interpolate(given, lookup, location, depth + 1)
     match operator[-1]:
         case "-":
-            return (value or "") if present else _interpolate(given, lookup, location, depth + 1)
+            return (value or "") if present else other
         case "+":
-            return _interpolate(given, lookup, location, depth + 1) if present else ""
+            return other if present else (value or "")
         case _:
             if present:
                 return value or ""
             # The message as written: what its own variables hold may be a secret.
             raise InputError(
-                f"the variable {name[0]} is required: {given}"
+                f"the variable {name} is required: {given}"
                 if given
-                else f"the variable {name[0]} is required",
+                else f"the variable {name} is required",
                 location=location,
-                hint=f"give it with --env {name[0]}=VALUE or an env file",
+                hint=f"give it with --env {name}=VALUE or an env file",
             )

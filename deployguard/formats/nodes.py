@@ -22,22 +22,25 @@ class Scalar:
     """A value and its text as written, without quotes.
 
     `tag` is the tag as written ("!reset"; the standard ones in full), or that of a timestamp for a
-    plain date of compose's dialect, whose value here is its text.
+    plain date of compose's dialect, whose value here is its text. `replaced` is what stood there
+    before this was laid over it.
     """
 
     value: Value
     text: str
     location: Location
     tag: str | None = None
+    replaced: "Node | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """A list."""
+    """A list; `replaced` as of a scalar."""
 
     items: tuple["Node", ...]
     location: Location
     tag: str | None = None
+    replaced: "Node | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class ImageConfig:
     working_dir: Traced[str | None] | None = None
     user: Traced[str | None] | None = None
     exposed_ports: tuple[Traced[str], ...] = ()
+    volumes: tuple[Traced[str], ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     shell: tuple[str, ...] | None = None
     on_build: tuple[str, ...] = ()

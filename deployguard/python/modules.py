@@ -367,7 +367,10 @@ def _other_forms(
     """Bytecode, extension modules and namespace packages."""
     names = run.files.list(folder)
     if isinstance(names, Unread):
-        return names
+        # What else lies there does not matter where it is known that nothing of this name does.
+        lone = (package, f"{package}.pyc", f"{package}.so")
+        absent = all(isinstance(run.files.stat(path), Absent) for path in lone)
+        return Absent(package) if absent else names
     if isinstance(names, Absent):
         return names
     for name in names:

@@ -43,14 +43,14 @@ class Case:
 
     name: str
     dockerfile: str
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
     arguments: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
     unknown: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
 
 
-TREE = {
+TREE: dict[str, str | bytes] = {
     "app.py": "app\n", "run.sh": "#!/bin/sh\n", "pkg/__init__.py": "", "pkg/a.py": "a\n",
     "pkg/sub/b.txt": "b\n", "docs/one.md": "1\n", "docs/two.md": "2\n", "docs/deep/three.md": "3\n",
     "notes.txt": "n\n", ".env": "FLASK_DEBUG=1\n", "Makefile": "all:\n",
@@ -143,6 +143,14 @@ def docker_client(host: str) -> Iterator[DockerClient]:
 
 
 def _import(opened: DockerClient, busybox: Path) -> None:
+    repository, _, tag = BASE.rpartition(":")
+    opened.api.import_image_from_data(
+        base_layer(busybox), repository=repository, tag=tag, changes=["ENV PATH=/bin"]
+    )
+
+
+def base_layer(busybox: Path) -> bytes:
+    """Return the files of the base: busybox under the names of its tools."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for folder in ("bin", "data", "dev", "etc", "opt", "proc", "srv", "sys", "tmp"):
@@ -161,11 +169,7 @@ def _import(opened: DockerClient, busybox: Path) -> None:
             info = tarfile.TarInfo(name)
             info.size = len(text)
             tar.addfile(info, io.BytesIO(text.encode()))
-    buffer.seek(0)
-    repository, _, tag = BASE.rpartition(":")
-    opened.api.import_image_from_data(
-        buffer.read(), repository=repository, tag=tag, changes=["ENV PATH=/bin"]
-    )
+    return buffer.getvalue()
 
 
 def written(case: Case, folder: Path) -> str:
@@ -177,30 +181,34 @@ def written(case: Case, folder: Path) -> str:
     for name, content in {"Dockerfile": text, **case.files}.items():
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(content.encode())
+        place.write_bytes(content.encode() if isinstance(content, str) else content)
     for name, target in case.links.items():
         (folder / name).symlink_to(target)
     return text
 
 
 def really_built(case: Case, folder: Path, host: str) -> str:
+    return docker_build(
+        host, folder, f"dgtest/case:{case.name}", target=case.target, arguments=case.arguments
+    )
+
+
+def docker_build(
+    host: str,
+    folder: Path,
+    tag: str,
+    *,
+    target: str | None = None,
+    arguments: Mapping[str, str] | None = None,
+) -> str:
+    """Build a context with the BuildKit of the engine, without a network; return the tag."""
     docker = "/usr/bin/docker"
     if not Path(docker).exists():
         missing("there is no docker with BuildKit to build with")
-    words = [
-        docker,
-        "-H",
-        host,
-        "build",
-        "--network",
-        "none",
-        "-q",
-        "-t",
-        f"dgtest/case:{case.name}",
-    ]
-    for name, value in case.arguments.items():
+    words = [docker, "-H", host, "build", "--network", "none", "-q", "-t", tag]
+    for name, value in (arguments or {}).items():
         words += ["--build-arg", f"{name}={value}"]
-    words += ["--target", case.target] if case.target else []
+    words += ["--target", target] if target else []
     done = subprocess.run(
         [*words, str(folder)],
         check=False,
@@ -209,7 +217,7 @@ def really_built(case: Case, folder: Path, host: str) -> str:
         env={**os.environ, "DOCKER_BUILDKIT": "1"},
     )
     assert done.returncode == 0, done.stderr
-    return f"dgtest/case:{case.name}"
+    return tag
 
 
 def exported(docker_client: DockerClient, reference: str) -> dict[str, tuple[str, bytes, int]]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,30 @@ def find() -> Path:
     return path
 
 
-def resolved(project: Path, *files: str, **environ: str) -> dict[str, Any] | str:
-    """Return the project as compose resolves it, or the reason for which it refuses it."""
-    options = [word for name in files for word in ("-f", name)]
-    done = subprocess.run(
-        [str(find()), *options, "config", "--format", "json"],
+def resolved(project: Path, *options: str, **environ: str) -> dict[str, Any] | str:
+    """Return the project as compose resolves it, or the reason for which it refuses it.
+
+    `options` are those before the command, such as -f or --env-file.
+    """
+    done = _config(project, "json", options, environ)
+    if done.returncode:
+        return done.stderr.strip() or "refused"
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def printed(project: Path, form: str, *options: str, **environ: str) -> str:
+    """Return what `config` prints of a project that compose takes, as yaml or json."""
+    done = _config(project, form, options, environ)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _config(
+    project: Path, form: str, options: Sequence[str], environ: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(find()), *options, "config", "--format", form],
         cwd=project,
         check=False,
         capture_output=True,
@@ -42,10 +62,6 @@ def resolved(project: Path, *files: str, **environ: str) -> dict[str, Any] | str
         timeout=60,
         env={"PATH": os.environ["PATH"], "HOME": str(project), **environ},
     )
-    if done.returncode:
-        return done.stderr.strip() or "refused"
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def fetch() -> None:

@@ -35,6 +35,11 @@ _SERVICES = (
     "libc6", "libtinfo6", "dash", "bash", "coreutils", "findutils", "sed", "grep", "mawk", "gosu",
     "nginx", "nginx-common", "postgresql-15", "postgresql-client-15", "redis-server", "redis-tools",
 )  # fmt: skip
+_SLIM = (
+    "libtinfo6", "dash", "bash", "coreutils", "findutils", "sed", "grep", "tar", "gzip", "mawk",
+    "passwd", "libpam0g", "libaudit1", "libcap-ng0", "libselinux1", "libpcre2-8-0",
+    "libsemanage2", "libsepol2", "libacl1", "libattr1", "libgmp10", "libpam-modules",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,8 @@ BASES: Mapping[str, Base] = {
         )
     ),
     "tiny": Base(packages=("busybox-static",)),
+    # What the steps of Dockerfiles use: the shells and tools of a slim Debian.
+    "slim": Base(packages=(*_PYTHON[:-1], "python3.11-venv", *_SLIM), busybox=False),
     "services": Base(packages=_SERVICES, busybox=False),
     "services-python": Base(
         packages=(*_SERVICES, *_PYTHON[1:-1]), requirements=_FLASK3, busybox=False

@@ -1,17 +1,22 @@
-"""Fields of a compose file, interpolated, in the shapes the specification allows."""
+"""Fields of a compose project, in the shapes the specification allows."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 from deployguard.errors import SyntaxInputError
-from deployguard.formats.interpolation import Lookup, interpolate
+from deployguard.formats.interpolation import Lookup
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
 from deployguard.model.evidence import Traced
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Reads nodes with the variables of a project filled in."""
+    """Reads nodes of a project whose variables are filled in.
+
+    `lookup` gives what the file leaves to the outside: the value of a name without one.
+    """
 
     lookup: Lookup
 
@@ -25,14 +30,7 @@ class Fields:
         """Return a scalar as text: numbers and Booleans as compose spells them."""
         if not isinstance(node, Scalar) or node.value is None:
             raise wrong(node, name, "a text or a number")
-        value = interpolate(spelled(node), self.lookup, node.location)
-        if "\0" in value:
-            raise SyntaxInputError(
-                f"{name} holds a NUL character",
-                location=node.location,
-                hint="no path, word or variable of a process can hold one",
-            )
-        return Traced(value, node.location)
+        return _traced(node)
 
     def optional(self, parent: Mapping, name: str) -> Traced[str] | None:
         """Return a text field, None where it is missing or null."""
@@ -50,9 +48,10 @@ class Fields:
         if node is None:
             return None
         value = self.scalar(node, name)
-        if value.value.lower() not in {"true", "false"}:
+        said = BOOLEANS.get(value.value.lower())
+        if said is None:
             raise wrong(node, name, "true or false")
-        return Traced(value.value.lower() == "true", value.location)
+        return Traced(said, value.location)
 
     def items(self, parent: Mapping, name: str) -> tuple[Node, ...]:
         """Return a list field; a lone scalar is a list of one."""
@@ -90,9 +89,42 @@ class Fields:
                     entry = self.text(item, name)
                     key_text, equals, value_text = entry.value.partition("=")
                     value_or_none = value_text if equals else None
-                    yield key_text, Traced(value_or_none, entry.location)
+                    yield key_text, Traced(value_or_none, entry.location, replaced=_set(entry))
             case _:
                 raise wrong(node, name, "a list or a mapping")
+
+
+# loader/interpolate.go, toBoolean
+BOOLEANS = {
+    **dict.fromkeys(("true", "y", "yes", "on"), True),
+    **dict.fromkeys(("false", "n", "no", "off"), False),
+}
+_KEPT = 8  # values that were replaced, one by the next: as many as anybody reads
+
+
+def _traced(node: Scalar) -> Traced[str]:
+    """Return a scalar as text, with what it replaced."""
+    chain = [node]
+    while isinstance(older := chain[-1].replaced, Scalar) and len(chain) < _KEPT:
+        chain.append(older)
+    found: Traced[str] | None = None
+    for one in reversed(chain):
+        found = Traced(spelled(one), one.location, replaced=found)
+    return found or Traced(spelled(node), node.location)
+
+
+def _set(entry: Traced[str]) -> Traced[str | None] | None:
+    """Return what a member NAME=VALUE of a list replaced, without the names."""
+    chain: list[Traced[str]] = []
+    older = entry.replaced
+    while older is not None:
+        chain.append(older)
+        older = older.replaced
+    found: Traced[str | None] | None = None
+    for one in reversed(chain):
+        _, equals, value = one.value.partition("=")
+        found = Traced(value if equals else None, one.location, replaced=found)
+    return found
 
 
 def _present(parent: Mapping, name: str) -> Node | None:
@@ -109,14 +141,28 @@ def spelled(node: Scalar) -> str:
             return node.value
         case None:
             return ""
-        case float() if node.value.is_integer() and abs(node.value) < _GO_EXPONENT:
-            return str(int(node.value))
-        case _:
+        case int():
             return str(node.value)
+        case float(value):
+            return _go_float(value)
 
 
-# From here on Go's fmt writes a float with an exponent (strconv.FormatFloat, 'g').
-_GO_EXPONENT = 1e21
+# Go's fmt writes a float with an exponent from here on, and below the other (%v, so 'g').
+_GO_LARGE, _GO_SMALL = 6, -4
+
+
+def _go_float(value: float) -> str:
+    """Return a float as Go's fmt prints it: in the fewest digits that tell it from others."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    digits = Decimal(repr(value)).normalize()
+    exponent = digits.adjusted()
+    if not digits or _GO_SMALL <= exponent < _GO_LARGE:
+        return f"{digits:f}"
+    mantissa = digits.scaleb(-exponent)
+    return f"{mantissa:f}e{exponent:+03d}"
 
 
 def mapping(node: Node | None, name: str) -> Mapping:

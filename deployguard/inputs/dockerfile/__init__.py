@@ -6,19 +6,23 @@ What a RUN writes is not known unless each command in it is plain; what is not k
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from deployguard import files
 from deployguard.errors import NotFoundError
 from deployguard.formats import dockerfile as syntax
 from deployguard.inputs.dockerfile.context import open_context
-from deployguard.inputs.dockerfile.stages import Build, Inputs, NamedContext, Stage
+from deployguard.inputs.dockerfile.stages import Build, Inputs, NamedContext, Stage, familiar
 from deployguard.inputs.dockerfile.trees import View
-from deployguard.model.evidence import Location
+from deployguard.model.evidence import Location, Missing, Reason
+from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.objects import ImageSource
 
 _LIMIT = 4 * 1024 * 1024
 ALL_STAGES = "*"
+# A folder, `docker-image://REFERENCE` or another URL; or an image that is there already.
+Context: TypeAlias = str | Image | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +30,12 @@ class BuildOptions:
     """What a build is asked for; `inline` is the Dockerfile's text where it stands elsewhere.
 
     `target` names a stage, by name or number; None stands for the last one, "*" for all.
-    `contexts` are further contexts by name: folders, or images as `docker-image://REFERENCE`.
+    `contexts` are further contexts by name, which stand before stages and images of that name.
     """
 
     target: str | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
-    contexts: Mapping[str, str] = field(default_factory=dict)
+    contexts: Mapping[str, Context] = field(default_factory=dict)
     inline: bytes | None = None
     platform: str | None = None
 
@@ -55,7 +59,7 @@ def build(
     NotFoundError for a stage that it does not have.
     """
     folder = Path(context)
-    path = Path(dockerfile) if dockerfile is not None else folder / "Dockerfile"
+    path = Path(dockerfile) if dockerfile is not None else _own_dockerfile(folder)
     data = options.inline if options.inline is not None else _read(path)
     source = str(path)
     inputs = Inputs(
@@ -64,7 +68,7 @@ def build(
         arguments=options.arguments,
         images=images,
         platform=options.platform,
-        named={name: _named(value) for name, value in options.contexts.items()},
+        named={familiar(name): _named(value) for name, value in options.contexts.items()},
     )
     found = Build(syntax.parse(data, source), inputs)
     name = (folder.resolve().name or "image").lower()
@@ -84,14 +88,25 @@ def _built(stage: Stage, source: str, name: str, options: BuildOptions) -> Built
     return BuiltStage(stage.name or str(stage.number), stage.location, image)
 
 
-def _named(value: str) -> NamedContext:
+def _named(value: Context) -> NamedContext:
     """Read an additional context; what is neither a folder nor an image is an unknown image."""
     prefix = "docker-image://"
+    if not isinstance(value, str):
+        return NamedContext(found=value)
     if value.startswith(prefix):
-        return NamedContext(None, value.removeprefix(prefix))
+        return NamedContext(image=value.removeprefix(prefix))
     if Path(value).is_dir():
-        return NamedContext(open_context(Path(value), None), None)
-    return NamedContext(None, value)
+        return NamedContext(files=open_context(Path(value), None))
+    return NamedContext(found=Unread(Missing(Reason.IMAGE, f"the build context {value}")))
+
+
+def _own_dockerfile(folder: Path) -> Path:
+    """Return a folder's Dockerfile; in small letters, where that alone is there.
+
+    Source: docker/buildx build/build.go handleLowercaseDockerfile.
+    """
+    own, small = folder / "Dockerfile", folder / "dockerfile"
+    return small if not files.exists(own) and files.exists(small) else own
 
 
 def _read(path: Path) -> bytes:
@@ -105,4 +120,4 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-__all__ = ["ALL_STAGES", "BuildOptions", "BuiltStage", "build"]
+__all__ = ["ALL_STAGES", "BuildOptions", "BuiltStage", "Context", "build"]

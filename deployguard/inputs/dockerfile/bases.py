@@ -46,7 +46,11 @@ _SYSTEM = re.compile(
     r"/(?:bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|run|sbin|sys|usr|var)/"
     r"|/root/\.(?:bashrc|profile)\Z"
 )
-_EMPTY = frozenset(f"/{name}" for name in ("home", "media", "mnt", "opt", "root", "srv", "tmp"))
+_FOLDERS = frozenset(
+    f"/{name}"
+    for name in ("home", "media", "mnt", "opt", "root", "srv", "tmp", "sbin", "usr/sbin",
+                 "usr/local/sbin")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class BaseTree:
             return found
         name = posixpath.basename(path)
         if name in START_UP or name in {".env", ".flaskenv", "pyvenv.cfg"}:
+            return found
+        if name.startswith("[") and name != "[":  # what a shell makes of an exec form that is none
             return found
         library = f"/usr/local/lib/python{self.release}/"
         if path.startswith(library):
@@ -129,7 +135,7 @@ def well_known(name: str, location: Location) -> Base | None:
             location=location,
         ),
     )
-    tree = BaseTree(Texts(files, place, _EMPTY), missing, release)
+    tree = BaseTree(Texts(files, place, _FOLDERS), missing, release)
     return Base(config, tree)
 
 

@@ -10,8 +10,9 @@ from deployguard import files
 from deployguard.errors import NotFoundError
 from deployguard.inputs.dockerfile import ignore
 from deployguard.inputs.dockerfile.trees import File, Folder, Found, Link, Other
+from deployguard.inputs.folder import content
 from deployguard.model.evidence import Location, Missing, Reason
-from deployguard.model.filesystem import READ_LIMIT, Absent, Content, Unread
+from deployguard.model.filesystem import Absent, Unread
 
 _IGNORE_LIMIT = 1024 * 1024
 # Folders that are left out may hold files that are taken back in; so many names are looked at.
@@ -47,7 +48,7 @@ class ContextTree:
         if stat.S_ISDIR(status.st_mode):
             return Folder(mode, location)
         if stat.S_ISREG(status.st_mode):
-            return File(lambda: _content(place), mode, status.st_size, location)
+            return File(lambda: content(place), mode, status.st_size, location)
         return Other(location)
 
     def names(self, path: str) -> tuple[str, ...] | Absent | Unread:
@@ -94,22 +95,6 @@ class ContextTree:
     @staticmethod
     def _unread(place: Path) -> Unread:
         return Unread(Missing(Reason.FILE, f"the file {place}"))
-
-
-def _content(place: Path) -> Content | Absent | Unread:
-    """Read a regular file that is still one."""
-    unread = Unread(Missing(Reason.FILE, f"the file {place}"))
-    try:
-        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return unread
-            data = file.read(READ_LIMIT + 1)
-    except OSError:
-        return unread
-    if len(data) > READ_LIMIT:
-        return Unread(Missing(Reason.LIMIT, f"the file {place} (more than 2 MiB)"))
-    return Content(data, Location(str(place)))
 
 
 def open_context(folder: Path, dockerfile: Path | None) -> ContextTree:

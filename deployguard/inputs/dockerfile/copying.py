@@ -11,8 +11,8 @@ from deployguard.formats import build_words
 from deployguard.formats import dockerfile as syntax
 from deployguard.formats.build_words import Lookup, SubstitutionError
 from deployguard.formats.dockerfile import Instruction
-from deployguard.inputs.dockerfile import ignore
-from deployguard.inputs.dockerfile.run import mode_change
+from deployguard.inputs.dockerfile import archives, ignore
+from deployguard.inputs.dockerfile.modes import mode_change
 from deployguard.inputs.dockerfile.trees import (
     Below,
     File,
@@ -32,7 +32,6 @@ from deployguard.model.filesystem import Absent, Content, Unread
 
 _WILD = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
 _GIT = re.compile(r"git@|git://|ssh://|github\.com/|(?:https?://)\S+\.git(?:[#?]|\Z)")
-_COMPRESSED = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 _MATCHES = 10_000
 
 
@@ -175,8 +174,8 @@ def _laid(laying: _Laying, step: Instruction, given: Copying, path: str) -> None
     match found:
         case Folder():
             laying.put(clean(laying.target), _contents(laying, given.source, real))
-        case File() if unpacks and _packed(found):
-            laying.put(clean(laying.target), Unknown(laying.unread))
+        case File() if unpacks and (tree := _unpacked(found, laying.unread)) is not None:
+            laying.put(clean(laying.target), tree)
         case File():
             laying.file(posixpath.basename(path), Single(found))
         case Unread(missing=missing):
@@ -207,12 +206,17 @@ def _left_out(matcher: ignore.Matcher, path: str, tree: Tree) -> bool:
     return not (matcher.exclusions and isinstance(tree.entry(path), Folder))
 
 
-def _packed(found: File) -> bool:
-    """Say whether ADD would unpack a file: by its first bytes, not by its name."""
+def _unpacked(found: File, unread: Missing) -> Tree | None:
+    """Return what ADD unpacks of a file, None for one that is no archive."""
     content = found.load()
     if not isinstance(content, Content):
-        return True
-    return content.data.startswith(_COMPRESSED) or content.data[257:262] == b"ustar"
+        return Unknown(unread)
+    if not archives.is_archive(content.data):
+        return None
+    try:
+        return archives.unpacked(content.data, content.location)
+    except archives.NotUnpackedError:
+        return Unknown(unread)
 
 
 def _with_parents(laying: _Laying, given: Copying, path: str) -> None:

@@ -3,6 +3,7 @@
 pip, uv, Poetry and Pipenv, and the tools that make virtual environments.
 """
 
+import fnmatch
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from deployguard.formats import distributions, locks, requirements
 from deployguard.formats.distributions import Target, Wanted, normalised
 from deployguard.formats.locks import Choice, LockError
 from deployguard.inputs.dockerfile import sites
-from deployguard.inputs.dockerfile.run import NotPlainError, Runner
+from deployguard.inputs.dockerfile.run import EXPANSION, NotPlainError, Runner
 from deployguard.inputs.dockerfile.sites import Installation
 from deployguard.inputs.dockerfile.trees import File, Link, Single, Unknown, clean, text_file
 from deployguard.model.evidence import Location
@@ -39,6 +40,7 @@ _PIP_VALUES = frozenset(
      "--config-settings", "--config-setting", "--global-option", "--root-user-action",
      "--use-feature", "--use-deprecated", "--implementation", "--abi", "--python", "-p",
      "--exists-action", "--index", "--default-index", "--link-mode", "--index-strategy",
+     "-w", "--wheel-dir", "-d", "--dest",
      "--keyring-provider", "--resolution", "--prerelease", "--color", "--project", "--directory",
      "--extra", "--group", "-b", "--build-constraint", "--torch-backend", "--exclude-newer"}
 )  # fmt: skip
@@ -127,8 +129,10 @@ def _pip(runner: Runner, words: list[str]) -> None:
         value = rest[0] in _PIP_VALUES
         rest = rest[1 + value :]
     if rest[:1] and rest[0] in _NO_INSTALL:
-        if rest[0] in {"wheel", "download", "lock"}:
+        if rest[0] == "lock":
             raise NotPlainError
+        if rest[0] in {"wheel", "download"}:
+            _fetch(runner, words[0], rest[1:])
         return
     if rest[:1] == ["uninstall"]:
         _uninstall(runner, _python(runner, words[0]), rest[1:])
@@ -140,6 +144,22 @@ def _pip(runner: Runner, words: list[str]) -> None:
     if "--dry-run" in asked.flags:
         return
     _install(runner, _place(runner, words[0], asked), asked)
+
+
+def _fetch(runner: Runner, program: str, words: list[str]) -> None:
+    """Follow `pip wheel` and `pip download`: a folder of wheels."""
+    asked = _command_line(runner, words, _target(runner, program))
+    keys = ("-w", "--wheel-dir", "-d", "--dest")
+    folder = runner.path(next((asked.options[key] for key in keys if key in asked.options), "."))
+    wanted = sites.merged(asked.wanted, asked.constraints)
+    certain = tuple(one for one in wanted if not one.perhaps and one.pin is not None)
+    only = "--no-deps" in asked.flags and not asked.unclear and len(certain) == len(wanted)
+    place, names = runner.view.place(folder), sites.wheel_names(certain)
+    if not only:
+        runner.write(place, sites.Wheels(names, runner.missing))
+        return
+    for name in names:
+        runner.write(posixpath.join(place, name), Unknown(runner.missing))
 
 
 def _refuse_settings(runner: Runner, names: frozenset[str]) -> None:
@@ -237,11 +257,12 @@ def _install(runner: Runner, python: _Python | None, asked: _Asked, *, exact: bo
         or (bool(asked.wanted) and (asked.hashed or "--require-hashes" in asked.flags))
     )
     certain.extend(_brought(certain, asked))
-    complete = not asked.unclear and (closed or (light and names <= sites.LIGHT))
+    family = light and names <= sites.LIGHT | sites.FLASK_FAMILY
+    complete = not asked.unclear and (closed or family)
     upgrade = bool({"-U", "--upgrade", "--force-reinstall", "--reinstall"} & asked.flags)
     what = Installation(
         tuple(certain),
-        names if complete else None,
+        (names if closed else sites.brought(names)) if complete else None,
         runner.missing,
         upgrade=upgrade,
         own=asked.unclear or not asked.plain,
@@ -330,6 +351,9 @@ def _taken(
             asked.unclear = True
         else:
             asked.wanted.append(Wanted(normalised(named[1]), None, location))
+    elif EXPANSION.search(text.partition("[")[0]) and "/" in text:
+        asked.plain = False
+        _wheels(runner, text, asked, location, folder)
     elif text.startswith((".", "/", "file:")) or "/" in text.partition(";")[0].partition("@")[0]:
         asked.plain = False
         _project(runner, text, asked, target, folder)
@@ -342,6 +366,23 @@ def _taken(
         if found is not None:
             asked.wanted.append(found)
             asked.plain = asked.plain and found.specifier is not None
+
+
+def _wheels(runner: Runner, text: str, asked: _Asked, location: Location, folder: str) -> None:
+    """Take the wheels that a path with wildcards stands for."""
+    above, pattern = posixpath.split(clean(posixpath.join(folder, text)))
+    names = runner.listing(above)
+    if not isinstance(names, tuple):
+        asked.unclear = True
+    seen = names if isinstance(names, tuple) else names.seen if isinstance(names, Unread) else ()
+    for name in seen:
+        archive = distributions.wheel(name)
+        if not fnmatch.fnmatchcase(name, pattern):
+            continue
+        if archive is None:
+            asked.unclear = True
+        else:
+            asked.wanted.append(Wanted(archive[0], f"=={archive[1]}", location))
 
 
 def _project(runner: Runner, text: str, asked: _Asked, target: Target, folder: str) -> None:

@@ -3,7 +3,8 @@
 import fnmatch
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from deployguard.effective import search
@@ -15,33 +16,38 @@ from deployguard.inputs.dockerfile.trees import (
     File,
     Folder,
     Found,
-    Gone,
     Layers,
     Link,
     Single,
     Tree,
     Unknown,
     View,
-    WithMode,
     clean,
     text_file,
 )
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, Unread
-from deployguard.shell import parsing
+from deployguard.shell import conditions, parsing, patterns
 from deployguard.shell.syntax import (
     AndOr,
+    Case,
+    For,
     Group,
+    If,
     Join,
     Literal,
     Parameter,
+    Pipeline,
     Redirect,
+    Redirected,
     Script,
     Simple,
     Statement,
+    Substitution,
     Word,
 )
+from deployguard.shell.utilities import printing
 
 # Where packages of the system are installed; never where an application lies.
 _SYSTEM = ("/usr", "/etc", "/var", "/lib", "/lib64", "/bin", "/sbin", "/run", "/tmp")  # noqa: S108
@@ -65,12 +71,33 @@ _NOTHING = frozenset(
      "whoami", "which", "type", "pwd", "env", "chown", "chgrp", "groupadd", "addgroup", "usermod",
      "umask", "hash", "grep", "head", "tail", "wc", "du", "df", "stat", "sync", "getent"}
 )  # fmt: skip
-_SHELLS = frozenset({"sh", "bash", "ash", "dash"})
-_EXPANSION = re.compile(r"[*?\[]")
+SHELLS = frozenset({"sh", "bash", "ash", "dash"})
+EXPANSION = re.compile(r"[*?\[]")
+
+
+# What a shell or the runtime sets, whatever the Dockerfile says.
+_OF_SHELLS = frozenset(
+    {"HOME", "HOSTNAME", "OLDPWD", "UID", "EUID", "PPID", "RANDOM", "SHLVL", "SHELL", "USER",
+     "LOGNAME", "TERM", "IFS", "SECONDS", "BASH", "BASH_VERSION", "HOSTTYPE", "OSTYPE", "OPTIND",
+     "LINENO", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
+)  # fmt: skip
+_ASKING = frozenset({"grep", "command", "which", "type", "id", "getent", "ls", "find", "hash"})
+# What does not fail for the root that builds, as long as it is given something sensible.
+_SUCCEEDING = frozenset({"echo", "printf", "touch"})
+_TESTS = frozenset({"[", "test", "true", ":", "false"})
+_ROUNDS = 1_000
 
 
 class NotPlainError(Exception):
     """A command whose effects are not known."""
+
+
+class UndecidedError(NotPlainError):
+    """A condition of which it is not known whether it holds."""
+
+
+class ExitedError(Exception):
+    """The script ends here, successfully."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +122,11 @@ def run(files: Layers, step: Instruction, setting: Setting) -> Mapping[str, Valu
     runner = Runner(files, setting, step.location, missing)
     try:
         runner.start(step)
+    except ExitedError:
+        pass
     except (NotPlainError, RecursionError):
         files.put("/", Unknown(missing))
     return runner.kept
-
-
-Command = Callable[["Runner", list[str]], None]
 
 
 @dataclass(slots=True)
@@ -134,45 +160,135 @@ class Runner:
             self.command(list(step.words), ())
             return
         shell = self.setting.shell
-        if posixpath.basename(shell[0]) not in _SHELLS or not shell[-1].endswith("c"):
+        if posixpath.basename(shell[0]) not in SHELLS or not shell[-1].endswith("c"):
             raise NotPlainError
         self.script(parsing.parse(_script_text(step)))
 
-    def script(self, script: Script) -> None:
-        """Follow statements in order."""
+    def script(self, script: Script) -> bool:
+        """Follow statements in order, and return whether the last one succeeds."""
         if script.broken is not None:
             raise NotPlainError
+        status = True
         for statement in script.statements:
-            self.statement(statement)
+            if statement is not script.statements[-1] and _asks(statement):
+                raise NotPlainError
+            status = self.statement(statement)
+        return status
 
-    def statement(self, statement: Statement) -> None:
-        """Follow one statement."""
+    def statement(self, statement: Statement) -> bool:
+        """Follow one statement, and return whether it succeeds.
+
+        A command is taken to succeed: where it does not, there is no image.
+        """
         match statement:
             case Simple():
-                self._simple(statement)
+                return self._simple(statement)
             case AndOr(left=left, join=Join.AND, right=right):
-                self.statement(left)
-                self.statement(right)
+                return self.statement(left) and self.statement(right)
             case AndOr(left=left, join=Join.OR, right=right):
-                self._alternative(left, right)
+                return self._alternative(left, right)
             case Group(body=body, subshell=subshell):
-                kept = dict(self.variables), self.cwd
-                self.script(body)
-                if subshell:
-                    self.variables, self.cwd = kept
+                return self._grouped(body, subshell=subshell)
+            case If(branches=branches, otherwise=otherwise):
+                for condition, body in branches:
+                    if self._decided(condition):
+                        return self.script(body)
+                return self.script(otherwise)
+            case For(name=name, words=tuple() as words, body=body):
+                return self._each(name, words, body)
+            case Case():
+                return self._chosen(statement)
+            case Pipeline(commands=(only,), negated=True):
+                return not self._decided(Script((only,)))
+            case Redirected(body=Group(body=body), redirects=redirects):
+                self._printed(body, redirects)
+                return True
             case _:
                 raise NotPlainError
 
-    def _alternative(self, left: Statement, right: Statement) -> None:
+    def _grouped(self, body: Script, *, subshell: bool) -> bool:
+        if not subshell:
+            return self.script(body)
+        kept = dict(self.variables), self.cwd
+        try:
+            return self.script(body)
+        except ExitedError:
+            return True
+        finally:
+            self.variables, self.cwd = kept
+
+    def _alternative(self, left: Statement, right: Statement) -> bool:
         """`left || exit 1` must have done left; `left || true` only where left leaves nothing."""
+        if _is_test(left):
+            with suppress(UndecidedError):
+                return self._decided(Script((left,))) or self.statement(right)
+        if isinstance(left, AndOr) and left.join is Join.AND and _is_test(left.left):
+            if not self._decided(Script((left.left,))):
+                return self.statement(right)
+            return self._alternative(left.right, right)
+        if isinstance(left, Simple) and left.words and left.words[0].plain in _SUCCEEDING:
+            return self.statement(left)
         words = _static(right)
         if words[:1] == ["exit"] and words[1:] not in ([], ["0"]):
-            self.statement(left)
-            return
+            with suppress(UndecidedError):
+                self.statement(left)
+            return True
         if words[:1] not in (["true"], [":"], ["echo"]) or not _harmless(_static(left)):
             raise NotPlainError
+        return True
 
-    def _simple(self, statement: Simple) -> None:
+    def _decided(self, condition: Script) -> bool:
+        """Return whether a condition holds. Raises UndecidedError where it cannot be told."""
+        if not all(map(_is_test, condition.statements)):
+            raise UndecidedError
+        return self.script(condition)
+
+    def _each(self, name: str, words: tuple[Word, ...], body: Script) -> bool:
+        values = [text for word in words for text in self._expanded(word, split=True)]
+        named = [one for value in values for one in (self._names(value))]
+        if len(named) > _ROUNDS:
+            raise NotPlainError
+        status = True
+        for value in named:
+            self.variables[name] = Value(value)
+            status = self.script(body)
+        return status
+
+    def _names(self, text: str) -> list[str]:
+        """Return the names that a word with wildcards stands for, as they are written."""
+        if not EXPANSION.search(text):
+            return [text]
+        found = self.listed(text)
+        folder = posixpath.dirname(text)
+        return [posixpath.join(folder, posixpath.basename(path)) for path in found] or [text]
+
+    def _chosen(self, statement: Case) -> bool:
+        subject = "".join(self._expanded(statement.subject, split=False))
+        for item in statement.items:
+            if item.end != ";;":
+                raise NotPlainError
+            texts = ["".join(self._expanded(one, split=False)) for one in item.patterns]
+            if any(patterns.matches(text, subject) for text in texts):
+                return self.script(item.body)
+        return True
+
+    def _printed(self, body: Script, redirects: tuple[Redirect, ...]) -> None:
+        """Follow `{ echo ...; echo ...; } > file`: what is printed together goes into the file."""
+        lines: list[str] = []
+        for statement in body.statements:
+            if not isinstance(statement, Simple) or statement.redirects or statement.assignments:
+                raise NotPlainError
+            words = [text for word in statement.words for text in self._expanded(word, split=True)]
+            printed = _output(words, None) if words else None
+            if printed is None:
+                raise NotPlainError
+            lines.append(printed)
+        self._redirected(["cat"], redirects, "".join(lines))
+
+    def _simple(self, statement: Simple) -> bool:
+        if _prints_hidden(statement):
+            self._written(statement.redirects)
+            return True
         assigned: dict[str, Value] = {}
         for one in statement.assignments:
             words = self._expanded(one.value, split=False)
@@ -184,14 +300,55 @@ class Runner:
             if statement.redirects:
                 raise NotPlainError
             self.variables |= assigned
-            return
+            return True
         outer = self.variables
         self.variables = {**outer, **assigned}
         before = dict(self.variables)
+        if words[0] == "exit":
+            if words[1:] not in ([], ["0"]):
+                raise NotPlainError
+            raise ExitedError
+        if words[0] in _TESTS:
+            return self._tested(words)
         self.command(words, statement.redirects)
         # What the command itself exports stays; what stands before it does not.
         changed = {key: value for key, value in self.variables.items() if before.get(key) != value}
         self.variables = {**outer, **changed}
+        return True
+
+    def _written(self, redirects: tuple[Redirect, ...]) -> None:
+        """Mark the files that an unknown text goes to."""
+        for one in redirects:
+            if one.operator not in {">", ">>", ">|"}:
+                raise NotPlainError
+            place = self.path("".join(self._expanded(one.target, split=False)))
+            if place != "/dev/null":
+                self.write(self.view.place(place), Unknown(self.missing))
+
+    def _tested(self, words: list[str]) -> bool:
+        """Return what `test` says. Raises UndecidedError where that cannot be told."""
+        name, *rest = words
+        if name in {"true", ":", "false"}:
+            return name != "false"
+        if name == "[":
+            *rest, end = rest or [""]
+            if end != "]":
+                raise NotPlainError
+        user = (self.setting.user or "root").partition(":")[0]
+        outlook = conditions.Outlook(
+            stat=lambda path: View(self.view).stat(self.path(path)),
+            is_link=lambda path: isinstance(
+                View(self.view).entry(self.path(path), follow=False)[1], Link
+            ),
+            terminal=lambda _: False,
+            is_set=lambda variable: variable in self.variables,
+            is_root=user in {"root", "0"},
+            is_bash=None,
+        )
+        decision = conditions.decide(rest, outlook)
+        if not isinstance(decision, bool):
+            raise UndecidedError
+        return decision
 
     def _expanded(self, word: Word, *, split: bool) -> list[str]:
         """Expand a word of literals and plain variables, names with wildcards left as they are."""
@@ -200,11 +357,8 @@ class Runner:
             match part:
                 case Literal(text=text, quoted=quoted):
                     pieces.append((text, quoted))
-                case Parameter(name=name, operator="", quoted=quoted):
-                    value = self.variables.get(name, Value(None if self.setting.unseen else ""))
-                    if value.text is None or not re.fullmatch(r"[A-Za-z_]\w*", name):
-                        raise NotPlainError
-                    pieces.append((value.text, quoted or not split))
+                case Parameter(quoted=quoted):
+                    pieces.append((self._parameter(part), quoted or not split))
                 case _:
                     raise NotPlainError
         if all(
@@ -214,10 +368,36 @@ class Runner:
             return ["".join(text for text, _ in pieces)]
         return _fields(pieces, [isinstance(part, Literal) for part in word.parts])
 
+    def _parameter(self, part: Parameter) -> str:
+        """Return a variable's value, or what stands for one that is unset (POSIX XCU 2.6.2)."""
+        if not re.fullmatch(r"[A-Za-z_]\w*", part.name) or part.index is not None:
+            raise NotPlainError
+        value = self._variable(part.name)
+        operator = part.operator
+        if operator not in {"", "-", ":-", "+", ":+"}:
+            raise NotPlainError
+        unset = value is None or (operator.startswith(":") and value == "")
+        if operator.endswith("+"):
+            return "" if unset else "".join(self._expanded(part.argument, split=False))
+        if operator and unset:
+            return "".join(self._expanded(part.argument, split=False))
+        return value or ""
+
+    def _variable(self, name: str) -> str | None:
+        """Return a variable, None for one that is unset. Raises NotPlainError if not known."""
+        value = self.variables.get(name)
+        if value is None and name == "PWD":
+            return self.cwd
+        if value is None and name not in _OF_SHELLS and not self.setting.unseen:
+            return None
+        if value is None or value.text is None:
+            raise NotPlainError
+        return value.text
+
     def command(self, words: list[str], redirects: tuple[Redirect, ...]) -> None:
         """Follow one command with its redirections."""
-        # Imported here, because installers are commands of this runner themselves.
-        from deployguard.inputs.dockerfile import installers  # noqa: PLC0415
+        # Imported here, because commands are written against this runner.
+        from deployguard.inputs.dockerfile import commands, installers  # noqa: PLC0415
 
         name = posixpath.basename(words[0])
         if redirects:
@@ -229,7 +409,7 @@ class Runner:
         if installer is not None:
             installer(self, words)
             return
-        handler = _COMMANDS.get(name)
+        handler = commands.COMMANDS.get(name)
         actions = _PACKAGES.get(name)
         if handler is not None:
             handler(self, words)
@@ -247,8 +427,9 @@ class Runner:
         """
         self.write(place, SystemPackages(Below(self.view.copy(), place), place, self.missing))
 
-    def _redirected(self, words: list[str], redirects: tuple[Redirect, ...]) -> None:
-        text: str | None = None
+    def _redirected(
+        self, words: list[str], redirects: tuple[Redirect, ...], text: str | None = None
+    ) -> None:
         targets: list[tuple[str, bool]] = []
         for one in redirects:
             target = "".join(self._expanded(one.target, split=False))
@@ -333,9 +514,9 @@ class Runner:
     def listed(self, path: str) -> list[str]:
         """Return the paths that a last component with wildcards stands for."""
         folder, pattern = posixpath.split(self.path(path))
-        if not _EXPANSION.search(path):
+        if not EXPANSION.search(path):
             return [self.path(path)]
-        if _EXPANSION.search(folder):
+        if EXPANSION.search(folder):
             raise NotPlainError
         names = View(self.view).list(folder)
         if isinstance(names, Unread):
@@ -421,6 +602,42 @@ def _static(statement: Statement) -> list[str]:
     return words
 
 
+def _is_test(statement: Statement) -> bool:
+    """Say whether a statement asks something and changes nothing."""
+    match statement:
+        case Simple(words=words, redirects=()) if words:
+            return words[0].plain in _TESTS
+        case AndOr(left=left, right=right):
+            return _is_test(left) and _is_test(right)
+        case Pipeline(commands=(only,), negated=True):
+            return _is_test(only)
+        case _:
+            return False
+
+
+def _prints_hidden(statement: Simple) -> bool:
+    """Say whether a text is printed in which only the output of harmless commands is not known."""
+    if not statement.words or statement.words[0].plain not in {"echo", "printf"}:
+        return False
+    parts = [part for word in statement.words[1:] for part in word.parts]
+    bodies = [part.body for part in parts if isinstance(part, Substitution)]
+    harmless = (
+        body.broken is None and all(_harmless(_static(one)) for one in body.statements)
+        for body in bodies
+    )
+    return bool(bodies) and not statement.assignments and all(harmless)
+
+
+def _asks(statement: Statement) -> bool:
+    """Say whether a list goes on only where a command found something, and the script anyway."""
+    if not isinstance(statement, AndOr) or statement.join is not Join.AND:
+        return False
+    left = statement.left
+    if isinstance(left, AndOr):
+        return _asks(left)
+    return isinstance(left, Simple) and bool(left.words) and left.words[0].plain in _ASKING
+
+
 def _harmless(words: list[str]) -> bool:
     """Say whether a command leaves nothing behind."""
     if not words:
@@ -430,7 +647,9 @@ def _harmless(words: list[str]) -> bool:
         return name != "env" or len(words) == 1
     if name in {"python", "python3", "pip", "pip3", "uv", "poetry", "node", "npm", "flask"}:
         return words[1:] in (["--version"], ["-V"], ["version"])
-    return name in {"command", "exit"} or (name == "find" and not _changes(words))
+    if name == "git":
+        return words[1:2] in (["rev-parse"], ["describe"], ["log"], ["status"])
+    return name == "command" or (name == "find" and not _changes(words))
 
 
 def _changes(words: list[str]) -> bool:
@@ -449,20 +668,13 @@ def _output(words: list[str], text: str | None) -> str | None:
         return " ".join(rest) + "\n"
     if name == "echo" and rest[:1] == ["-n"] and not any("\\" in word for word in rest):
         return " ".join(rest[1:])
-    if name == "printf" and len(rest) == 1 and "%" not in rest[0]:
-        return _escaped(rest[0])
-    if name == "printf" and len(rest) > 1 and rest[0] in {"%s\\n", "%s"}:
-        return "".join(rest[0].replace("%s", word).replace("\\n", "\n") for word in rest[1:])
+    if name == "printf" and rest and not rest[0].startswith("-"):
+        return printing.formatted(rest[0], rest[1:], bash=False)
     if name == "cat" and not rest:
         return text
     if name == ":" and not rest:
         return ""
     return None
-
-
-def _escaped(text: str) -> str | None:
-    plain = re.sub(r"\\([nt\\])", lambda m: {"n": "\n", "t": "\t", "\\": "\0"}[m[1]], text)
-    return None if "\\" in plain else plain.replace("\0", "\\")
 
 
 def _fields(pieces: list[tuple[str, bool]], literal: list[bool]) -> list[str]:
@@ -473,7 +685,7 @@ def _fields(pieces: list[tuple[str, bool]], literal: list[bool]) -> list[str]:
         if quoted or written:
             current = [*(current or ()), text]
             continue
-        if _EXPANSION.search(text):
+        if EXPANSION.search(text):
             raise NotPlainError
         words = text.split()
         if text[:1].isspace() and current is not None:
@@ -490,310 +702,3 @@ def _fields(pieces: list[tuple[str, bool]], literal: list[bool]) -> list[str]:
     if current is not None:
         fields.append("".join(current))
     return fields
-
-
-def _flagged(words: list[str], allowed: str) -> tuple[set[str], list[str]]:
-    """Split short flags from operands; raises NotPlainError for a flag that is not allowed."""
-    flags: set[str] = set()
-    operands: list[str] = []
-    for index, word in enumerate(words):
-        if word == "--":
-            operands.extend(words[index + 1 :])
-            break
-        if word.startswith("--") or (word.startswith("-") and not set(word[1:]) <= set(allowed)):
-            raise NotPlainError
-        if word.startswith("-") and len(word) > 1:
-            flags.update(word[1:])
-        else:
-            operands.append(word)
-    return flags, operands
-
-
-def _cd(runner: Runner, words: list[str]) -> None:
-    if len(words) != 2 or words[1].startswith("-"):  # noqa: PLR2004  (the directory)
-        raise NotPlainError
-    runner.cwd = runner.path(words[1])
-
-
-def _export(runner: Runner, words: list[str]) -> None:
-    for word in words[1:]:
-        name, equals, value = word.partition("=")
-        if word.startswith("-"):
-            raise NotPlainError
-        if equals:
-            runner.variables[name] = Value(value)
-
-
-def _mkdir(runner: Runner, words: list[str]) -> None:
-    operands = _without_mode(words[1:])
-    _, operands = _flagged(operands, "pv")
-    for path in operands:
-        if _EXPANSION.search(path) or "{" in path:
-            raise NotPlainError
-        place, found = runner.entry(runner.path(path))
-        if isinstance(found, Absent):
-            runner.write(place, Single(Folder(0o755, runner.location)))
-
-
-def _without_mode(words: list[str]) -> list[str]:
-    kept: list[str] = []
-    pending = list(words)
-    while pending:
-        word = pending.pop(0)
-        if word in {"-m", "--mode"} and pending:
-            pending.pop(0)
-        elif not word.startswith(("--mode=", "--parents", "--verbose")):
-            kept.append(word)
-        elif word == "--parents":
-            kept.append("-p")
-    return kept
-
-
-def _touch(runner: Runner, words: list[str]) -> None:
-    _, operands = _flagged(words[1:], "acm")
-    for path in operands:
-        place, found = runner.entry(runner.path(path))
-        if isinstance(found, Absent):
-            runner.write(place, Single(text_file(b"", runner.location)))
-
-
-def _rm(runner: Runner, words: list[str]) -> None:
-    _, operands = _flagged(words[1:], "rRfvd")
-    for operand in operands:
-        for path in runner.listed(operand):
-            folder, name = posixpath.split(path)
-            place = posixpath.join(runner.view.place(folder), name)
-            if isinstance(runner.view.entry(place), Absent):
-                continue
-            runner.write(place, Single(Gone()))
-
-
-def _ln(runner: Runner, words: list[str]) -> None:
-    flags, operands = _flagged(
-        [w for w in words[1:] if w not in {"--symbolic", "--force"}], "sfnvT"
-    )
-    if len(operands) != 2 or _EXPANSION.search("".join(operands)):  # noqa: PLR2004
-        raise NotPlainError
-    target, name = operands
-    symbolic = "s" in flags or "--symbolic" in words
-    path = runner.path(name)
-    place, found = runner.entry(path)
-    if isinstance(found, Folder) and not flags & {"n", "T"}:
-        place = posixpath.join(place, posixpath.basename(target))
-    elif "n" in flags or "T" in flags:
-        place = posixpath.join(runner.view.place(posixpath.dirname(path)), posixpath.basename(path))
-    if symbolic:
-        runner.write(place, Single(Link(target, runner.location)))
-        return
-    _, linked = runner.entry(runner.path(target))
-    runner.write(place, _copied(linked))
-
-
-def _copied(found: Found) -> Tree:
-    match found:
-        case File() | Link():
-            return Single(found)
-        case Unread(missing=missing):
-            return Unknown(missing)
-        case _:
-            raise NotPlainError
-
-
-def _cp(runner: Runner, words: list[str]) -> None:
-    flags, operands = _flagged(words[1:], "rRapfvLPTd")
-    *sources, target = operands or [""]
-    _transfer(runner, sources, target, whole="T" in flags)
-
-
-def _mv(runner: Runner, words: list[str]) -> None:
-    flags, operands = _flagged(words[1:], "fvT")
-    *sources, target = operands or [""]
-    for place in _transfer(runner, sources, target, whole="T" in flags):
-        runner.write(place, Single(Gone()))
-
-
-def _transfer(runner: Runner, sources: list[str], target: str, *, whole: bool) -> list[str]:
-    """Copy files and folders; a folder that is there takes them in."""
-    if not sources or _EXPANSION.search(target):
-        raise NotPlainError
-    done: list[str] = []
-    snapshot = runner.view.copy()
-    for source in sources:
-        for path in runner.listed(source):
-            place, found = runner.entry(path)
-            into, there = runner.entry(runner.path(target))
-            if isinstance(there, Unread) and not target.endswith("/"):
-                # Whether it is a folder is not known: both places may have been written.
-                runner.write(into, Unknown(runner.missing))
-                done.append(place)
-                continue
-            inside = (isinstance(there, Folder) and not whole) or target.endswith("/")
-            if inside and not source.endswith("/."):
-                into = posixpath.join(into, posixpath.basename(path))
-            tree = Below(snapshot, place) if isinstance(found, Folder) else _copied(found)
-            runner.write(into, tree)
-            done.append(place)
-    return done
-
-
-def _chmod(runner: Runner, words: list[str]) -> None:
-    operands = [w for w in words[1:] if w not in {"-R", "--recursive", "-v", "-f", "-c"}]
-    recursive = len(operands) < len(words) - 1 and any(w in {"-R", "--recursive"} for w in words)
-    if len(operands) < 2 or operands[0].startswith("--"):  # noqa: PLR2004  (mode and file)
-        raise NotPlainError
-    change = mode_change(operands[0])
-    if change is None:
-        raise NotPlainError
-    snapshot = runner.view.copy()
-    for operand in operands[1:]:
-        for path in runner.listed(operand):
-            place, found = runner.entry(path)
-            if isinstance(found, File):
-                runner.write(place, WithMode(Single(found), change))
-            elif isinstance(found, Folder) and recursive:
-                runner.write(place, WithMode(Below(snapshot, place), change))
-
-
-_CLAUSE = re.compile(r"([ugoa]*)([-+=])([rwxXst]*)\Z")
-
-
-def mode_change(text: str) -> Callable[[int, bool], int] | None:
-    """Return what chmod does to a mode: octal, or clauses such as u+x,g-w. None if unclear."""
-    if re.fullmatch(r"[0-7]{1,4}", text):
-        octal = int(text, 8)
-        return lambda _mode, _folder: octal
-    clauses = [_CLAUSE.match(clause) for clause in text.split(",")]
-    if not all(clauses):
-        return None
-    parsed = [(m[1], m[2], m[3]) for m in clauses if m is not None]
-
-    def change(mode: int, folder: bool) -> int:  # noqa: FBT001  (the protocol's)
-        for who, operator, what in parsed:
-            mode = _clause(mode, who, operator, what, folder=folder)
-        return mode
-
-    return change
-
-
-def _clause(mode: int, who: str, operator: str, what: str, *, folder: bool) -> int:
-    bits = 0
-    for sign in what:
-        if sign == "X":
-            bits |= 0o111 if folder or mode & 0o111 else 0
-        else:
-            bits |= {"r": 0o444, "w": 0o222, "x": 0o111}.get(sign, 0)
-    people = {"u": 0o700, "g": 0o070, "o": 0o007}
-    mask = 0o777 if not who or "a" in who else sum(people[one] for one in set(who))
-    if not who:
-        # Without a class the umask of a build counts, which is 022.
-        mask &= ~(bits & 0o022)
-    match operator:
-        case "+":
-            return mode | (bits & mask)
-        case "-":
-            return mode & ~(bits & mask)
-        case _:
-            return (mode & ~mask) | (bits & mask)
-
-
-def _sed(runner: Runner, words: list[str]) -> None:
-    if not any(re.match(r"-[A-Za-z]*i|--in-place", word) for word in words[1:]):
-        return
-    scripts = {"-e", "-f", "--expression", "--file"} & set(words)
-    operands: list[str] = []
-    pending = words[1:]
-    while pending:
-        word = pending.pop(0)
-        if word in {"-e", "-f", "--expression", "--file"} and pending:
-            pending.pop(0)
-        elif not word.startswith("-"):
-            operands.append(word)
-    for operand in operands if scripts else operands[1:]:
-        for path in runner.listed(operand):
-            place, _ = runner.entry(path)
-            runner.write(place, Unknown(runner.missing))
-
-
-_ACCOUNT_VALUES = {
-    "-u": "uid", "--uid": "uid", "-d": "home", "--home": "home", "-h": "home", "--home-dir": "home",
-    "-g": "", "--gid": "", "-G": "", "--groups": "", "-s": "", "--shell": "", "-c": "",
-    "--comment": "", "--gecos": "", "--ingroup": "", "-k": "", "-b": "", "-p": "", "--group": "",
-}  # fmt: skip
-
-
-def _account(runner: Runner, words: list[str]) -> None:
-    """Follow useradd and adduser: an account of that name, with its home."""
-    values: dict[str, str] = {}
-    names: list[str] = []
-    busybox = posixpath.basename(words[0]) == "adduser"
-    pending = words[1:]
-    while pending:
-        word = pending.pop(0)
-        option, equals, given = word.partition("=")
-        if option in {"--group", "-G"} and busybox and option == "--group":
-            continue
-        if option in _ACCOUNT_VALUES:
-            if not equals and not pending:
-                raise NotPlainError
-            values[_ACCOUNT_VALUES[option]] = given if equals else pending.pop(0)
-        elif re.fullmatch(r"-[A-Za-z]*u", word) and pending:
-            values["uid"] = pending.pop(0)
-        elif not word.startswith("-"):
-            names.append(word)
-    if not names:
-        raise NotPlainError
-    home = values.get("home") or f"/home/{names[0]}"
-    uid = values.get("uid", "")
-    before = runner.read("/etc/passwd")
-    place = runner.view.place("/etc/passwd")
-    if isinstance(before, Content):
-        line = f"{names[0]}:x:{uid}:{uid}::{home}:/bin/sh\n".encode()
-        data = before.data + line
-        runner.write(place, Single(text_file(data, runner.location)))
-    else:
-        runner.write(place, Unknown(runner.missing))
-    where, found = runner.entry(clean(home))
-    if isinstance(found, Absent):
-        runner.write(where, Single(Folder(0o755, runner.location)))
-
-
-def _source(runner: Runner, words: list[str]) -> None:
-    """`. VENV/bin/activate` puts the commands of a virtual environment first."""
-    path = runner.path(words[1]) if len(words) == 2 else ""  # noqa: PLR2004  (the script)
-    folder, name = posixpath.split(path)
-    if name != "activate" or not isinstance(
-        runner.entry(posixpath.join(posixpath.dirname(folder), "pyvenv.cfg"))[1], File
-    ):
-        raise NotPlainError
-    runner.variables["PATH"] = Value(f"{folder}:{runner.value('PATH') or ''}")
-    runner.variables["VIRTUAL_ENV"] = Value(posixpath.dirname(folder))
-
-
-def _shell(runner: Runner, words: list[str]) -> None:
-    """`sh -c TEXT`, with options that change nothing of what is run."""
-    if len(words) < 3 or not re.fullmatch(r"-[eux]*l?c", words[1]):  # noqa: PLR2004
-        raise NotPlainError
-    if len(words) > 3:  # noqa: PLR2004  (positional parameters)
-        raise NotPlainError
-    kept = dict(runner.variables), runner.cwd
-    runner.script(parsing.parse(words[2]))
-    runner.variables, runner.cwd = kept
-
-
-_COMMANDS: Mapping[str, Command] = {
-    "cd": _cd,
-    "export": _export,
-    "mkdir": _mkdir,
-    "touch": _touch,
-    "rm": _rm,
-    "ln": _ln,
-    "cp": _cp,
-    "mv": _mv,
-    "chmod": _chmod,
-    "sed": _sed,
-    "useradd": _account,
-    "adduser": _account,
-    ".": _source,
-    "source": _source,
-    **dict.fromkeys(_SHELLS, _shell),
-}

@@ -55,6 +55,20 @@ LIGHT = frozenset(
         "wheel", "wtforms",
     }
 )  # fmt: skip
+# Distributions that need Flask, what comes with it, and light ones: nothing else comes of them.
+FLASK_FAMILY = frozenset(
+    {
+        "flask", "flask-bcrypt", "flask-cors", "flask-jwt-extended", "flask-login", "flask-mail",
+        "flask-marshmallow", "flask-restful", "flask-sqlalchemy", "flask-wtf", "marshmallow",
+        "aniso8601", "werkzeug", "click", "blinker",
+    }
+)  # fmt: skip
+_WITH_FLASK = frozenset(
+    {
+        "werkzeug", "click", "jinja2", "markupsafe", "itsdangerous", "blinker", "colorama",
+        "importlib-metadata", "zipp", "typing-extensions",
+    }
+)  # fmt: skip
 _DISTRIBUTION = re.compile(r"(?P<name>[A-Za-z0-9._]+)-(?P<version>[^/]+?)\.(?:dist|egg)-info\Z")
 
 
@@ -87,7 +101,7 @@ class SitePackages:
         if path == "/":
             return Folder(0o755, Location("/"))
         first, _, rest = path[1:].partition("/")
-        if first in START_UP or first.removesuffix(".py") in self.lacking:
+        if first in START_UP or first.partition(".")[0] in self.lacking:
             return Absent(path)
         for one in self.distributions:
             if first == _information(one):
@@ -103,6 +117,33 @@ class SitePackages:
         if path != "/":
             return Unread(self.missing)
         return Unread(self.missing, tuple(sorted(_information(one) for one in self.distributions)))
+
+
+@dataclass(frozen=True, slots=True)
+class Wheels:
+    """A folder that `pip wheel` fills: what is known lies in it, and more beside it."""
+
+    known: tuple[str, ...]
+    missing: Missing
+
+    def entry(self, path: str) -> Found:
+        """Return what lies at a path; what is in a wheel is not known."""
+        return Folder(0o755, Location("/")) if path == "/" else Unread(self.missing)
+
+    def names(self, path: str) -> tuple[str, ...] | Absent | Unread:
+        """Return the wheels that are known to be there."""
+        return Unread(self.missing, self.known if path == "/" else ())
+
+
+def wheel_names(wanted: Iterable[Wanted]) -> tuple[str, ...]:
+    """Return the names of the wheels of pinned distributions, of whatever tags they are."""
+    return tuple(
+        sorted(
+            f"{one.name.replace('-', '_')}-{one.pin}-py3-none-any.whl"
+            for one in wanted
+            if one.pin is not None
+        )
+    )
 
 
 def _information(one: Wanted) -> str:
@@ -131,7 +172,8 @@ class Scripts:
         if name in self.known:
             target, location = self.known[name]
             return text_file(_script(self.interpreter, target), location, 0o755)
-        stays = name in self.there or _INTERPRETER.fullmatch(name) is not None
+        # The grammar of entry points has no name that begins with a bracket.
+        stays = name in self.there or _INTERPRETER.fullmatch(name) or name.startswith("[")
         return Absent(path) if stays else Unread(self.missing)
 
     def names(self, path: str) -> tuple[str, ...] | Absent | Unread:
@@ -220,6 +262,12 @@ def _installed(view: View, folder: str) -> Iterable[Wanted]:
         place = found.location if isinstance(found, Stat) else Location(f"{folder}/{name}")
         exact = version[:1].isdigit()
         yield Wanted(normalised(match["name"]), f"=={version}" if exact else version, place)
+
+
+def brought(names: frozenset[str]) -> frozenset[str]:
+    """Return what distributions of Flask's family bring at the most, themselves among it."""
+    family = FLASK_FAMILY - {"werkzeug", "click", "blinker"}
+    return names | _WITH_FLASK | {"flask"} if names & family else names
 
 
 def merged(wanted: Iterable[Wanted], constraints: Mapping[str, Wanted]) -> tuple[Wanted, ...]:

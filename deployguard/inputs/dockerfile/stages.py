@@ -49,10 +49,19 @@ _PLATFORMS = ("BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT")
 
 @dataclass(frozen=True, slots=True)
 class NamedContext:
-    """An additional context: files, or an image of another name."""
+    """An additional context: files, an image of another name, or an image as it was found."""
 
-    files: Tree | None
-    image: str | None
+    files: Tree | None = None
+    image: str | None = None
+    found: Image | Unread | None = None
+
+
+def familiar(name: str) -> str:
+    """Return a name as contexts are looked up by it (buildx build.go parseContextNames)."""
+    short = name
+    for prefix in ("docker.io/library/", "index.docker.io/library/", "docker.io/"):
+        short = short.removeprefix(prefix)
+    return short.removesuffix(":latest").lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,18 +266,26 @@ class Build:
             raise SyntaxInputError(
                 f"base name ({head.arguments[0]}) should not be blank", location=location
             )
-        named = self._inputs.named.get(own) if own is not None else None
+        named = self._context(own)
         if named is None and name is not None:
             earlier = self._by_name(name, number)
             if earlier is not None:
                 return self._continued(number, self._done[earlier], location)
-            named = self._inputs.named.get(name)
+            named = self._context(name)
         if named is not None:
-            name = named.image
             if named.files is not None:
                 config = ImageConfig(location=location)
                 return self._started(number, config, named.files, location)
+            if isinstance(named.found, Image):
+                files = ImageTree(named.found.files)
+                return self._started(number, named.found.config, files, location)
+            if named.found is not None:
+                return self._unknown(number, named.found.missing, location)
+            name = named.image
         return self._based(number, name, location)
+
+    def _context(self, name: str | None) -> NamedContext | None:
+        return None if name is None else self._inputs.named.get(familiar(name))
 
     def _based(self, number: int, name: str | None, location: Location) -> Stage:
         if name == "scratch":
@@ -362,8 +379,10 @@ class Build:
                 stage.config = replace(stage.config, on_build=kept)
             case "LABEL":
                 self._label(stage, step)
+            case "VOLUME":
+                self._volume(stage, step)
             case _:
-                # HEALTHCHECK, VOLUME, STOPSIGNAL and MAINTAINER change neither process nor files.
+                # HEALTHCHECK, STOPSIGNAL and MAINTAINER change neither process nor files.
                 return
 
     def _text(self, stage: Stage, step: Instruction) -> Traced[str | None]:
@@ -471,6 +490,13 @@ class Build:
         }
         stage.config = replace(stage.config, labels={**stage.config.labels, **known})
 
+    def _volume(self, stage: Stage, step: Instruction) -> None:
+        """VOLUME: what a container lays over its image there is filled from the image itself."""
+        paths = [expanded(word, stage.lookup, self._escape, step) for word in step.arguments]
+        known = {volume.value: volume for volume in stage.config.volumes}
+        known |= {path: Traced(path, step.location) for path in paths if path}
+        stage.config = replace(stage.config, volumes=tuple(known.values()))
+
     def _copy(self, stage: Stage, step: Instruction) -> None:
         origin = step.flag("from")
         what = "the build context" if origin is None else origin
@@ -493,7 +519,11 @@ class Build:
         """Return the files of the context, an earlier stage, a named context or an image."""
         if origin is None:
             return self._inputs.context
-        named = self._inputs.named.get(origin)
+        named = self._context(origin)
+        if named is None and origin.lower() == stage.name:
+            raise SyntaxInputError(
+                f"circular dependency detected on stage: {stage.name}", location=step.location
+            )
         if named is None and origin.isdecimal():
             if int(origin) >= stage.number:
                 raise SyntaxInputError(
@@ -502,6 +532,9 @@ class Build:
                 )
         elif named is not None and named.files is not None:
             return named.files
+        elif named is not None and named.found is not None:
+            found = named.found
+            return ImageTree(found.files) if isinstance(found, Image) else Unknown(found.missing)
         number = self._earlier(origin, stage.number) if named is None else None
         if number is not None:
             if number not in self._done:

@@ -12,7 +12,7 @@ from deployguard.model.image import ImageConfig
 
 FILE = "image config"
 _ROOT = ("config", "rootfs", "os", "architecture", "variant")
-_CONFIG = ("Entrypoint", "Cmd", "Env", "WorkingDir", "User", "ExposedPorts", "Labels")
+_CONFIG = ("Entrypoint", "Cmd", "Env", "WorkingDir", "User", "ExposedPorts", "Volumes", "Labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ def from_mapping(config: Mapping[str, Any], reference: str) -> ImageConfig:
         return Traced(value, at(key)) if value else None
 
     ports = _mapping(config.get("ExposedPorts") or {}, "/config/ExposedPorts", reference)
+    volumes = _mapping(config.get("Volumes") or {}, "/config/Volumes", reference)
     labels = _mapping(config.get("Labels") or {}, "/config/Labels", reference)
     shell = _words(config.get("Shell"), "/config/Shell", reference)
     on_build = _words(config.get("OnBuild"), "/config/OnBuild", reference)
@@ -74,6 +75,7 @@ def from_mapping(config: Mapping[str, Any], reference: str) -> ImageConfig:
         working_dir=text("WorkingDir"),
         user=text("User"),
         exposed_ports=tuple(Traced(port, at("ExposedPorts")) for port in sorted(ports)),
+        volumes=tuple(Traced(path, at("Volumes")) for path in sorted(volumes)),
         labels={str(key): str(value) for key, value in labels.items()},
         shell=shell.value if shell else None,
         on_build=on_build.value if on_build else (),

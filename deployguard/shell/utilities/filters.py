@@ -1,7 +1,7 @@
 """Utilities that change the text they read: grep, sed, cut, tr, sort and their kin."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from deployguard.model.evidence import Missing, Reason, Traced
@@ -141,6 +141,23 @@ def sed(run: Run, words: tuple[Word, ...], line: int, state: State) -> State:
             text: Traced[str | None] = Traced(made, run.at(line), missing=unseen)
             state = wrote(state, whole, text, append=False)
     return replace(state, status=status)
+
+
+def edited(text: str, programs: Iterable[str], *, extended: bool, quiet: bool) -> str | None:
+    """Return what the programs of a sed make of a text, one after the other on each line.
+
+    None for commands that are not followed.
+    """
+    commands: list[_Command] = []
+    for program in programs:
+        found = _commands(program, extended=extended)
+        if found is None:
+            return None
+        commands += found
+    try:
+        return _edited(text, commands, quiet=quiet)
+    except NotRegularError:
+        return None
 
 
 def _in_place(word: Word) -> bool:

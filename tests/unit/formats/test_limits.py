@@ -137,6 +137,9 @@ def test_an_env_file_of_flask_that_copies_one_value_often_ends_as_unknown() -> N
     ],
 )
 def test_any_interpolation_ends(text: str) -> None:
+    if "{" not in text:  # two dollars are one, and a lone one stays
+        assert interpolation.interpolate(text, nothing, Location("x")) == "$" * 50_001
+        return
     if "${A}" in text:
         assert interpolation.interpolate(text, nothing, Location("x")) == ""
         return

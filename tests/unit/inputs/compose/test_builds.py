@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deployguard.errors import SyntaxInputError
+from deployguard.errors import InputError, SyntaxInputError
 from deployguard.inputs.compose import ComposeOptions, load
 from deployguard.model.container import ContainerSpec
 from deployguard.model.filesystem import Unread
@@ -22,6 +22,12 @@ def service(
     files = [(name, f"services: {{web: {compose}}}".encode())]
     (spec,) = load(files, options or ComposeOptions(), images or NoImages(), name)
     return spec
+
+
+def project(folder: Path, services: str) -> tuple[ContainerSpec, ...]:
+    name = str(folder / "compose.yaml")
+    files = [(name, f"services: {{{services}}}".encode())]
+    return load(files, ComposeOptions(), NoImages(), name)
 
 
 def image(spec: ContainerSpec) -> Image:
@@ -82,8 +88,47 @@ def test_further_contexts_are_seen_from_the_compose_file(tmp_path: Path) -> None
     write(tmp_path, {"app/Dockerfile": "FROM scratch\nCOPY --from=lib x /app/\n", "lib/x": "x"})
     spec = service(tmp_path, "{build: {context: app, additional_contexts: {lib: ./lib}}}")
     assert text(image(spec).files, "/app/x") == "x"
-    spec = service(tmp_path, "{build: {context: app, additional_contexts: {lib: 'service:other'}}}")
-    assert isinstance(image(spec).files.stat("/app/x"), Unread)
+    with pytest.raises(SyntaxInputError, match="names the service other, which there is not"):
+        service(tmp_path, "{build: {context: app, additional_contexts: {lib: 'service:other'}}}")
+
+
+def test_a_service_is_a_context_of_another_one(tmp_path: Path) -> None:
+    write(tmp_path, {"app/Dockerfile": "FROM base\nCOPY --from=base /lib/x /app/\nENV B=$A\n",
+                     "lib/Dockerfile": "FROM scratch\nENV A=1\nCOPY x /lib/\n",
+                     "lib/x": "x"})  # fmt: skip
+    spec, _ = project(
+        tmp_path,
+        "web: {build: {context: app, additional_contexts: {base: 'service:lib'}}}, "
+        "lib: {build: lib}",
+    )
+    assert text(image(spec).files, "/app/x") == "x"
+    assert variables(spec)["B"] == "1"
+    with pytest.raises(SyntaxInputError, match="dependency cycle"):
+        project(
+            tmp_path, "web: {build: {context: app, additional_contexts: {base: 'service:web'}}}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        ("{contxt: app}", "additional properties 'contxt' not allowed"),
+        ("{context: app, additional_contexts: {base: }}", "should be a text"),
+        ("{context: gone}", "there is no Dockerfile"),
+        ("{context: app, target: gone}", "no stage gone"),
+    ],
+)
+def test_what_compose_refuses_of_a_build_is_refused(
+    tmp_path: Path, build: str, message: str
+) -> None:
+    write(tmp_path, {"app/Dockerfile": "FROM scratch\n"})
+    with pytest.raises(InputError, match=message):
+        service(tmp_path, f"{{build: {build}}}")
+
+
+def test_an_image_and_a_name_in_small_letters(tmp_path: Path) -> None:
+    write(tmp_path, {"app/dockerfile": "FROM scratch\nENV A=small\n"})
+    assert variables(service(tmp_path, "{build: ./app, image: x}"))["A"] == "small"
 
 
 def test_a_build_from_afar_is_not_known(tmp_path: Path) -> None:

@@ -1,0 +1,148 @@
+"""The environment of a service: its env files, and what it sets over them.
+
+Follows compose-go types/project.go (WithServicesEnvironmentResolved).
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from deployguard import files as disk
+from deployguard.errors import SyntaxInputError
+from deployguard.formats import compose_env
+from deployguard.formats.interpolation import Lookup
+from deployguard.formats.yaml import Mapping
+from deployguard.inputs.compose.fields import Fields
+from deployguard.inputs.compose.relocate import at_home, joined
+from deployguard.inputs.compose.scope import ENV_FILE_LIMIT
+from deployguard.inputs.compose.trees import is_null, section
+from deployguard.model.environment import Environment, overlay
+from deployguard.model.evidence import Location, Missing, Reason, Traced
+
+_SUFFIXES = {"model_var": "MODEL", "endpoint_var": "URL"}
+
+
+def environment(service: Mapping, whole: Mapping, folder: Path, fields: Fields) -> Environment:
+    """Return what a service's process finds; a name without a value comes from outside, or goes.
+
+    Raises InputError for an env file that is not there or that compose refuses.
+    """
+    own = _own(service, fields)
+    files = tuple(_env_files(service, str(folder), fields, own))
+    return overlay((_from_providers(service, whole), *files, own, _models(service, whole, fields)))
+
+
+def labels(service: Mapping, folder: Path, fields: Fields) -> dict[str, str]:
+    """Return a service's labels: those of its label files, and its own over them."""
+    found: dict[str, Traced[str | None]] = {}
+    for text in fields.texts(service, "label_file"):
+        name = _placed(text.value, str(folder))
+        data = disk.read(name, ENV_FILE_LIMIT, text.location)
+        found |= compose_env.environment(data, name, lambda _: None, found).entries
+    own = dict(fields.pairs(service, "labels"))
+    return {name: value.value or "" for name, value in {**found, **own}.items()}
+
+
+def _own(service: Mapping, fields: Fields) -> Environment:
+    entries: dict[str, Traced[str | None]] = {}
+    removed: dict[str, Location] = {}
+    for name, value in fields.pairs(service, "environment"):
+        entries.pop(name, None)
+        removed.pop(name, None)
+        given = value.value if value.value is not None else fields.lookup(name)
+        if given is None:
+            removed[name] = value.location
+        else:
+            entries[name] = replace(value, value=given)
+    return Environment(entries, removed, location=service.location)
+
+
+def _env_files(
+    service: Mapping, folder: str, fields: Fields, own: Environment
+) -> Iterator[Environment]:
+    above: dict[str, Traced[str | None]] = dict(own.entries)
+
+    def lookup(name: str) -> str | None:
+        outer = fields.lookup(name)
+        entry = own.entries.get(name)
+        return outer if outer is not None or entry is None else entry.value
+
+    for item in fields.items(service, "env_file"):
+        if not isinstance(item, Mapping):
+            path, required, form = fields.text(item, "env_file"), True, None
+        else:
+            found = fields.optional(item, "path")
+            if found is None:
+                raise SyntaxInputError(
+                    "an env_file without a path", location=item.location, hint="add path:"
+                )
+            flag = fields.flag(item, "required")
+            path, required = found, flag is None or flag.value
+            form = fields.optional(item, "format")
+        name = _placed(path.value, folder)
+        if not required and not disk.exists(Path(name)):
+            continue
+        read = _read(name, path, form, lookup, above)
+        above |= read.entries
+        yield read
+
+
+def _read(
+    name: str,
+    path: Traced[str],
+    form: Traced[str] | None,
+    lookup: Lookup,
+    above: dict[str, Traced[str | None]],
+) -> Environment:
+    data = disk.read(name, ENV_FILE_LIMIT, path.location)
+    match form.value if form is not None else "":
+        case "":
+            return compose_env.environment(data, name, lookup, above)
+        case "raw":
+            return compose_env.raw(data, name, lookup)
+        case _:
+            raise SyntaxInputError(
+                "unsupported env_file format",
+                location=form.location if form is not None else path.location,
+                hint="leave format: out, or write raw for the format of docker run --env-file",
+            )
+
+
+def _placed(name: str, folder: str) -> str:
+    return joined(folder, at_home(name))
+
+
+def _models(service: Mapping, whole: Mapping, fields: Fields) -> Environment:
+    """Return what tells a service of its models; where they answer shows when they run.
+
+    Source: docker/compose pkg/compose/model.go (SetModelVariables).
+    """
+    entries: dict[str, Traced[str | None]] = {}
+    for name, node in section(service, "models").items():
+        declared = section(whole, "models").get(name)
+        model = fields.optional(declared, "model") if isinstance(declared, Mapping) else None
+        for option, suffix in _SUFFIXES.items():
+            given = fields.optional(node, option) if isinstance(node, Mapping) else None
+            variable = given.value if given else f"{name.upper().replace('-', '_')}_{suffix}"
+            missing = (Missing(Reason.VARIABLE, f"the value of {variable}, set for a model"),)
+            shown = model.value if model is not None and suffix == "MODEL" else None
+            entries[variable] = Traced(
+                shown, node.location, missing=() if shown is not None else missing
+            )
+    return Environment(entries, location=service.location)
+
+
+def _from_providers(service: Mapping, whole: Mapping) -> Environment:
+    """Return what services that a provider runs may set: any variable that begins with their name.
+
+    Source: docker/compose pkg/compose/plugins.go (runPlugin).
+    """
+    services = section(whole, "services")
+    unseen = []
+    for name in section(service, "depends_on"):
+        other = services.get(name)
+        if isinstance(other, Mapping) and not is_null(other.get("provider")):
+            prefix = f"{name.upper()}_"
+            what = f"the variables {prefix}* that the provider of {name} sets"
+            unseen.append(Missing(Reason.VARIABLE, what))
+    return Environment(unseen=tuple(unseen), location=service.location)

@@ -1,0 +1,56 @@
+"""The tags !reset and !override (compose-go loader/reset.go)."""
+
+from dataclasses import replace
+
+from deployguard.formats.yaml import Mapping, Node, Sequence
+from deployguard.inputs.compose.trees import Path, matches
+
+
+def take_tags(node: Node, place: Path = ()) -> tuple[Node | None, tuple[Path, ...]]:
+    """Return a document without what !reset marks, and the paths that it resets or overrides."""
+    if node.tag == "!reset":
+        return None, (place,)
+    if node.tag == "!override":
+        return node, (place,)
+    found: tuple[Path, ...] = ()
+    match node:
+        case Mapping():
+            entries = []
+            for key, value in node.entries:
+                kept, paths = take_tags(value, (*place, key.text))
+                found += paths
+                if kept is not None:
+                    entries.append((key, kept))
+            return replace(node, entries=tuple(entries)), found
+        case Sequence():
+            items = []
+            for index, item in enumerate(node.items):
+                kept, paths = take_tags(item, (*place, str(index)))
+                found += paths
+                if kept is not None:
+                    items.append(kept)
+            return replace(node, items=tuple(items)), found
+        case _:
+            return node, ()
+
+
+def applied(node: Node, paths: tuple[Path, ...], place: Path = ()) -> Node:
+    """Return what was there before without what the paths name; members of lists are not named."""
+    if not paths:
+        return node
+    match node:
+        case Mapping():
+            entries = tuple(
+                (key, applied(value, paths, (*place, key.text)))
+                for key, value in node.entries
+                if not any(matches((*place, key.text), one) for one in paths)
+            )
+            return replace(node, entries=entries)
+        case Sequence():
+            items = tuple(
+                applied(item, paths, (*place, f"[{index}]"))
+                for index, item in enumerate(node.items)
+            )
+            return replace(node, items=items)
+        case _:
+            return node
