@@ -6,10 +6,12 @@ are read, and merge alike.
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
-from deployguard.inputs.compose.fields import wrong
+from deployguard.inputs.compose.fields import Fields, wrong
 from deployguard.inputs.compose.merge import build, dependencies, networks
+from deployguard.inputs.compose.ports import ports
 from deployguard.inputs.compose.trees import (
     Path,
     changed_members,
@@ -94,6 +96,18 @@ def _dependencies(node: Node, place: Path) -> Node:
     return dependencies(node, place)
 
 
+def _ports(node: Node, place: Path) -> Node:
+    """Refuse what is no port: compose does it here, and so in every service of a file."""
+    if not isinstance(node, Sequence):
+        raise wrong(node, ".".join(place), "a list")
+    short = tuple(item for item in node.items if not isinstance(item, Mapping))
+    read = Mapping(((text("ports", node), replace(node, items=short)),), node.location)
+    for _ in islice(ports(read, Fields(lambda _: None)), _MOST_PORTS):
+        pass
+    return node
+
+
+_MOST_PORTS = 100_000
 _LONG: dict[str, Callable[[Node, Path], Node]] = {
     "build": _build,
     "configs": _sources,
@@ -104,5 +118,6 @@ _LONG: dict[str, Callable[[Node, Path], Node]] = {
     "label_file": _list,
     "models": _networks,
     "networks": _networks,
+    "ports": _ports,
     "secrets": _sources,
 }

@@ -354,6 +354,14 @@ PROJECTS: Mapping[str, ComposeProject] = {
         "compose.yaml": "services: {a: {image: a, extends: {file: b.yaml, service: b}}}\n",
         "b.yaml": "services: {b: {comand: x}}\n",
     }),
+    "extends of a file whose other services are wrong": ComposeProject({
+        **service("extends: {file: base.yaml, service: base}").files,
+        "base.yaml": f"{BASE[:-2]}, other: {{ports: '80'}}}}\n",
+    }),
+    "extends of a file with no port in another service": ComposeProject({
+        **service("extends: {file: base.yaml, service: base}").files,
+        "base.yaml": f"{BASE[:-2]}, other: {{ports: ['x:80']}}}}\n",
+    }),
     "include": project({
         "compose.yaml": "include: [sub/base.yaml]\nservices: {web: {image: a, environment: [X, Y]}}\n",
         "sub/base.yaml": "services: {base: {image: '$X-$Y', command: '$$x $X$Y', env_file: e,\n"
