@@ -14,7 +14,7 @@ from deployguard.formats import distributions, locks, requirements
 from deployguard.formats.distributions import Target, Wanted, normalised
 from deployguard.formats.locks import Choice, LockError
 from deployguard.inputs.dockerfile import sites
-from deployguard.inputs.dockerfile.run import EXPANSION, NotPlainError, Runner
+from deployguard.inputs.dockerfile.runner import EXPANSION, NotPlainError, Runner
 from deployguard.inputs.dockerfile.sites import Installation
 from deployguard.inputs.dockerfile.trees import File, Link, Single, Unknown, clean, text_file
 from deployguard.model.evidence import Location
