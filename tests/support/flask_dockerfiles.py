@@ -154,7 +154,6 @@ CASES = (
     Case("two-commands", f'{_COPY}CMD ["python", "app.py"]\n{_GUNICORN}', DEBUG, REQS_PROD),
     Case("migrate-then-run", f'{_COPY}CMD ["sh", "-c", "echo migrating && FLASK_DEBUG=1 exec flask run --host=0.0.0.0"]\n'),
     Case("onbuild", f"FROM {{python}} AS base\nONBUILD WORKDIR /app\nONBUILD COPY . .\nONBUILD RUN pip install -r requirements.txt\nFROM base\nENV FLASK_DEBUG=1\n{_RUN}"),
-    Case("uv", f"{_HEAD}COPY . .\nRUN pip install uv==0.4.18 && uv pip install --system -r requirements.txt\nCMD python app.py\n", DEBUG),
     Case("venv-activated", f"{_HEAD}COPY . .\nRUN python -m venv venv && . venv/bin/activate && pip install -r requirements.txt\n"
          'CMD ["venv/bin/python", "app.py"]\n', DEBUG),
     Case("mount-cache", f"{_HEAD}RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,source=requirements.txt,target=requirements.txt pip install -r requirements.txt\n"
