@@ -49,8 +49,11 @@ def search_path(
     settings = None if interpreter.path is None else _settings(interpreter.path, files)
     if isinstance(settings, Missing):
         unread, settings = unread or settings, None
-    user = _user(interpreter, process, files) if settings is None else ()
-    for prefix in (*user, *_prefixes(interpreter.path, settings, process, files)):
+    prefixes = _prefixes(interpreter.path, settings, process, files)
+    user = _user(interpreter, process, files) if settings is None or _shared(settings) else ()
+    # site.main: the packages of a virtual environment, the user's own, those of the system.
+    own = () if settings is None else prefixes[:1]
+    for prefix in (*own, *user, *prefixes[len(own) :]):
         found = list(_sites(prefix, version, _major(interpreter.path), files))
         sites.extend(site for site in found if isinstance(site, str))
         unread = unread or next((site for site in found if isinstance(site, Missing)), None)

@@ -4,6 +4,7 @@ Its Python is Debian's behind a virtual environment in /usr/local, where the off
 own; its apt-get and apk succeed and install nothing, for no package decides here.
 """
 
+import ensurepip
 import hashlib
 import shutil
 import subprocess
@@ -32,9 +33,11 @@ FROM $BASE
 COPY wheels /usr/share/wheels
 COPY nothing /usr/bin/apt-get
 COPY nothing /sbin/apk
-RUN chmod 755 /usr/bin/apt-get /sbin/apk && python3 -m venv --copies --without-pip /usr/local \
- && PYTHONPATH=$(echo /usr/share/wheels/pip-*.whl) /usr/local/bin/python3 -m pip -q install --no-index \
- --no-compile /usr/share/wheels/pip-*.whl /usr/share/wheels/setuptools-*.whl /usr/share/wheels/wheel-*.whl
+COPY ensurepip /usr/lib/python3.11/ensurepip
+RUN chmod 755 /usr/bin/apt-get /sbin/apk \
+ && python3 -m venv --copies --without-pip --system-site-packages /usr/local \
+ && cd /usr/share/wheels && PYTHONPATH=$(echo pip-*.whl) /usr/local/bin/python3 -m pip -q \
+ install --no-index --no-compile ./pip-*.whl ./setuptools-*.whl ./wheel-*.whl
 ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
  PYTHON_VERSION=3.11.9 PIP_NO_INDEX=1 PIP_FIND_LINKS=/usr/share/wheels PIP_NO_COMPILE=1 \
  PIP_ROOT_USER_ACTION=ignore PIP_NO_WARN_SCRIPT_LOCATION=1 UV_NO_INDEX=1 UV_FIND_LINKS=/usr/share/wheels \
@@ -55,6 +58,8 @@ def python_base(client: DockerClient) -> str:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             shutil.copytree(wheels(), folder / "wheels")
+            # Debian's, which the bases leave out, has its wheels in packages of their own.
+            shutil.copytree(Path(ensurepip.__file__).parent, folder / "ensurepip")
             (folder / "nothing").write_text(_NOTHING)
             (folder / "Dockerfile").write_text(_RECIPE)
             client.images.build(

@@ -88,7 +88,7 @@ CASES = (
     Case("multistage-wheels", "FROM {python} as builder\nWORKDIR /usr/src/app\nENV PYTHONDONTWRITEBYTECODE 1\nENV PYTHONUNBUFFERED 1\n"
          "RUN apt-get update && apt-get install -y --no-install-recommends gcc\nCOPY ./requirements.txt .\n"
          "RUN pip wheel --no-cache-dir --no-deps --wheel-dir /usr/src/app/wheels -r requirements.txt\n"
-         "FROM {python}\nRUN mkdir -p /home/app && useradd -r -d /home/app app\nENV HOME=/home/app APP_HOME=/home/app/web\n"
+         "FROM {python}\nRUN mkdir -p /home/app && groupadd -r app && useradd -r -g app -d /home/app app\nENV HOME=/home/app APP_HOME=/home/app/web\n"
          "RUN mkdir $APP_HOME\nWORKDIR $APP_HOME\nCOPY --from=builder /usr/src/app/wheels /wheels\n"
          "COPY --from=builder /usr/src/app/requirements.txt .\nRUN pip install --no-cache /wheels/*\nCOPY . $APP_HOME\n"
          f"RUN chown -R app:app $APP_HOME\nUSER app\n{_GUNICORN}", requirements=REQS_PROD),
@@ -118,7 +118,7 @@ CASES = (
          BY_SETTING, files={"config.py": "DEBUG = False\n", "config_dev.py": "DEBUG = True\n"}),
     Case("loop", f"{_COPY}RUN for f in one two; do mkdir -p /data/$f && touch /data/$f/x; done\nCMD python app.py\n", DEBUG),
     Case("user", f"{_COPY}RUN groupadd -r web && useradd -r -g web web && chown -R web:web /app\nUSER web\n{_GUNICORN}", requirements=REQS_PROD),
-    Case("user-installs", f'FROM {{python}}\nRUN useradd --create-home app\nUSER app\nWORKDIR /home/app\nENV PATH="/home/app/.local/bin:${{PATH}}"\n'
+    Case("user-installs", f'FROM {{python}}\nRUN groupadd app && useradd --create-home -g app app\nUSER app\nWORKDIR /home/app\nENV PATH="/home/app/.local/bin:${{PATH}}"\n'
          f"COPY --chown=app:app requirements.txt .\nRUN pip install --user -r requirements.txt\nCOPY --chown=app:app . .\n{_RUN}"),
     Case("dotenv-copied", f"{_COPY}{_RUN}", requirements=REQS_DOTENV, files={".env": "FLASK_DEBUG=1\n"}),
     Case("dotenv-without-library", f"{_COPY}{_RUN}", requirements=REQS + "gunicorn==23.0.0\n", files={".env": "FLASK_DEBUG=1\n"}),
@@ -154,7 +154,6 @@ CASES = (
     Case("two-commands", f'{_COPY}CMD ["python", "app.py"]\n{_GUNICORN}', DEBUG, REQS_PROD),
     Case("migrate-then-run", f'{_COPY}CMD ["sh", "-c", "echo migrating && FLASK_DEBUG=1 exec flask run --host=0.0.0.0"]\n'),
     Case("onbuild", f"FROM {{python}} AS base\nONBUILD WORKDIR /app\nONBUILD COPY . .\nONBUILD RUN pip install -r requirements.txt\nFROM base\nENV FLASK_DEBUG=1\n{_RUN}"),
-    Case("uv", f"{_HEAD}COPY . .\nRUN pip install uv==0.4.18 && uv pip install --system -r requirements.txt\nCMD python app.py\n", DEBUG),
     Case("venv-activated", f"{_HEAD}COPY . .\nRUN python -m venv venv && . venv/bin/activate && pip install -r requirements.txt\n"
          'CMD ["venv/bin/python", "app.py"]\n', DEBUG),
     Case("mount-cache", f"{_HEAD}RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,source=requirements.txt,target=requirements.txt pip install -r requirements.txt\n"

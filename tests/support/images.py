@@ -37,6 +37,7 @@ _SERVICES = (
 )  # fmt: skip
 _SLIM = (
     "libtinfo6", "dash", "bash", "coreutils", "findutils", "sed", "grep", "tar", "gzip", "mawk",
+    "libgcc-s1",
     "passwd", "libpam0g", "libaudit1", "libcap-ng0", "libselinux1", "libpcre2-8-0",
     "libsemanage2", "libsepol2", "libacl1", "libattr1", "libgmp10", "libpam-modules",
 )  # fmt: skip

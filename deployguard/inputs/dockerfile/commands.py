@@ -3,12 +3,11 @@
 import posixpath
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import TypeAlias
 
 from deployguard.formats.build_words import Value
 from deployguard.inputs.dockerfile.modes import mode_change
-from deployguard.inputs.dockerfile.run import EXPANSION, SHELLS, ExitedError, NotPlainError, Runner
+from deployguard.inputs.dockerfile.runner import EXPANSION, NotPlainError, Runner
 from deployguard.inputs.dockerfile.trees import (
     Below,
     File,
@@ -24,7 +23,6 @@ from deployguard.inputs.dockerfile.trees import (
     text_file,
 )
 from deployguard.model.filesystem import Absent, Content, Unread
-from deployguard.shell import parsing
 from deployguard.shell.utilities import filters
 
 Command: TypeAlias = Callable[[Runner, list[str]], None]
@@ -317,18 +315,6 @@ def _source(runner: Runner, words: list[str]) -> None:
     runner.variables["VIRTUAL_ENV"] = Value(posixpath.dirname(folder))
 
 
-def _shell(runner: Runner, words: list[str]) -> None:
-    """`sh -c TEXT`, with options that change nothing of what is run."""
-    if len(words) < 3 or not re.fullmatch(r"-[eux]*l?c", words[1]):  # noqa: PLR2004
-        raise NotPlainError
-    if len(words) > 3:  # noqa: PLR2004  (positional parameters)
-        raise NotPlainError
-    kept = dict(runner.variables), runner.cwd
-    with suppress(ExitedError):
-        runner.script(parsing.parse(words[2]))
-    runner.variables, runner.cwd = kept
-
-
 COMMANDS: Mapping[str, Command] = {
     "cd": _cd,
     "export": _export,
@@ -345,5 +331,4 @@ COMMANDS: Mapping[str, Command] = {
     "adduser": _account,
     ".": _source,
     "source": _source,
-    **dict.fromkeys(SHELLS, _shell),
 }

@@ -14,7 +14,7 @@ from deployguard.formats import distributions, locks, requirements
 from deployguard.formats.distributions import Target, Wanted, normalised
 from deployguard.formats.locks import Choice, LockError
 from deployguard.inputs.dockerfile import sites
-from deployguard.inputs.dockerfile.run import EXPANSION, NotPlainError, Runner
+from deployguard.inputs.dockerfile.runner import EXPANSION, NotPlainError, Runner
 from deployguard.inputs.dockerfile.sites import Installation
 from deployguard.inputs.dockerfile.trees import File, Link, Single, Unknown, clean, text_file
 from deployguard.model.evidence import Location
@@ -25,6 +25,7 @@ _DEEPEST = 10
 _MOST_WANTED = 10_000
 # A requirement costs as much as so many lookups.
 _LINE_EFFORT = 30
+_SHARED = re.compile(rb"(?im)^\s*include-system-site-packages\s*=\s*true")
 _PYTHON = re.compile(r"python[0-9.]*\Z")
 _PIP = re.compile(r"pip[0-9.]*\Z")
 _NO_INSTALL = frozenset(
@@ -185,11 +186,15 @@ def _place(runner: Runner, program: str, asked: _Asked) -> _Python | None:
         return None
     if "--prefix" in options:
         return replace(python, prefix=runner.path(options["--prefix"]))
-    in_venv = isinstance(runner.entry(f"{python.prefix}/pyvenv.cfg")[1], File)
+    settings = runner.read(f"{python.prefix}/pyvenv.cfg")
+    in_venv = isinstance(settings, Content)
+    # One that shares the packages of the system takes the user's own as well.
+    shared = isinstance(settings, Content) and _SHARED.search(settings.data) is not None
     ordinary = runner.setting.user is None or runner.setting.user.partition(":")[0] in {
         "", "root", "0",
     }  # fmt: skip
-    if not in_venv and ("--user" in asked.flags or not ordinary):
+    own = "--user" in asked.flags
+    if (own and shared) or (not in_venv and (own or not ordinary)):
         home = _home(runner)
         return None if home is None else replace(python, prefix=posixpath.join(home, ".local"))
     return python

@@ -15,6 +15,7 @@ from deployguard.formats.build_words import SubstitutionError, UnseenError, Valu
 from deployguard.formats.dockerfile import Instruction
 from deployguard.inputs.dockerfile import bases, copying, run
 from deployguard.inputs.dockerfile.copying import Copying, expanded
+from deployguard.inputs.dockerfile.runner import Setting
 from deployguard.inputs.dockerfile.trees import (
     Below,
     Effort,
@@ -550,7 +551,7 @@ class Build:
 
     def _run(self, stage: Stage, step: Instruction) -> None:
         user = stage.config.user
-        setting = run.Setting(
+        setting = Setting(
             shell=stage.shell,
             cwd=stage.directory,
             user=user.value if user is not None else None,

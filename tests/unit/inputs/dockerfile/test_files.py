@@ -1,6 +1,12 @@
 """COPY, ADD and plain RUNs over the files of a build; the rest is compared with BuildKit itself."""
 
+import bz2
+import gzip
+import io
+import lzma
 import os
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +14,8 @@ import pytest
 from deployguard.errors import NotFoundError, SyntaxInputError
 from deployguard.inputs.dockerfile import ALL_STAGES, BuildOptions, build
 from deployguard.model.filesystem import Absent, Stat, Unread
-from tests.support.builds import PYTHON, NoImages, built, text, write
+from tests.support.builds import PYTHON, SITE, NoImages, built, text, write
+from tests.support.flask_dockerfiles import packed
 
 
 def missing_at(
@@ -179,6 +186,82 @@ def test_an_account_has_its_home(tmp_path: Path) -> None:
         "web:x:1001:1001::/home/web:/bin/sh", "y:x::::/srv/x:/bin/sh",
     ]  # fmt: skip
     assert isinstance(files.stat("/home/web"), Stat)
+
+
+@pytest.mark.parametrize(
+    ("step", "content"),
+    [
+        ("sed -i 's/a/b/g; 2d' f", "bpp\n"),
+        ("sed -i -e 's/a/b/' -e 's#b#c#' f", "cpp\nline\n"),
+        ("sed -ri 's/^(l).*/x/' f", "app\nx\n"),
+        ("sed -i.bak s/a/b/ f", None),
+        ("sed -i 's/(a)/\\1/' f", None),
+        ("printf '%s-%d\\n' a 1 b 2 > f", "a-1\nb-2\n"),
+        ("{ echo a; printf 'b\\n'; } >> f", "app\nline\na\nb\n"),
+        ("echo $(date) > f", None),
+        ("for n in 1 2; do echo $n >> f; done", "app\nline\n1\n2\n"),
+        ("for n in *; do rm $n; done; echo x > f", "x\n"),
+        ("case $KIND in a|b*) echo b > f ;; *) rm f ;; esac", "b\n"),
+        ('if [ -z "$NONE" ] && [ -f f ]; then echo yes > f; else exit 1; fi', "yes\n"),
+        ('[ "$KIND" = x ] && echo x > f || echo y > f', "y\n"),
+        ("! test -f f || exit 0; rm f", "app\nline\n"),
+        ("test -d gone || exit 0; rm f", "app\nline\n"),
+        ("(exit 0); echo after > f", "after\n"),
+        ("sh -c 'exit 0; rm f'; echo after >> f", "app\nline\nafter\n"),
+        ("echo ${NONE:-d}-${KIND:+k}-${PWD} > f", "d-k-/app\n"),
+        ("echo $HOME > f", None),
+    ],
+)
+def test_steps_leave_the_text_that_a_shell_would(
+    tmp_path: Path, step: str, content: str | None
+) -> None:
+    files = built(
+        tmp_path, f"{PYTHON}ENV KIND=bc\nCOPY f .\nRUN {step}\n", {"f": "app\nline\n"}
+    ).image.files
+    assert text(files, "/app/f") == content
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [bytes, gzip.compress, bz2.compress, lzma.compress],
+    ids=["plain", "gzip", "bzip2", "xz"],
+)
+def test_archives_are_unpacked(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, kind, link in (("d", tarfile.DIRTYPE, ""), ("d/f", tarfile.REGTYPE, ""),
+                                 ("d/s", tarfile.SYMTYPE, "f"), ("h", tarfile.LNKTYPE, "d/f")):  # fmt: skip
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, link
+            info.size = 2 if kind == tarfile.REGTYPE else 0
+            tar.addfile(info, io.BytesIO(b"f\n"))
+    write(tmp_path, {"a.tar": pack(buffer.getvalue())})
+    files = built(tmp_path, "FROM scratch\nADD a.tar /x/\n").image.files
+    assert files.list("/x") == ("d", "h")
+    assert {text(files, f"/x/{name}") for name in ("d/f", "d/s", "h")} == {"f\n"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[:700], lambda data: data[:1536] + b"x" * 600, lambda _: b"\x1f\x8b\x08"],
+    ids=["cut", "prolonged", "packed"],
+)
+def test_a_damaged_archive_is_not_known(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    write(tmp_path, {"a.tar": damage(packed({"f": "f\n" * 400}, "plain"))})
+    files = built(tmp_path, "FROM scratch\nADD a.tar /x/\n").image.files
+    assert isinstance(files.stat("/x/f"), Unread)
+
+
+def test_wheels_that_a_stage_makes_are_installed_by_another(tmp_path: Path) -> None:
+    files = built(
+        tmp_path,
+        "FROM python:3.12 AS a\nCOPY r.txt .\nRUN pip wheel --no-deps -w /w -r r.txt\n"
+        "FROM python:3.12\nCOPY --from=a /w /w\nRUN pip install --no-deps /w/*\n",
+        {"r.txt": "flask==3.0.3\nwerkzeug==3.0.4\n"},
+    ).image.files
+    names = files.list(SITE)
+    assert isinstance(names, Unread)
+    assert names.seen == ("flask-3.0.3.dist-info", "werkzeug-3.0.4.dist-info")
 
 
 def test_stages_are_named_and_numbered(tmp_path: Path) -> None:
