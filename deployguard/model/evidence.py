@@ -54,6 +54,9 @@ class Reason(StrEnum):
     PROGRAM = "program"  # what a binary or a library does
     LIMIT = "limit"  # a limit of ours was reached
     RUN = "run"  # what a Dockerfile's RUN left behind
+    NETWORK = "network"  # a network, and who reaches what is attached to it
+    OBJECT = "object"  # an object that leads to a container and is not in the input
+    DEPLOYMENT = "deployment"  # in which namespace, and with which other files, it is applied
 
 
 @dataclass(frozen=True, slots=True, order=True)

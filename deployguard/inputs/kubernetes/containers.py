@@ -9,15 +9,15 @@ from deployguard.inputs.kubernetes.environment import environment, lookup
 from deployguard.inputs.kubernetes.expansion import Budget, expand
 from deployguard.inputs.kubernetes.manifests import ApiObject, Manifests
 from deployguard.inputs.kubernetes.pods import Pod, pod
+from deployguard.inputs.kubernetes.ports import pod_ports, ports
 from deployguard.inputs.kubernetes.volumes import mounts, volumes
-from deployguard.model.container import ContainerKind, ContainerSpec, Network, Port, Workload
+from deployguard.model.container import ContainerKind, ContainerSpec, Network, Workload
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image
 from deployguard.model.objects import ImageSource, ObjectSource
 
-_PORTS = 65_536
 _LISTS = ("containers", "initContainers", "ephemeralContainers")
 
 Words = Traced[tuple[Traced[str | None], ...]]
@@ -49,6 +49,7 @@ def _specs(
             hint="list them under spec.containers of the Pod or its template",
         )
     held = volumes(declared)
+    shared = tuple(pod_ports(declared.spec))
     for field in _LISTS:
         for container in fields.mappings(declared.spec, field):
             name = fields.text(container, "name")
@@ -79,7 +80,8 @@ def _specs(
                 working_dir=_filled(fields.text(container, "workingDir")),
                 user=_user(container, declared),
                 terminal=fields.flag(container, "tty"),
-                ports=tuple(_ports(container)),
+                ports=tuple(ports(container)),
+                network_ports=shared,
                 network=Network.HOST if host is not None and host.value else Network.DEFAULT,
                 mounts=tuple(mounts(container, declared, held, objects)),
             )
@@ -117,29 +119,3 @@ def _user(container: Mapping, pod: Pod) -> Traced[str | None] | None:
         if user is not None:
             return Traced(str(user.value), user.location)
     return None
-
-
-def _ports(container: Mapping) -> Iterator[Port]:
-    for port in fields.mappings(container, "ports"):
-        inside, outside = _port(port, "containerPort"), _port(port, "hostPort")
-        protocol, address = fields.text(port, "protocol"), fields.text(port, "hostIP")
-        if inside is None:
-            raise SyntaxInputError(
-                "a port needs a containerPort", location=port.location, hint="add its number"
-            )
-        published = None
-        if outside is not None and outside.value:
-            host = address.value if address is not None and address.value else "0.0.0.0"  # noqa: S104  (the kubelet's default, not a bind of ours)
-            published = f"[{host}]:{outside.value}" if ":" in host else f"{host}:{outside.value}"
-        spoken = protocol.value.lower() if protocol is not None and protocol.value else "tcp"
-        yield Port(inside.value, spoken, published, port.location)
-
-
-def _port(port: Mapping, name: str) -> Traced[int] | None:
-    """Return a number of a port; hostPort 0 is the same as none (Go's zero value)."""
-    found = fields.number(port, name)
-    if found is None or 0 < found.value < _PORTS or (not found.value and name == "hostPort"):
-        return found
-    raise SyntaxInputError(
-        f"{name!r} is no port", location=found.location, hint=f"ports go from 1 to {_PORTS - 1}"
-    )
