@@ -13,7 +13,7 @@ def published(spec: ContainerSpec) -> Iterator[Port]:
     Listeners speak TCP: what is published for another protocol leads nowhere.
     """
     for port in spec.network_ports or spec.ports:
-        if port.published is not None and port.protocol == "tcp":
+        if port.published is not None and port.protocol.lower() == "tcp":
             yield port
 
 

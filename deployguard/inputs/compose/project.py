@@ -24,10 +24,11 @@ from deployguard.formats.interpolation import Lookup
 from deployguard.formats.yaml import Dialect, Mapping, Node, Scalar, Sequence, documents
 from deployguard.inputs.compose.fields import Fields, mapping, wrong
 from deployguard.inputs.compose.merge import merge
+from deployguard.inputs.compose.networks import attached
 from deployguard.inputs.compose.ports import ports
 from deployguard.inputs.folder import FolderFiles
 from deployguard.model.codes import ProblemCode
-from deployguard.model.container import ContainerKind, ContainerSpec, Mount, Network
+from deployguard.model.container import ContainerKind, ContainerSpec, Mount
 from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
@@ -152,7 +153,7 @@ def _services(
             continue
         specs.append(_service(key, service, project, _PORTS_LIMIT - published))
         published += len(specs[-1].ports)
-    return tuple(specs), left_out
+    return attached(tuple(specs), whole, project.fields), left_out
 
 
 _SHORT = 6  # values of fewer characters stand in a message by chance
@@ -325,7 +326,6 @@ def _service(key: Scalar, service: Mapping, project: _Project, most_ports: int) 
         user=user if user is None or user.value else None,
         terminal=fields.flag(service, "tty"),
         ports=published,
-        network=_network(service, fields),
         mounts=tuple(_mounts(service, project)),
         given=project.given,
     )
@@ -500,17 +500,6 @@ def _env_files(service: Mapping, project: _Project) -> Iterator[Environment]:
             continue
         data = disk.read(str(place), _ENV_FILE_LIMIT, path.location)
         yield compose_env.environment(data, str(place), project.fields.lookup)
-
-
-def _network(service: Mapping, fields: Fields) -> Network:
-    mode = fields.optional(service, "network_mode")
-    match mode.value if mode is not None else "":
-        case "host":
-            return Network.HOST
-        case "none":
-            return Network.NONE
-        case _:
-            return Network.DEFAULT
 
 
 def _mounts(service: Mapping, project: _Project) -> Iterator[Mount]:
