@@ -96,7 +96,7 @@ def _published(spec: ContainerSpec, listener: Listener) -> Reach:
     chosen = farthest_port(spec, port)
     if chosen is not None and port is None:
         missing = Missing(Reason.SOURCE, "the port it listens on")
-        return Reach(unknown(missing, *evidence), None)
+        return Reach(unknown(missing, *evidence, said(chosen)), None)
     if chosen is not None and not on_loopback(chosen):
         return Reach(yes(*evidence, said(chosen)), Scope.PUBLIC)
     if spec.network_missing:

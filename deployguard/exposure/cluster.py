@@ -68,9 +68,11 @@ def of_pod(spec: ContainerSpec, listener: Listener, around: Surroundings) -> Rea
     port = listener.port or None  # 0 is any that is free
     on_machine = farthest_port(spec, port)
     ways = tuple(around.ways(spec, port))
-    if port is None and (on_machine is not None or any(way.public for way in ways)):
+    leading = next((way.evidence for way in ways if way.public), ())
+    if port is None and (on_machine is not None or leading):
         missing = Missing(Reason.SOURCE, "the port it listens on")
-        return Reach(unknown(missing, *listener.evidence), None)
+        host = () if on_machine is None else (said(on_machine),)
+        return Reach(unknown(missing, *listener.evidence, *host, *leading), None)
     admission = around.policies.admission(spec, port)
     freely = farthest(_reaches(spec, listener, on_machine, ways, None))
     if admission is None:

@@ -89,7 +89,7 @@ def policies(draw: st.DrawFn) -> str:
 
 
 THINGS = st.lists(services() | entries() | gateways() | policies(), max_size=6)
-FEW = settings(max_examples=examples(60, 2000), deadline=None)
+FEW = settings(max_examples=examples(60, 600), deadline=None)
 
 
 @FEW
