@@ -19,13 +19,18 @@ def is_loopback(address: str) -> bool | None:
     text = address.strip()
     if text.lower() in _LOOPBACK_NAMES:
         return True
+    written = is_loopback_address(text)
+    return _by_numbers(text) if written is None else written
+
+
+def is_loopback_address(text: str) -> bool | None:
+    """Say whether an IP address is loopback; None for what is none, in whole and in full."""
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
-    text = text.partition("%")[0]
     try:
-        parsed = ipaddress.ip_address(text)
+        parsed = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        return _by_numbers(text)
+        return None
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return (mapped or parsed).is_loopback
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from deployguard.exposure.addresses import is_loopback
+from deployguard.exposure.addresses import is_loopback_address
 from deployguard.model.container import ContainerSpec, Port
 from deployguard.model.evidence import Evidence
 
@@ -24,9 +24,9 @@ def farthest_port(spec: ContainerSpec, number: int | None) -> Port | None:
 
 
 def on_loopback(port: Port) -> bool:
-    """Say whether a port is published for the machine alone."""
+    """Say whether a port is published for the machine alone; a name is no address for that."""
     address = (port.published or "").rpartition(":")[0]
-    return is_loopback(address) is True
+    return is_loopback_address(address) is True
 
 
 def said(port: Port) -> Evidence:

@@ -30,7 +30,7 @@ class _Found:
     entries: list[Entry] = field(default_factory=list)
     gateways: list[Gateway] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
-    policies: list[NetworkPolicy] = field(default_factory=list)
+    policies: dict[object, list[NetworkPolicy | None]] = field(default_factory=dict)
     unread: list[UnreadPolicy] = field(default_factory=list)
 
 
@@ -46,14 +46,16 @@ def traffic(manifests: Manifests) -> Traffic:
     for item in (*(item for item in manifests.objects if item.kind in _ENDPOINTS), *late):
         try:
             _read(item, found)
+            _read_policy(item, found)
         except InputError as error:
             _leave(item, error, found)
+    policies = [policy for versions in found.policies.values() for policy in _applied(versions)]
     return Traffic(
         services=tuple(found.services),
         entries=tuple(found.entries),
         gateways=tuple(found.gateways),
         grants=tuple(found.grants),
-        policies=tuple(found.policies),
+        policies=tuple(policies),
         unread=tuple(found.unread),
     )
 
@@ -88,11 +90,27 @@ def _read(item: ApiObject, found: _Found) -> None:
         case gateways.ISTIO, "VirtualService":
             routed = gateways.virtual_service(item)
             found.entries.extend(() if routed is None else (routed,))
-        case (("networking.k8s.io" | "extensions"), "NetworkPolicy"):
-            policy = network_policy(item)
-            found.policies.extend(() if policy is None else (policy,))
-        case group, kind if kind in _OTHER_POLICIES.get(group, ()):
-            found.unread.append(_other(item, "lets in"))
+        case _:
+            pass  # it leads nowhere
+
+
+def _read_policy(item: ApiObject, found: _Found) -> None:
+    group = item.api_version.rpartition("/")[0]
+    if (item.api_version, item.kind) == ("networking.k8s.io/v1", "NetworkPolicy"):
+        policy = network_policy(item)
+        key: object = object() if item.generated else (item.namespace, item.name)
+        versions = found.policies.setdefault(key, [])
+        versions.append(policy)
+        if len(versions) > 1:
+            found.unread.append(_other(item, "lets in, for it stands there more than once"))
+    elif item.kind in _OTHER_POLICIES.get(group, ()):
+        found.unread.append(_other(item, "lets in"))
+
+
+def _applied(versions: list[NetworkPolicy | None]) -> tuple[NetworkPolicy, ...]:
+    """Return the policy of a name, none where several are: which is applied last is not known."""
+    policy = versions[0]
+    return () if policy is None or len(versions) > 1 else (policy,)
 
 
 # Kinds whose rules are joined with those of NetworkPolicies, or come before them.

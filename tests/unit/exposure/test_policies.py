@@ -148,3 +148,15 @@ def test_the_evidence_says_on_what_a_policy_depends() -> None:
         "it listens on 0.0.0.0",
         "the NetworkPolicy deny lets nobody in, where the network plugin enforces it",
     ]
+
+
+def test_of_policies_of_one_name_it_is_not_known_which_is_there() -> None:
+    other = policy("podSelector: {matchLabels: {app: stock}}")
+    assert shown(in_cluster(DEPLOYMENT + DENY + other)) == "private"
+    assert shown(in_cluster(DEPLOYMENT + other + DENY)) == "private"
+    further = policy("podSelector: {}", "further")
+    assert shown(in_cluster(DEPLOYMENT + DENY + other + further)) == (
+        "unknown: what the NetworkPolicy deny lets in, for it stands there more than once"
+    )
+    made = (DENY + other).replace("name: deny", "generateName: deny-")
+    assert shown(in_cluster(DEPLOYMENT + made)) == "loopback"
