@@ -24,6 +24,7 @@ _MADE = _OF_JOB | {
     "pod-template-generation",
     "pod-template-hash",
 }
+_KNATIVE = "serving.knative.dev/"
 _ORDINAL = re.compile(r"-[0-9]+\Z", re.ASCII)
 
 
@@ -37,6 +38,8 @@ def labels(spec: ContainerSpec) -> dict[str, str]:
     owner = spec.workload
     if owner is not None and owner.kind == "StatefulSet":
         found[_OF_STATEFUL_SET] = owner.name
+    if owner is not None and owner.api_version.startswith(_KNATIVE):
+        found[f"{_KNATIVE}service"] = owner.name
     if owner is not None and owner.kind == "Job":
         found |= dict.fromkeys(_OF_JOB, owner.name)
     return found

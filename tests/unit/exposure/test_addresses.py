@@ -4,7 +4,7 @@ import socket
 from contextlib import closing
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployguard.exposure.addresses import is_loopback
@@ -105,11 +105,13 @@ def test_other_addresses_and_names(address: str, *, expected: bool | None) -> No
     assert is_loopback(address) is expected
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_has_an_answer(text: str) -> None:
     assert is_loopback(text) in {True, False, None}
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_the_numbers_of_an_address_are_the_address(address: object) -> None:
     assert is_loopback(str(int(address))) is is_loopback(str(address))  # type: ignore[call-overload]

@@ -212,3 +212,34 @@ def test_an_entry_without_its_service_leaves_the_pods_of_its_namespace_open() ->
         assert in_cluster(prod + placed).scope == expected
     bound = shown(in_cluster(DEPLOYMENT + alone, "127.0.0.1"))
     assert bound == "loopback"
+
+
+KNATIVE = """
+---
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: shop, labels: {LABELS}}
+spec: {template: {spec: {containers: [{name: web, image: a, ports: [{containerPort: 5000}]}]}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: shop-1, labels: {serving.knative.dev/service: shop}}
+spec: {containers: [{name: web, image: a}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("labels", "port", "expected"),
+    [
+        ("", 5000, "public"),
+        ("", 8080, "private"),
+        ("networking.knative.dev/visibility: cluster-local", 5000, "private"),
+    ],
+)
+def test_a_service_of_knative_is_open_unless_it_is_kept_inside(
+    labels: str, port: int, expected: str
+) -> None:
+    text = KNATIVE.replace("{LABELS}", f"{{{labels}}}")
+    assert shown(in_cluster(text, port=port, subject="Pod/-/shop-1/containers/web")) == expected
+    template = shown(in_cluster(text, port=port, subject="Service/-/shop/containers/web"))
+    assert template == expected

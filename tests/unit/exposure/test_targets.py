@@ -6,16 +6,19 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from deployguard.inputs.kubernetes.objects import FileObjects
 from deployguard.inputs.opening import OpeningOptions, Openings
 from deployguard.pipeline import ScanOptions, scan
 from deployguard.policy import load
 from deployguard.report import json_report, text
 from deployguard.rules import IDS
+from deployguard.webhook import review
 from tests.support.exposure import (
     CLUSTER_IP,
     DEPLOYMENT,
     INGRESS,
     NODE_PORT,
+    NoImages,
     in_cluster,
     policy,
     shown,
@@ -104,3 +107,48 @@ def test_a_report_shows_how_a_server_is_reached(
     missing: the Service shop, to which the Ingress x leads
       give the object's manifest to the same scan
 """)
+
+
+def test_the_files_of_a_folder_count_for_one_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("app.yaml").write_text(SHOP)
+    Path("edge.yaml").write_text(CLUSTER_IP + INGRESS)
+    assert "reached by: public" in scanned("./")
+    assert "reached by: public" in scanned("k8s:.")
+
+
+@pytest.mark.parametrize(
+    ("ports", "spec", "expected"),
+    [
+        ([], {}, "private"),
+        ([{"containerPort": 5000, "hostPort": 80}], {}, "public"),
+        ([{"containerPort": 5000, "hostPort": 80, "hostIP": "127.0.0.1"}], {}, "host"),
+        ([], {"hostNetwork": True}, "public"),
+    ],
+)
+def test_the_webhook_sees_a_pod_without_what_leads_to_it(
+    ports: list[dict[str, object]], spec: dict[str, object], expected: str
+) -> None:
+    container = {
+        "name": "web",
+        "image": "shop",
+        "command": ["flask", "run", "--host", "0.0.0.0", "--port", "5000"],
+        "ports": ports,
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "shop", "labels": {"app": "shop"}},
+        "spec": {"containers": [container], **spec},
+    }
+    judge = review.Judge(
+        policies=(load("production", IDS),),
+        options=lambda: ScanOptions(today=date(2031, 1, 1)),
+        objects=FileObjects({}),
+        images=NoImages(),
+    )
+    request = review.Request(uid="1", operation="CREATE", namespace="a", name="shop", object=pod)
+    (found,) = review.report(request, judge).containers
+    assert shown(found.facts.reachable) == expected
