@@ -50,9 +50,6 @@ def _listener(spec: ContainerSpec, listener: Listener, around: Surroundings) -> 
         note = Evidence(listener.location, f"it listens on the unix socket {address[5:]} alone")
         return Reach(no(note), Scope.NONE)
     loopback = is_loopback(address)
-    if spec.network is Network.UNKNOWN:
-        evidence = (*listener.evidence, *spec.network_trail)
-        return Reach(unknown(spec.network_missing, *evidence), None)
     if loopback is None:
         missing = (Missing(Reason.PROGRAM, f"which address {address} is in the container"),)
         return Reach(unknown(missing, *listener.evidence), None)
@@ -60,6 +57,8 @@ def _listener(spec: ContainerSpec, listener: Listener, around: Surroundings) -> 
 
 
 def _inside(spec: ContainerSpec, listener: Listener) -> Reach:
+    if spec.network is Network.UNKNOWN:
+        return _open(spec, listener)
     if spec.network is Network.HOST:
         return Reach(yes(*listener.evidence, *_shares_machine(spec)), Scope.HOST)
     return Reach(no(*listener.evidence), Scope.LOOPBACK)
@@ -78,11 +77,16 @@ def _beyond(spec: ContainerSpec, listener: Listener, around: Surroundings) -> Re
         case Network.INTERNAL:
             return Reach(yes(*evidence, *spec.network_trail), Scope.PRIVATE)
         case Network.UNKNOWN:
-            return Reach(unknown(spec.network_missing, *evidence, *spec.network_trail), None)
+            return _open(spec, listener)
         case Network.DEFAULT if spec.kind is ContainerKind.KUBERNETES_CONTAINER:
             return of_pod(spec, listener, around)
         case Network.DEFAULT:
             return _published(spec, listener)
+
+
+def _open(spec: ContainerSpec, listener: Listener) -> Reach:
+    evidence = (*listener.evidence, *spec.network_trail)
+    return Reach(unknown(spec.network_missing, *evidence), None)
 
 
 def _shares_machine(spec: ContainerSpec) -> tuple[Evidence, ...]:
@@ -108,10 +112,6 @@ def _published(spec: ContainerSpec, listener: Listener) -> Reach:
 
 
 def _peers(spec: ContainerSpec) -> str:
-    match spec.kind:
-        case ContainerKind.KUBERNETES_CONTAINER:
-            return "the pods of the cluster"
-        case ContainerKind.COMPOSE_SERVICE:
-            return "the containers of its networks"
-        case ContainerKind.IMAGE | ContainerKind.DOCKERFILE_STAGE:
-            return "the containers beside it"
+    if spec.kind is ContainerKind.COMPOSE_SERVICE:
+        return "the containers of its networks"
+    return "the containers beside it"

@@ -14,7 +14,8 @@ from deployguard.model.evidence import Location, Traced
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 _EXPOSED = re.compile(r"([0-9]+)(?:-([0-9]+))?(?:/([a-z]+))?", re.ASCII)
 _NUMBER = re.compile(r"\+?[0-9]+", re.ASCII)
-_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?", re.ASCII)
+# What follows a second dash is dropped (docker/go-connections nat.ParsePortRange).
+_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+)(?:-.*)?)?", re.ASCII)
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 _LONG = frozenset(
     {"target", "published", "host_ip", "protocol", "mode", "name", "app_protocol"}
@@ -95,10 +96,8 @@ def _address(text: str, location: Location, everywhere: str) -> str:
     except ValueError:
         parsed = None
     if parsed is None or "%" in bare:
-        raise SyntaxInputError(
-            "the address of a port is no IP address",
-            location=location,
-            hint="write it as 127.0.0.1 or [::1], without names and zones",
+        raise _no_port(
+            location, f"{_WAY_OUT}; an address before it is 127.0.0.1, [::1] or the like"
         )
     return f"[{bare}]" if parsed.version == 6 else bare  # noqa: PLR2004  (of the protocol)
 

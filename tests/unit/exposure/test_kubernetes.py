@@ -161,3 +161,22 @@ def test_endpoints_that_name_a_pod_lead_to_it(endpoints: str, pod: str, expected
 def test_endpoints_that_are_addresses_lead_to_no_pod_that_is_known() -> None:
     addresses = ENDPOINTS.replace(", targetRef: {kind: Pod, name: POD}", "")
     assert shown(in_cluster(POD.format("", "") + NO_SELECTOR + addresses)) == "private"
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"), [(", restartPolicy: Always", "public"), ("", "private")]
+)
+def test_the_ports_of_a_sidecar_are_the_pods_and_those_of_what_ends_before_are_not(
+    policy: str, expected: str
+) -> None:
+    ports = "ports: [{name: side, containerPort: 5000, hostPort: 80}]"
+    first = f", initContainers: [{{name: first, image: b, {ports}{policy}}}]"
+    found = in_cluster(POD.format("", first), subject="Pod/-/shop/containers/web")
+    assert shown(found) == expected
+
+
+def test_a_service_selects_the_pods_of_a_job_by_its_name() -> None:
+    job = DEPLOYMENT.replace("apps/v1", "batch/v1").replace("kind: Deployment", "kind: Job")
+    one = service("type: LoadBalancer, selector: {job-name: shop}, ports: [{port: 5000}]")
+    assert shown(in_cluster(job + one)) == "public"
+    assert shown(in_cluster(DEPLOYMENT + one)) == "private"

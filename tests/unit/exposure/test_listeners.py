@@ -98,3 +98,11 @@ def test_what_a_network_lets_in(network: Network, beyond: str, loopback: str) ->
             ("unix:/a", "none"),
         ):
             assert shown(exposure.reach(held, (program(listener(address)),))) == expected
+
+
+def test_a_port_that_is_not_known_may_be_the_one_that_is_published() -> None:
+    for port in (None, 0):
+        held = (program(listener("0.0.0.0", port)),)
+        assert shown(exposure.reach(spec(PUBLIC), held)) == "unknown: the port it listens on"
+        assert shown(exposure.reach(spec(), held)) == "private"
+        assert shown(exposure.reach(spec(PUBLIC), (program(listener("::1", port)),))) == "loopback"
