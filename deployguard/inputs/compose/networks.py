@@ -60,7 +60,8 @@ def attached(
     shared: dict[str, list[Port]] = {}
     for spec in bound:
         shared.setdefault(owners[spec.name], []).extend(spec.ports)
-    return tuple(_in_network(spec, owners, joined, modes[spec.name], shared) for spec in bound)
+    held_ports = {owner: tuple(found) for owner, found in shared.items()}
+    return tuple(_in_network(spec, owners, joined, modes[spec.name], held_ports) for spec in bound)
 
 
 def _bound(spec: ContainerSpec, node: Mapping, joined: _Joined, fields: Fields) -> ContainerSpec:
@@ -74,7 +75,7 @@ def _in_network(
     owners: AnyMapping[str, str],
     joined: AnyMapping[str, _Joined],
     mode: Traced[str] | None,
-    shared: AnyMapping[str, list[Port]],
+    shared: AnyMapping[str, tuple[Port, ...]],
 ) -> ContainerSpec:
     owner = owners[spec.name]
     found = joined[owner]
@@ -86,7 +87,7 @@ def _in_network(
     return replace(
         spec,
         network=found.network,
-        network_ports=() if alone else tuple(shared[owner]),
+        network_ports=() if alone else shared[owner],
         network_trail=trail,
         network_missing=found.missing,
     )
@@ -140,7 +141,8 @@ class _Declared:
     """The networks of a project by name, each read once."""
 
     def __init__(self, networks: Mapping | None, fields: Fields) -> None:
-        self._networks = networks
+        entries = () if networks is None else networks.entries
+        self._networks = {key.text: node for key, node in entries}
         self._fields = fields
         self._read: dict[str, _Joined] = {}
 
@@ -173,11 +175,8 @@ class _Declared:
         return self._read[name.value]
 
     def _declared(self, name: Traced[str]) -> _Joined:
-        found = None if self._networks is None else self._networks.get(name.value)
-        named = self._networks is not None and any(
-            key.text == name.value for key, _ in self._networks.entries
-        )
-        if not named and name.value != "default":
+        found = self._networks.get(name.value)
+        if found is None and name.value != "default":
             raise SyntaxInputError(
                 f"a service refers to the network {name.value}, which is not defined",
                 location=name.location,
