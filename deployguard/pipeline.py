@@ -1,7 +1,7 @@
 """The stages in their order, targets to a report: both fronts call this, nothing else decides."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -13,7 +13,7 @@ from deployguard.inputs.opening import Opened, OpeningOptions, Openings, describ
 from deployguard.model.action import Action
 from deployguard.model.codes import ProblemCode
 from deployguard.model.container import ContainerSpec
-from deployguard.model.facts import worst
+from deployguard.model.facts import Facts, worst
 from deployguard.model.image import Image
 from deployguard.model.problem import Problem
 from deployguard.model.report import Container, Report, Status, Target
@@ -59,23 +59,19 @@ def scan(
         workloads=options.workloads,
         stdin=options.stdin,
     )
-    targets: list[Target] = []
-    containers: list[Container] = []
+    judged: list[_Judged] = []
     openings = Openings(opening)
     try:
         with openings:
             openings.check()
             for argument in arguments or (".",):
                 options.progress(f"inspecting {argument}")
-                for opened in _opened(openings, argument):
-                    target, found = _inspected(opened)
-                    targets.append(target)
-                    containers.extend(found)
+                judged.extend(_inspected(opened) for opened in _opened(openings, argument))
     except KeyboardInterrupt as interruption:
         for problem in openings.left:
             interruption.add_note(_remark(problem))
         raise
-    report = _report(tuple(targets), _numbered(containers), policies, options)
+    report = _report(judged, policies, options)
     return replace(report, notes=(*report.notes, *map(_remark, openings.left)))
 
 
@@ -90,8 +86,8 @@ def review(
     options: ScanOptions,
 ) -> Report:
     """Judge containers that a front has read itself, through the same stages."""
-    inspected, found = _inspected(Opened(target=target, specs=tuple(specs)))
-    return _report((inspected,), _numbered(found), policies, options)
+    judged = _inspected(Opened(target=target, specs=tuple(specs)))
+    return _report((judged,), policies, options)
 
 
 def _opened(openings: Openings, argument: str) -> Iterable[Opened]:
@@ -126,15 +122,45 @@ def _defect(error: Exception) -> Problem:
     )
 
 
-def _inspected(opened: Opened) -> tuple[Target, list[Container]]:
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A target whose programs are judged; who reaches them is told once all targets are read."""
+
+    target: Target
+    declared: exposure.Declared
+    containers: tuple[Container, ...] = ()
+
+
+def _inspected(opened: Opened) -> _Judged:
+    declared = exposure.Declared(opened.traffic, opened.place)
     try:
-        containers = [_container(spec) for spec in opened.specs]
+        containers = tuple(_container(spec) for spec in opened.specs)
         problems = opened.late_problems()
     except Exception as error:  # noqa: BLE001  (see _opened)
-        return _with_problems(opened.target, (_defect(error),)), []
+        return _Judged(_with_problems(opened.target, (_defect(error),)), declared)
     target = _with_problems(opened.target, problems)
     # Nothing is believed of a target that is not what its digests say.
-    return target, [] if target.status is Status.FAILED else containers
+    return _Judged(target, declared, () if target.status is Status.FAILED else containers)
+
+
+def _reached(judged: Sequence[_Judged]) -> Iterator[tuple[Target, tuple[Container, ...]]]:
+    """Yield the targets with who reaches their containers, from what all of them declare."""
+    around = exposure.surroundings([one.declared for one in judged])
+    for one, surroundings in zip(judged, around, strict=True):
+        try:
+            yield one.target, tuple(_exposed(held, surroundings) for held in one.containers)
+        except Exception as error:  # noqa: BLE001  (see _opened)
+            yield _with_problems(one.target, (_defect(error),)), ()
+
+
+def _exposed(container: Container, around: exposure.Surroundings) -> Container:
+    spec = container.spec
+    programs = tuple(
+        replace(one, facts=replace(one.facts, reachable=exposure.reach(spec, (one,), around)))
+        for one in container.programs
+    )
+    facts = worst(programs, exposure.reach(spec, programs, around))
+    return replace(container, programs=programs, facts=facts)
 
 
 def _with_problems(target: Target, problems: Sequence[Problem]) -> Target:
@@ -157,16 +183,12 @@ def _container(spec: ContainerSpec) -> Container:
         for one in (started, *hooks(spec, started))
         for program in flask.judge(one, files(spec), image)
     )
-    judged = tuple(
-        replace(one, facts=replace(one.facts, reachable=exposure.reach(spec, (one,))))
-        for one in programs
-    )
     return Container(
         id=f"{spec.target}#{spec.subject}",
         spec=spec,
         process=started,
-        programs=judged,
-        facts=worst(judged, exposure.reach(spec, judged)),
+        programs=programs,
+        facts=Facts(),
     )
 
 
@@ -183,11 +205,11 @@ def _numbered(containers: Iterable[Container]) -> tuple[Container, ...]:
 
 
 def _report(
-    targets: tuple[Target, ...],
-    containers: tuple[Container, ...],
-    policies: Sequence[policy.Policy],
-    options: ScanOptions,
+    judged: Sequence[_Judged], policies: Sequence[policy.Policy], options: ScanOptions
 ) -> Report:
+    reached = tuple(_reached(judged))
+    targets = tuple(target for target, _ in reached)
+    containers = _numbered(container for _, held in reached for container in held)
     judgement = policy.evaluate(
         rules.findings(containers), containers, policies, options.today, options.on_unknown
     )

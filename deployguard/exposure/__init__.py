@@ -1,34 +1,33 @@
 """Who reaches a container's listeners: the bind address and what is published, farthest wins."""
 
-import ipaddress
 from collections.abc import Iterable
 
-from deployguard.model.container import ContainerKind, ContainerSpec, Network, Port
+from deployguard.exposure.addresses import is_loopback
+from deployguard.exposure.cluster import NOTHING, Declared, Surroundings, of_pod, surroundings
+from deployguard.exposure.publishing import farthest_port, on_loopback, said
+from deployguard.exposure.reaches import farthest
+from deployguard.model.container import ContainerKind, ContainerSpec, Network
 from deployguard.model.evidence import Answer, Evidence, Missing, Reason, no, unknown, yes
 from deployguard.model.facts import Listener, ProgramFacts, Reach, Scope
 
-_LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost", "localhost.localdomain"})
+__all__ = ["NOTHING", "Declared", "Surroundings", "reach", "surroundings"]
 
 
-def reach(spec: ContainerSpec, programs: Iterable[ProgramFacts]) -> Reach:
-    """Return who reaches the programs: the debugger's listeners where one comes up, else any."""
+def reach(
+    spec: ContainerSpec, programs: Iterable[ProgramFacts], around: Surroundings = NOTHING
+) -> Reach:
+    """Return who reaches the programs: the debugger's listeners where one comes up, else any.
+
+    `around` is what is declared around a Pod; a Pod alone is reached by the others of its cluster.
+    """
     judged = tuple(programs)
     listeners = [listener for program in judged for listener in program.listeners]
     debuggers = [listener for listener in listeners if listener.debugger is Answer.YES]
-    found = [_listener(spec, listener) for listener in debuggers or listeners]
+    found = [_listener(spec, listener, around) for listener in debuggers or listeners]
     if not debuggers:
         found.extend(_hidden(program) for program in judged if _may_listen(program))
-    known = [one for one in found if one.scope is not None]
     silent = (step for program in judged for step in program.facts.dev_server.evidence)
-    farthest = max(known, key=_distance, default=Reach(no(*dict.fromkeys(silent)), Scope.NONE))
-    open_ones = [one for one in found if one.scope is None]
-    if open_ones and farthest.scope is not Scope.PUBLIC:
-        return open_ones[0]
-    return farthest
-
-
-def _distance(one: Reach) -> int:
-    return -1 if one.scope is None else list(Scope).index(one.scope)
+    return farthest(found, Reach(no(*dict.fromkeys(silent)), Scope.NONE))
 
 
 def _may_listen(program: ProgramFacts) -> bool:
@@ -42,7 +41,7 @@ def _hidden(program: ProgramFacts) -> Reach:
     return Reach(unknown(missing), None)
 
 
-def _listener(spec: ContainerSpec, listener: Listener) -> Reach:
+def _listener(spec: ContainerSpec, listener: Listener, around: Surroundings) -> Reach:
     address = listener.address
     if address is None:
         missing = listener.missing or (Missing(Reason.SOURCE, "the address it listens on"),)
@@ -50,78 +49,69 @@ def _listener(spec: ContainerSpec, listener: Listener) -> Reach:
     if address.startswith("unix:"):
         note = Evidence(listener.location, f"it listens on the unix socket {address[5:]} alone")
         return Reach(no(note), Scope.NONE)
-    loopback = _is_loopback(address)
+    loopback = is_loopback(address)
     if loopback is None:
         missing = (Missing(Reason.PROGRAM, f"which address {address} is in the container"),)
         return Reach(unknown(missing, *listener.evidence), None)
-    if loopback:
-        return _inside(spec, listener)
-    return _beyond(spec, listener)
-
-
-def _is_loopback(address: str) -> bool | None:
-    """Say whether an address is loopback only; None for a name that the network must resolve."""
-    if address.lower() in _LOOPBACK_NAMES:
-        return True
-    text = address.strip("[]").partition("%")[0]
-    try:
-        return ipaddress.ip_address(text).is_loopback
-    except ValueError:
-        pass
-    parts = text.split(".")
-    if not all(part.isdigit() and len(part) < len("10000000000") for part in parts):
-        return None
-    # inet_aton's short forms: "0" and "0.0" are every address, "127.1" is loopback.
-    first = int(parts[0]) if len(parts) > 1 else int(parts[0]) >> 24
-    return first == 127  # noqa: PLR2004  (127.0.0.0/8, RFC 1122)
+    return _inside(spec, listener) if loopback else _beyond(spec, listener, around)
 
 
 def _inside(spec: ContainerSpec, listener: Listener) -> Reach:
+    if spec.network is Network.UNKNOWN:
+        return _open(spec, listener)
     if spec.network is Network.HOST:
-        note = Evidence(spec.location, "the container shares the machine's network")
-        return Reach(yes(*listener.evidence, note), Scope.HOST)
+        return Reach(yes(*listener.evidence, *_shares_machine(spec)), Scope.HOST)
     return Reach(no(*listener.evidence), Scope.LOOPBACK)
 
 
-def _beyond(spec: ContainerSpec, listener: Listener) -> Reach:
+def _beyond(spec: ContainerSpec, listener: Listener, around: Surroundings) -> Reach:
     evidence = listener.evidence
     match spec.network:
         case Network.HOST:
-            note = Evidence(spec.location, "the container shares the machine's network")
-            return Reach(yes(*evidence, note), Scope.PUBLIC)
+            return Reach(yes(*evidence, *_shares_machine(spec)), Scope.PUBLIC)
+        case Network.DIRECT:
+            return Reach(yes(*evidence, *spec.network_trail), Scope.PUBLIC)
         case Network.NONE:
-            note = Evidence(spec.location, "the container has no network")
-            return Reach(no(*evidence, note), Scope.LOOPBACK)
+            trail = spec.network_trail or (Evidence(spec.location, "the container has no network"),)
+            return Reach(no(*evidence, *trail), Scope.LOOPBACK)
+        case Network.INTERNAL:
+            return Reach(yes(*evidence, *spec.network_trail), Scope.PRIVATE)
+        case Network.UNKNOWN:
+            return _open(spec, listener)
+        case Network.DEFAULT if spec.kind is ContainerKind.KUBERNETES_CONTAINER:
+            return of_pod(spec, listener, around)
         case Network.DEFAULT:
             return _published(spec, listener)
 
 
+def _open(spec: ContainerSpec, listener: Listener) -> Reach:
+    evidence = (*listener.evidence, *spec.network_trail)
+    return Reach(unknown(spec.network_missing, *evidence), None)
+
+
+def _shares_machine(spec: ContainerSpec) -> tuple[Evidence, ...]:
+    note = Evidence(spec.location, "the container shares the machine's network")
+    return spec.network_trail or (note,)
+
+
 def _published(spec: ContainerSpec, listener: Listener) -> Reach:
-    published = [port for port in spec.ports if port.published is not None]
-    if published and listener.port is None:
-        missing = (Missing(Reason.SOURCE, "the port it listens on"),)
-        return Reach(unknown(missing, *listener.evidence), None)
-    matching = [port for port in published if port.container == listener.port]
-    outside = next((port for port in matching if not _on_loopback(port)), None)
-    chosen = outside or next(iter(matching), None)
-    if chosen is None:
-        note = Evidence(spec.location, f"nothing publishes its port, so {_peers(spec)} reach it")
-        return Reach(yes(*listener.evidence, note), Scope.PRIVATE)
-    note = Evidence(chosen.location, f"port {chosen.container} is published on {chosen.published}")
-    scope = Scope.PUBLIC if outside is not None else Scope.HOST
-    return Reach(yes(*listener.evidence, note), scope)
-
-
-def _on_loopback(port: Port) -> bool:
-    address = (port.published or "").rpartition(":")[0]
-    return _is_loopback(address) is True
+    evidence = (*listener.evidence, *spec.network_trail)
+    port = listener.port or None  # 0 is any that is free
+    chosen = farthest_port(spec, port)
+    if chosen is not None and port is None:
+        missing = Missing(Reason.SOURCE, "the port it listens on")
+        return Reach(unknown(missing, *evidence, said(chosen)), None)
+    if chosen is not None and not on_loopback(chosen):
+        return Reach(yes(*evidence, said(chosen)), Scope.PUBLIC)
+    if spec.network_missing:
+        return Reach(unknown(spec.network_missing, *evidence), None)
+    if chosen is not None:
+        return Reach(yes(*evidence, said(chosen)), Scope.HOST)
+    note = Evidence(spec.location, f"nothing publishes its port, so {_peers(spec)} reach it")
+    return Reach(yes(*evidence, note), Scope.PRIVATE)
 
 
 def _peers(spec: ContainerSpec) -> str:
-    match spec.kind:
-        case ContainerKind.KUBERNETES_CONTAINER:
-            return "the pods of the cluster"
-        case ContainerKind.COMPOSE_SERVICE:
-            return "the containers of its networks"
-        case ContainerKind.IMAGE | ContainerKind.DOCKERFILE_STAGE:
-            return "the containers beside it"
+    if spec.kind is ContainerKind.COMPOSE_SERVICE:
+        return "the containers of its networks"
+    return "the containers beside it"

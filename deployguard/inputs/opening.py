@@ -24,6 +24,7 @@ from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.problem import Problem
 from deployguard.model.report import Status, Target, TargetKind
+from deployguard.model.traffic import Traffic
 
 if TYPE_CHECKING:
     from deployguard.inputs.compose import ComposeOptions
@@ -63,10 +64,16 @@ class OpeningOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """One target and its containers; further problems may show while files are read."""
+    """One target and its containers; further problems may show while files are read.
+
+    `traffic` is what it declares around them, and targets with an equal `place` are applied
+    together: files that are named one by one, and those of one folder.
+    """
 
     target: Target
     specs: tuple[ContainerSpec, ...]
+    traffic: Traffic = field(default_factory=Traffic)
+    place: str = ""
 
     def late_problems(self) -> tuple[Problem, ...]:
         """Return what the images turned out to be while they were read."""
@@ -253,6 +260,7 @@ class Openings:
         from deployguard.inputs.kubernetes.manifests import read  # noqa: PLC0415
         from deployguard.inputs.kubernetes.objects import file_objects  # noqa: PLC0415
         from deployguard.inputs.kubernetes.schema import unknown_fields  # noqa: PLC0415
+        from deployguard.inputs.kubernetes.traffic import traffic  # noqa: PLC0415
         from deployguard.inputs.kubernetes.workloads import workloads  # noqa: PLC0415
 
         manifests = read(files, workloads(self._options.workloads))
@@ -267,7 +275,7 @@ class Openings:
             )
         notes = (*manifests.notes, *unknown_fields(manifests))
         kept = _target(target, target.name, TargetKind.KUBERNETES, notes)
-        return Opened(target=kept, specs=specs)
+        return Opened(target=kept, specs=specs, traffic=traffic(manifests), place=_place(target))
 
     def _dockerfile(self, target: TargetArgument) -> Opened:
         from deployguard.inputs import dockerfile  # noqa: PLC0415  (only for Dockerfiles)
@@ -293,6 +301,14 @@ class Openings:
         if name == "-":
             return self._options.stdin()
         return files.read(name, _FILE_LIMIT)
+
+
+def _place(target: TargetArgument) -> str:
+    """Return what manifests are applied together with; a rendered or named folder stands alone."""
+    if target.form is not TargetForm.KUBERNETES or files.is_folder(Path(target.name)):
+        return f"{target.form}:{target.name}"
+    named = target.argument.removeprefix(f"{target.form}:") == target.name
+    return "" if named else str(Path(target.name).parent)
 
 
 def _nothing_piped() -> NotFoundError:

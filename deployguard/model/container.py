@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from deployguard.model.environment import Environment
-from deployguard.model.evidence import Location, Missing, Traced
+from deployguard.model.evidence import Evidence, Location, Missing, Traced
 from deployguard.model.filesystem import Filesystem, Unread
 from deployguard.model.image import Image
 
@@ -30,12 +30,17 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A declared port; `published` is "ADDRESS:PORT" on the machine, None where it is not."""
+    """A declared port; `published` is "ADDRESS:PORT" on the machine, None where it is not.
+
+    An address of IPv6 stands in brackets; the port 0 is one that the engine picks, and FIRST-LAST
+    one of these. `name` is the one that Services and NetworkPolicies of Kubernetes may call it by.
+    """
 
     container: int
     protocol: str
     published: str | None
     location: Location
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,19 @@ class Mount:
 
 
 class Network(StrEnum):
-    """The network namespace a container joins."""
+    """The network namespace a container joins, and what is around it.
+
+    `internal`: nothing leads in from outside of its networks, whatever is published. `direct`: it
+    has an address in the machine's own network, and needs no publishing. `unknown`: the namespace
+    of something that is not in the input.
+    """
 
     DEFAULT = "default"
     HOST = "host"
     NONE = "none"
+    INTERNAL = "internal"
+    DIRECT = "direct"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +82,10 @@ class ContainerSpec:
     the variables that were filled in from outside: reports hide their values like those of `env`.
     `hooks` are the words of commands that are run in the container beside its process once that has
     started.
+
+    `network_ports` are the ports of all containers that share its network namespace, in their
+    order; empty where it shares it with nobody. `network_trail` is what makes the network what it
+    is, where that is declared, and `network_missing` what would tell who else reaches it.
     """
 
     target: str
@@ -89,6 +106,9 @@ class ContainerSpec:
     terminal: Traced[bool] | None = None
     ports: tuple[Port, ...] = ()
     network: Network = Network.DEFAULT
+    network_ports: tuple[Port, ...] = ()
+    network_trail: tuple[Evidence, ...] = ()
+    network_missing: tuple[Missing, ...] = ()
     mounts: tuple[Mount, ...] = ()
     unresolved: tuple[Missing, ...] = ()
     given: Mapping[str, str] = field(default_factory=dict)

@@ -46,7 +46,6 @@ class Reason(StrEnum):
     VARIABLE = "variable"  # the value of an environment variable
     CONFIG_MAP = "config-map"  # a ConfigMap that is not in the input
     SECRET = "secret"  # noqa: S105  (the Kubernetes kind; its content is never read)
-    OBJECT = "object"  # another Kubernetes object that is not in the input
     FIELD = "field"  # a Kubernetes downward API field, known only in the running cluster
     VERSION = "version"  # the version of a library
     COMMAND = "command"  # what a command outside the known ones does or prints
@@ -55,6 +54,9 @@ class Reason(StrEnum):
     PROGRAM = "program"  # what a binary or a library does
     LIMIT = "limit"  # a limit of ours was reached
     RUN = "run"  # what a Dockerfile's RUN left behind
+    NETWORK = "network"  # a network, and who reaches what is attached to it
+    OBJECT = "object"  # an object that leads to a container and is not in the input
+    DEPLOYMENT = "deployment"  # in which namespace, and with which other files, it is applied
 
 
 @dataclass(frozen=True, slots=True, order=True)

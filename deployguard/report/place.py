@@ -19,6 +19,9 @@ WAYS_OUT = {
     Reason.PROGRAM: "start a server that deployguard knows, such as gunicorn",
     Reason.LIMIT: "make the input smaller: it is larger than deployguard reads",
     Reason.RUN: "build the image and scan the image itself",
+    Reason.NETWORK: "nothing in the input tells it: publish no port, and let it listen on loopback",
+    Reason.OBJECT: "give the object's manifest to the same scan",
+    Reason.DEPLOYMENT: "name the namespace in every manifest, and scan together what goes together",
 }
 
 

@@ -52,9 +52,12 @@ def _verdict(verdict: Verdict, container: Container, mask: Mask) -> Iterator[str
         yield from _steps(finding.evidence, mask, "    ")
     else:
         yield f"  where: {place(finding.location)}"
-    if finding.reachable.claim.evidence:
+    reached = finding.reachable.claim
+    if reached.evidence:
         yield f"  reached by: {finding.reachable.scope or 'unknown'}"
-        yield from _steps(finding.reachable.claim.evidence, mask, "    ")
+        yield from _steps(reached.evidence, mask, "    ")
+        further = [entry for entry in reached.missing if entry not in finding.missing]
+        yield from _missing(further, mask, "    ")
     yield from _missing(finding.missing, mask, "  ")
     yield f"  fix: {finding.remedy}"
     yield f"  policy: {_policy(verdict)}"

@@ -270,7 +270,7 @@ BAD = {
     "ports of lists": compose(web("ports: [[1]]"), "syntax", "ports", "bad.yaml:4:13"),
     "a huge port": compose(web(f"ports: ['{'9' * 5000}']"), "syntax", "no port", "bad.yaml:4:13", "65535"),
     "too many ports": compose(
-        web("ports: ['0-65535:0-65535', '0-65535:0-65535/udp']"), "limit", "100000 ports", "bad.yaml:2:3"
+        web("ports: ['1-65535:1-65535', '1-65535:1-65535/udp']"), "limit", "100000 ports", "bad.yaml:2:3"
     ),
     "equal keys": compose(web("image: b"), "syntax", "stands twice, first in line 3", "bad.yaml:4:5"),
     "an open variable": compose(web("command: ${A"), "syntax", "interpolation", "bad.yaml:4:14", "$$"),

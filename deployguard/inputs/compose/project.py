@@ -14,6 +14,7 @@ from deployguard.inputs.compose.consistency import check_consistency, is_run_els
 from deployguard.inputs.compose.environment import environment, labels
 from deployguard.inputs.compose.fields import Fields, mapping, wrong
 from deployguard.inputs.compose.loading import load_project
+from deployguard.inputs.compose.networks import attached
 from deployguard.inputs.compose.ports import ports
 from deployguard.inputs.compose.scope import Scope, empty, parsed
 from deployguard.inputs.compose.variables import (
@@ -25,7 +26,7 @@ from deployguard.inputs.compose.variables import (
     with_name,
 )
 from deployguard.model.codes import ProblemCode
-from deployguard.model.container import ContainerKind, ContainerSpec, Network, Port
+from deployguard.model.container import ContainerKind, ContainerSpec, Port
 from deployguard.model.evidence import Location, Traced
 from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image
@@ -163,7 +164,7 @@ def _services(selection: _Selection, project: _Project) -> tuple[ContainerSpec, 
             published += len(specs[-1].ports)
         elif isinstance(node, Mapping):
             _check_unstarted(key, node, selection, project)
-    return tuple(specs)
+    return attached(tuple(specs), project.whole, project.fields)
 
 
 def _check_unstarted(
@@ -260,7 +261,6 @@ def _service(key: Scalar, service: Mapping, project: _Project, most_ports: int) 
         user=user if user is None or user.value else None,
         terminal=fields.flag(service, "tty"),
         ports=_distinct(published),
-        network=_network(service, fields),
         mounts=mounts.mounts(service, image, project),
         given=project.given,
         hooks=tuple(_hooks(service, fields)),
@@ -302,14 +302,3 @@ def _words(node: Node | None, name: str, fields: Fields, depth: int = 0) -> _Wor
 
 def _not_empty(words: _Words | None) -> _Words | None:
     return words if words is not None and words.value else None
-
-
-def _network(service: Mapping, fields: Fields) -> Network:
-    mode = fields.optional(service, "network_mode")
-    match mode.value if mode is not None else "":
-        case "host":
-            return Network.HOST
-        case "none":
-            return Network.NONE
-        case _:
-            return Network.DEFAULT

@@ -10,15 +10,14 @@ from deployguard.inputs.kubernetes.environment import Surroundings, environment,
 from deployguard.inputs.kubernetes.expansion import Budget
 from deployguard.inputs.kubernetes.manifests import ApiObject, Manifests
 from deployguard.inputs.kubernetes.pods import Elsewhere, Pod, is_windows, pods
+from deployguard.inputs.kubernetes.ports import pod_ports, ports
 from deployguard.inputs.kubernetes.volumes import LISTS, mounts, staged, volumes
-from deployguard.model.container import ContainerKind, ContainerSpec, Network, Port, Workload
+from deployguard.model.container import ContainerKind, ContainerSpec, Network, Workload
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image
 from deployguard.model.objects import ImageSource, ObjectSource
-
-_PORTS = 65_536
 
 Words = Traced[tuple[Traced[str | None], ...]]
 
@@ -124,7 +123,8 @@ def _spec(
         working_dir=_filled(fields.text(container, "workingDir"), pod),
         user=_user(container, pod),
         terminal=fields.flag(container, "tty"),
-        ports=tuple(_ports(container)),
+        ports=tuple(ports(container)),
+        network_ports=tuple(pod_ports(pod.spec)),
         network=Network.HOST if host is not None and host.value else Network.DEFAULT,
         mounts=(*mounts(container, pod, held, context.around, env), *staged(container, pod)),
         hooks=tuple(_hooks(container, pod)),
@@ -198,29 +198,3 @@ def _user(container: Mapping, pod: Pod) -> Traced[str | None] | None:
         if user is not None:
             return Traced(str(user.value), user.location)
     return None
-
-
-def _ports(container: Mapping) -> Iterator[Port]:
-    for port in fields.mappings(container, "ports"):
-        inside, outside = _port(port, "containerPort"), _port(port, "hostPort")
-        protocol, address = fields.text(port, "protocol"), fields.text(port, "hostIP")
-        if inside is None:
-            raise SyntaxInputError(
-                "a port needs a containerPort", location=port.location, hint="add its number"
-            )
-        published = None
-        if outside is not None and outside.value:
-            host = address.value if address is not None and address.value else "0.0.0.0"  # noqa: S104  (the kubelet's default, not a bind of ours)
-            published = f"[{host}]:{outside.value}" if ":" in host else f"{host}:{outside.value}"
-        spoken = protocol.value.lower() if protocol is not None and protocol.value else "tcp"
-        yield Port(inside.value, spoken, published, port.location)
-
-
-def _port(port: Mapping, name: str) -> Traced[int] | None:
-    """Return a number of a port; hostPort 0 is the same as none (Go's zero value)."""
-    found = fields.number(port, name)
-    if found is None or 0 < found.value < _PORTS or (not found.value and name == "hostPort"):
-        return found
-    raise SyntaxInputError(
-        f"{name!r} is no port", location=found.location, hint=f"ports go from 1 to {_PORTS - 1}"
-    )

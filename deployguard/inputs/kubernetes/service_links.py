@@ -4,6 +4,7 @@ Follows FromServices of k8s.io/kubernetes pkg/kubelet/envvars and getServiceEnvV
 pkg/kubelet: they lie over the image's variables and below those that the container declares.
 """
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 
@@ -44,7 +45,9 @@ def links(pod: Pod, services: Iterable[ApiObject]) -> Environment:
     if are_on(pod):
         for service in services:
             if service.namespace == pod.namespace:
-                entries.update(_of(service))
+                # One that the API server refuses sets nothing; who reaches the Pod says so of it.
+                with contextlib.suppress(SyntaxInputError):
+                    entries.update(_of(service))
     return Environment(entries, location=pod.spec.location)
 
 
