@@ -10,6 +10,7 @@ from deployguard.effective.mounts import files
 from deployguard.effective.process import process
 from deployguard.errors import InputError, UsageError
 from deployguard.inputs.opening import Opened, OpeningOptions, Openings, described
+from deployguard.inputs.rendering.options import RenderingOptions
 from deployguard.model.action import Action
 from deployguard.model.codes import ProblemCode
 from deployguard.model.container import ContainerSpec
@@ -31,6 +32,7 @@ class ScanOptions:
     platform: str | None = None
     offline: bool = False
     exclude: tuple[str, ...] = ()
+    rendering: RenderingOptions = field(default_factory=RenderingOptions)
     explain: bool = False
     environ: Mapping[str, str] = field(default_factory=dict)
     on_unknown: Action | None = None
@@ -54,6 +56,7 @@ def scan(
         platform=options.platform,
         offline=options.offline,
         exclude=options.exclude,
+        rendering=options.rendering,
         environ=options.environ,
         stdin=options.stdin,
     )

@@ -17,6 +17,7 @@ from deployguard.errors import (
     UnsupportedError,
     UsageError,
 )
+from deployguard.inputs.rendering.options import RenderingOptions
 from deployguard.inputs.targets import TargetArgument, TargetForm, is_compose, resolve
 from deployguard.model.container import ContainerKind, ContainerSpec
 from deployguard.model.evidence import Location, Missing, Reason, Traced
@@ -28,6 +29,7 @@ from deployguard.model.report import Status, Target, TargetKind
 if TYPE_CHECKING:
     from deployguard.inputs.compose import ComposeOptions
     from deployguard.inputs.image.engine import EngineImages
+    from deployguard.inputs.kubernetes.manifests import Manifests
 
 # Bigger inputs are no manifests; the limit of one document is the YAML reader's.
 _FILE_LIMIT = 64 * 1024 * 1024
@@ -56,6 +58,7 @@ class OpeningOptions:
     platform: str | None = None
     offline: bool = False
     exclude: tuple[str, ...] = ()
+    rendering: RenderingOptions = field(default_factory=RenderingOptions)
     environ: Mapping[str, str] = field(default_factory=dict)
     stdin: Callable[[], bytes] = bytes
 
@@ -176,7 +179,9 @@ class Openings:
                 return (self._kubernetes(target),)
             case TargetForm.DOCKERFILE:
                 return (self._dockerfile(target),)
-            case TargetForm.REGISTRY | TargetForm.HELM | TargetForm.KUSTOMIZE:
+            case TargetForm.HELM | TargetForm.KUSTOMIZE:
+                return (self._rendered(target),)
+            case TargetForm.REGISTRY:
                 raise UnsupportedError(f"targets of the form {target.form}: are not read yet")
 
     def _stored(self, target: TargetArgument) -> tuple[Image, ...]:
@@ -244,12 +249,10 @@ class Openings:
         return kept
 
     def _manifests(self, target: TargetArgument, files: Iterable[tuple[str, bytes]]) -> Opened:
-        from deployguard.inputs.kubernetes.containers import containers  # noqa: PLC0415
         from deployguard.inputs.kubernetes.manifests import read  # noqa: PLC0415
-        from deployguard.inputs.kubernetes.objects import file_objects  # noqa: PLC0415
 
-        manifests = read(files)
-        specs = containers(manifests, target.name, file_objects(manifests), self)
+        manifests = read(files, namespace=self._options.rendering.namespace)
+        specs = self._specs(target, manifests)
         if not specs and target.name == "-":
             raise _nothing_piped()
         if not manifests.objects:
@@ -260,6 +263,21 @@ class Openings:
             )
         kept = _target(target, target.name, TargetKind.KUBERNETES, manifests.notes)
         return Opened(target=kept, specs=specs)
+
+    def _rendered(self, target: TargetArgument) -> Opened:
+        from deployguard.inputs.rendering import helm, kustomize  # noqa: PLC0415  (see _compose)
+
+        stage = helm if target.form is TargetForm.HELM else kustomize
+        manifests = stage.render(target.name, self._options.rendering, self._options.environ)
+        specs = self._specs(target, manifests)
+        kept = _target(target, target.name, _KINDS[target.form], manifests.notes)
+        return Opened(target=kept, specs=specs)
+
+    def _specs(self, target: TargetArgument, manifests: "Manifests") -> tuple[ContainerSpec, ...]:
+        from deployguard.inputs.kubernetes.containers import containers  # noqa: PLC0415
+        from deployguard.inputs.kubernetes.objects import file_objects  # noqa: PLC0415
+
+        return containers(manifests, target.name, file_objects(manifests), self)
 
     def _dockerfile(self, target: TargetArgument) -> Opened:
         from deployguard.inputs import dockerfile  # noqa: PLC0415  (only for Dockerfiles)
@@ -309,6 +327,8 @@ def _target(
 _KINDS = {
     TargetForm.COMPOSE: TargetKind.COMPOSE,
     TargetForm.KUBERNETES: TargetKind.KUBERNETES,
+    TargetForm.HELM: TargetKind.HELM,
+    TargetForm.KUSTOMIZE: TargetKind.KUSTOMIZE,
     TargetForm.DOCKERFILE: TargetKind.DOCKERFILE,
 }
 

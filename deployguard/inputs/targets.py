@@ -64,8 +64,6 @@ _AT_LINE_START = re.compile(rb"^(?:kind|apiVersion):", re.MULTILINE)
 _QUOTED_AT_START = re.compile(rb"\s*\{\s*[\"']?(?:kind|apiVersion)\b")
 _LATER = {
     TargetForm.REGISTRY: "pull the image, or copy it: skopeo copy docker://IMAGE oci:DIR",
-    TargetForm.HELM: "render it first: helm template DIR | deployguard scan k8s:-",
-    TargetForm.KUSTOMIZE: "render it first: kubectl kustomize DIR | deployguard scan k8s:-",
 }
 
 
@@ -113,6 +111,16 @@ def _prefixed(argument: str, form: TargetForm, rest: str) -> TargetArgument:
         case TargetForm.KUBERNETES:
             if rest != "-" and not _is_folder(rest):
                 files.regular(rest)
+        case TargetForm.HELM:
+            if not _is_folder(rest):
+                files.regular(rest)
+        case TargetForm.KUSTOMIZE:
+            if not _is_folder(rest):
+                raise UnsupportedError(
+                    f"{rest} is no folder",
+                    location=Location(rest),
+                    hint="name the folder that the kustomization lies in",
+                )
         case _:
             pass
     return TargetArgument(argument=argument, form=form, name=rest)

@@ -1,7 +1,7 @@
 """Manifests: the API objects of the files of one target."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -115,9 +115,19 @@ def qualified(namespace: str | None, name: str) -> str:
     return name if namespace is None else f"{namespace}/{name}"
 
 
-def read(files: Iterable[tuple[str, bytes]]) -> Manifests:
+def _as_it_is(document: Node) -> Node:
+    return document
+
+
+def read(
+    files: Iterable[tuple[str, bytes]],
+    placed: Callable[[Node], Node] = _as_it_is,
+    namespace: str | None = None,
+) -> Manifests:
     """Read the objects of files, given as name and content; lists are taken apart.
 
+    `placed` gives a document that was rendered the places of what it was rendered from;
+    `namespace` is that of objects that name none.
     Raises SyntaxInputError for what is no API object, UnsupportedError for what is to be rendered
     first, LimitError as `documents` does.
     """
@@ -129,7 +139,7 @@ def read(files: Iterable[tuple[str, bytes]]) -> Manifests:
         for document in documents(data, source, Dialect.KUBECTL, repeated):
             if document is not None:
                 _check_rendered(document, source)
-                here += objects(document)
+                here += objects(placed(document), namespace)
         notes += _repeated(repeated)
         notes += _not_judged(here, source)
         found += here
