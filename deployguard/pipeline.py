@@ -33,6 +33,8 @@ class ScanOptions:
     offline: bool = False
     exclude: tuple[str, ...] = ()
     rendering: RenderingOptions = field(default_factory=RenderingOptions)
+    cluster: bool = False
+    context: str | None = None
     explain: bool = False
     environ: Mapping[str, str] = field(default_factory=dict)
     on_unknown: Action | None = None
@@ -57,6 +59,8 @@ def scan(
         offline=options.offline,
         exclude=options.exclude,
         rendering=options.rendering,
+        cluster=options.cluster,
+        context=options.context,
         environ=options.environ,
         stdin=options.stdin,
     )

@@ -114,6 +114,8 @@ def _formats(
 @click.option(
     "--api-versions", multiple=True, metavar="API", help="An API that it has, for a chart."
 )
+@click.option("--cluster", is_flag=True, help="Look up in your cluster what manifests refer to.")
+@click.option("--context", metavar="NAME", help="Which cluster of the kubeconfig to ask.")
 @click.option("--explain", is_flag=True, help="Show the whole derivation, also of what is safe.")
 @click.option("--today", metavar="DATE", callback=_day, help="Judge exemptions on this day (UTC).")
 @click.option("--quiet", is_flag=True, help="Print nothing but the report.")
@@ -139,6 +141,8 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
     release_name: str | None,
     kube_version: str | None,
     api_versions: tuple[str, ...],
+    cluster: bool,
+    context: str | None,
     explain: bool,
     today: date | None,
     quiet: bool,
@@ -174,6 +178,8 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
             kube_version=kube_version,
             api_versions=api_versions,
         ),
+        cluster=cluster,
+        context=context,
         explain=explain,
         environ=dict(os.environ),
         on_unknown=None if on_unknown is None else Action(on_unknown),

@@ -29,7 +29,9 @@ from deployguard.model.report import Status, Target, TargetKind
 if TYPE_CHECKING:
     from deployguard.inputs.compose import ComposeOptions
     from deployguard.inputs.image.engine import EngineImages
+    from deployguard.inputs.kubernetes.cluster import UserCluster
     from deployguard.inputs.kubernetes.manifests import Manifests
+    from deployguard.model.objects import ObjectSource
 
 # Bigger inputs are no manifests; the limit of one document is the YAML reader's.
 _FILE_LIMIT = 64 * 1024 * 1024
@@ -59,6 +61,8 @@ class OpeningOptions:
     offline: bool = False
     exclude: tuple[str, ...] = ()
     rendering: RenderingOptions = field(default_factory=RenderingOptions)
+    cluster: bool = False
+    context: str | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
     stdin: Callable[[], bytes] = bytes
 
@@ -86,6 +90,7 @@ class Openings:
     def __init__(self, options: OpeningOptions) -> None:
         self._options = options
         self._engine: EngineImages | None = None
+        self._cluster: UserCluster | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -106,13 +111,21 @@ class Openings:
 
     def check(self) -> None:
         """Read what the options name. Raises UsageError: nothing is to be inspected then."""
-        if self._options.env_files:
-            from deployguard.inputs import compose  # noqa: PLC0415  (only where it is needed)
+        if self._options.cluster and self._options.offline:
+            raise UsageError("--cluster asks a cluster, which --offline forbids", hint="drop one")
+        if self._options.context is not None and not self._options.cluster:
+            raise UsageError("--context names a cluster, but none is asked", hint="add --cluster")
+        try:
+            if self._options.env_files:
+                from deployguard.inputs import compose  # noqa: PLC0415  (only where it is needed)
 
-            try:
                 compose.check(self._compose_options())
-            except InputError as error:
-                raise UsageError(error.message, location=error.location, hint=error.hint) from error
+            if self._options.rendering.values:
+                from deployguard.inputs.rendering import helm  # noqa: PLC0415  (likewise)
+
+                helm.check(self._options.rendering)
+        except InputError as error:
+            raise UsageError(error.message, location=error.location, hint=error.hint) from error
 
     def engine(self) -> "EngineImages":
         """Return the engines' images; nothing is asked of an engine yet."""
@@ -127,6 +140,14 @@ class Openings:
                 )
             )
         return self._engine
+
+    def cluster(self) -> "UserCluster":
+        """Return the objects of the user's cluster; nothing is asked of it yet."""
+        if self._cluster is None:
+            from deployguard.inputs.kubernetes.cluster import user_cluster  # noqa: PLC0415
+
+            self._cluster = user_cluster(self._options.environ, self._options.context)
+        return self._cluster
 
     def find(self, reference: Traced[str | None]) -> Image | Unread:
         """Look up an image that compose or Kubernetes names, as --images allows."""
@@ -275,9 +296,15 @@ class Openings:
 
     def _specs(self, target: TargetArgument, manifests: "Manifests") -> tuple[ContainerSpec, ...]:
         from deployguard.inputs.kubernetes.containers import containers  # noqa: PLC0415
-        from deployguard.inputs.kubernetes.objects import file_objects  # noqa: PLC0415
+        from deployguard.inputs.kubernetes.objects import (  # noqa: PLC0415
+            LayeredObjects,
+            file_objects,
+        )
 
-        return containers(manifests, target.name, file_objects(manifests), self)
+        objects: ObjectSource = file_objects(manifests)
+        if self._options.cluster:
+            objects = LayeredObjects(objects, self.cluster())
+        return containers(manifests, target.name, objects, self)
 
     def _dockerfile(self, target: TargetArgument) -> Opened:
         from deployguard.inputs import dockerfile  # noqa: PLC0415  (only for Dockerfiles)

@@ -40,6 +40,12 @@ _LONGEST_MESSAGE = 600
 _SHORTEST_SECRET = 8
 
 
+def check(options: RenderingOptions) -> None:
+    """Read the files of values. Raises InputError for one that cannot be read."""
+    for file in options.values:
+        _values(file)
+
+
 def render(name: str, options: RenderingOptions, environ: Mapping[str, str]) -> Manifests:
     """Render a chart, a folder or a packed one, and return its objects with their places.
 

@@ -6,6 +6,7 @@ kinds of generators and transformers name. All that is refused here, by its plac
 program runs; a look at what is local alone is not enough, for a folder may be called github.com.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -99,6 +100,16 @@ def texts(root: Node | None, name: str) -> Iterator[Scalar]:
             yield node
 
 
+def joined(folder: Path, name: str) -> Path:
+    """Return a path below a folder, without the steps up where they lead to the same place."""
+    path = folder / name
+    short = Path(os.path.normpath(path))
+    try:
+        return short if short.samefile(path) else path
+    except (OSError, ValueError):
+        return path
+
+
 def inside(path: Path) -> list[Mapping]:
     """Return the documents of a file that are mappings. Raises InputError."""
     data = files.read(str(path), _FILE_LIMIT)
@@ -136,7 +147,7 @@ def _folder(folder: Path, named: Location, walk: _Walk) -> Kustomization:
         root=root,
         resources=tuple(_resources(folder, root, walk)),
         components=tuple(
-            _folder(folder / str(entry.value), entry.location, walk)
+            _folder(joined(folder, str(entry.value)), entry.location, walk)
             for entry in texts(root, "components")
             if _local_folder(folder, entry)
         ),
@@ -151,7 +162,7 @@ def _folder(folder: Path, named: Location, walk: _Walk) -> Kustomization:
 def _resources(folder: Path, root: Mapping, walk: _Walk) -> Iterator[Kustomization | Mapping]:
     for name in ("resources", "bases"):
         for entry in texts(root, name):
-            path = folder / str(entry.value)
+            path = joined(folder, str(entry.value))
             if files.is_folder(path):
                 if _local_folder(folder, entry):
                     yield _folder(path, entry.location, walk)
@@ -215,7 +226,7 @@ def _named_files(node: Node, under: str = "") -> Iterator[Scalar]:
 def _check_plugin(folder: Path, entry: Scalar, walk: _Walk) -> None:
     """Refuse a generator, transformer or validator that is a program, or brings in a chart."""
     value = str(entry.value)
-    path = folder / value
+    path = joined(folder, value)
     if "\n" in value or value.lstrip().startswith("{"):
         found = documents(value.encode(), entry.location.file, Dialect.KUBECTL)
         configurations = [node for node in found if isinstance(node, Mapping)]

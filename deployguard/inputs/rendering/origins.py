@@ -16,6 +16,7 @@ from deployguard.errors import InputError
 from deployguard.formats.yaml import Dialect, Mapping, Node, Scalar, Sequence, documents
 from deployguard.inputs.rendering.kustomizations import (
     Kustomization,
+    joined,
     members,
     text,
     texts,
@@ -212,7 +213,7 @@ def _patches(kustomization: Kustomization, node: Node) -> Iterator[Node]:
             within = _Within(inline, _text_of(kustomization.file))
             yield from (within.placed(one) for one in found if one is not None)
         elif named is not None:
-            file = str(kustomization.folder / named.text)
+            file = str(joined(kustomization.folder, named.text))
             read = documents(files.read(file, _ENTRY_LIMIT), file, Dialect.KUBECTL)
             yield from (one for one in read if one is not None)
     except InputError:  # kustomize says what is wrong with it
@@ -298,14 +299,14 @@ def _entries(kustomization: Kustomization, node: Node) -> Iterator[tuple[str, st
         yield key, _unquoted(value), entry.location
     listed = [*texts(node, "envs"), *filter(None, [text(node, "env")])]
     for entry in listed:
-        path = str(kustomization.folder / str(entry.value))
+        path = str(joined(kustomization.folder, str(entry.value)))
         for number, line in enumerate(_text_of(path).split("\n"), 1):
             key, equals, value = line.strip().partition("=")
             if equals and not key.startswith("#"):
                 yield key, value, Location(path, line=number)
     for entry in texts(node, "files"):
         key, equals, name = str(entry.value).partition("=")
-        file = str(kustomization.folder / (name if equals else key))
+        file = str(joined(kustomization.folder, name if equals else key))
         yield (key if equals else PurePosixPath(key).name), _text_of(file), Location(file)
 
 
