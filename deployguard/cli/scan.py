@@ -108,6 +108,9 @@ def _formats(
 @click.option(
     "--set", "sets", multiple=True, metavar="NAME=VALUE", help="For a chart, as helm takes it."
 )
+@click.option(
+    "--set-string", "set_strings", multiple=True, metavar="NAME=VALUE", help="Likewise, as text."
+)
 @click.option("--namespace", metavar="NAME", help="Where manifests go that name none.")
 @click.option("--release-name", metavar="NAME", help="For a chart; else helm's own.")
 @click.option("--kube-version", metavar="VERSION", help="The Kubernetes that a chart goes to.")
@@ -137,6 +140,7 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
     exclude: tuple[str, ...],
     values: tuple[str, ...],
     sets: tuple[str, ...],
+    set_strings: tuple[str, ...],
     namespace: str | None,
     release_name: str | None,
     kube_version: str | None,
@@ -173,6 +177,7 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
         rendering=RenderingOptions(
             values=values,
             sets=sets,
+            set_strings=set_strings,
             namespace=namespace,
             release_name=release_name,
             kube_version=kube_version,

@@ -13,11 +13,8 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import patch
 
 from tests.support.components import CACHE, missing
 
@@ -60,13 +57,6 @@ def folder(name: str) -> Path:
     if not path.is_dir():
         missing(f"there is no {name} to render with")
     return path
-
-
-@contextmanager
-def on_path(name: str) -> Iterator[None]:
-    """Let PATH hold nothing but one folder of programs."""
-    with patch.dict(os.environ, {"PATH": str(folder(name))}):
-        yield
 
 
 def fetch() -> None:

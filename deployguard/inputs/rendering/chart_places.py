@@ -78,9 +78,12 @@ class ChartPlaces:
         source = None if node.location.line is None else self._lines.source(node.location.line - 1)
         if line.value is None or source is None:
             return None
-        below = () if line.value[0] == "global" else self._below.get(id(source[0].files), ())
-        path = (*below, *line.value)
-        found = None if path in self._sets else self._value(path)
+        path = (*self._below.get(id(source[0].files), ()), *line.value)
+        found = self._value(path)
+        if line.value[0] == "global":
+            found, path = self._value(line.value) or found, line.value
+        if path in self._sets:
+            return None
         if isinstance(found, Scalar) and isinstance(node, Scalar):
             return found if found.text == node.text else None
         same = found is not None and _content(found) == _content(node)

@@ -18,6 +18,7 @@ from deployguard.errors import (
 )
 from deployguard.formats import yaml
 from deployguard.formats.yaml import Dialect, documents
+from deployguard.inputs.kubernetes import fields
 from deployguard.inputs.kubernetes.manifests import Manifests
 from deployguard.inputs.rendering import charts
 from deployguard.inputs.rendering.chart_places import ChartPlaces
@@ -36,6 +37,7 @@ _INSTALL = (
 )
 _VALUES_LIMIT = 8 * 1024 * 1024
 _NOTED = 3
+_TESTS = {"test", "test-success", "test-failure"}
 _LONGEST_MESSAGE = 600
 _SHORTEST_SECRET = 8
 
@@ -64,11 +66,14 @@ def render(name: str, options: RenderingOptions, environ: Mapping[str, str]) -> 
     if not output.succeeded:
         raise _refused(output, name, chart, options)
     text = output.text.decode("utf-8", "replace")
-    places = ChartPlaces(
-        RenderedLines(text, chart), chart, [one for one in given if one], options.sets
-    )
+    written = [*given, *(one.files.get("values.yaml", b"") for one in chart.everywhere())]
+    lines = RenderedLines(text, chart, [data.decode("utf-8", "replace") for data in written])
+    sets = (*options.sets, *options.set_strings)
+    roots = [_root(data, file) for data, file in zip(given, options.values, strict=True)]
+    places = ChartPlaces(lines, chart, [root for root in roots if root], sets)
     notes = (*_unchecked(outside), *_warnings(output.messages, name))
     found = read_rendered(output.text, f"{name} (rendered)", places, options.namespace, notes)
+    found = Manifests(found.objects, (*found.notes, *_tests(found)))
     if not found.objects:
         raise EmptyError(
             f"{name} renders to no object with these values",
@@ -83,6 +88,8 @@ def _words(options: RenderingOptions) -> Iterator[str]:
         yield f"--values={Path(file).absolute()}"  # absolute, it is never taken for a URL
     for assignment in options.sets:
         yield f"--set={assignment}"
+    for assignment in options.set_strings:
+        yield f"--set-string={assignment}"
     if options.namespace is not None:
         yield f"--namespace={options.namespace}"
     if options.kube_version is not None:
@@ -103,9 +110,14 @@ def _environment() -> dict[str, str]:
     )
 
 
-def _values(file: str) -> yaml.Mapping | None:
-    """Return a file of values with its places. Raises InputError where it cannot be read."""
+def _values(file: str) -> bytes:
+    """Return a file of values. Raises InputError where it cannot be read."""
     data = files.read(file, _VALUES_LIMIT)
+    _root(data, file)
+    return data
+
+
+def _root(data: bytes, file: str) -> yaml.Mapping | None:
     try:
         node = next(documents(data, file, Dialect.KUBECTL), None)
     except SyntaxInputError as error:
@@ -129,6 +141,18 @@ def _warnings(messages: Sequence[str], name: str) -> Iterator[Problem]:
     """Yield what helm warned of though it rendered the chart."""
     for message in messages[:_NOTED]:
         yield Problem(ProblemCode.NOTE, f"helm: {_short(message)}", Location(name))
+
+
+def _tests(manifests: Manifests) -> Iterator[Problem]:
+    """Yield the objects that only `helm test` starts: they are judged all the same."""
+    for item in manifests.objects:
+        metadata = fields.mapping(item.node, "metadata")
+        annotations = {} if metadata is None else fields.texts(metadata, "annotations")
+        hook = annotations.get("helm.sh/hook")
+        if hook is not None and {part.strip() for part in hook.value.split(",")} <= _TESTS:
+            yield Problem(
+                ProblemCode.NOTE, f"{item.title} is started by helm test alone", item.location
+            )
 
 
 def _short(text: str) -> str:
@@ -171,7 +195,7 @@ def _refused(output: Output, name: str, chart: Chart, options: RenderingOptions)
     told = "; ".join(line for line in kept if not line.startswith("Use --debug flag"))
     location = _place(told, name, chart, options)
     told = told.replace(str(Path(name).absolute()), name) or "ended without a word"
-    for value in _given(options.sets):
+    for value in _given((*options.sets, *options.set_strings)):
         told = told.replace(value, "(hidden)")
     kind, hint = next(
         ((kind, hint) for sign, kind, hint in _HINTS if sign in told),

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from deployguard.inputs.rendering.charts import Chart
 
@@ -17,8 +18,14 @@ _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # where libyaml counts a lin
 _HOLE = "\0"
 _HOLES = 8
 _LONGEST = 4_096
+_SPREADING = re.compile(
+    r"\b(?:n?indent|toYaml|include|template|tpl|block|range|if|with|else|end)\b"
+)
+_CONTROL = re.compile(
+    r"-?\s*(?:(?:if|else|end|range|with|define|break|continue)\b|/\*|\$\w+\s*:?=)"
+)
 _VALUE = re.compile(r"(?<![\w$)])\$?\.Values((?:\.[A-Za-z_]\w*)+)")
-_FIELD = re.compile(r"(?<![\w)])\$?\w*\.[A-Za-z]")
+_FIELD = re.compile(r"(?<![\w).])\$?\w*\.[A-Za-z]")
 
 
 def split(text: str) -> list[str]:
@@ -30,7 +37,8 @@ def split(text: str) -> list[str]:
 class TemplateLine:
     """One line of a template; `pieces` is the text around its actions, one where it has none.
 
-    `value` is the path of the one value that the actions speak of, as in .Values.image.tag.
+    `value` is the path of the one value that the actions speak of, as in .Values.image.tag;
+    `spreads` says that they may render to several lines.
     """
 
     file: str
@@ -38,6 +46,7 @@ class TemplateLine:
     indent: int
     pieces: tuple[str, ...]
     value: tuple[str, ...] | None = None
+    spreads: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -64,9 +73,15 @@ class TemplateLine:
 
 @dataclass(frozen=True)
 class Template:
-    """One file of templates with those of its lines that can be told from what they render to."""
+    """One file of templates with those of its lines that can be told from what they render to.
+
+    `solid` are the numbers of the lines with anything on them, `wild` of those whose actions may
+    render to lines of any text.
+    """
 
     lines: tuple[TemplateLine, ...]
+    solid: frozenset[int]
+    wild: tuple[int, ...]
 
     @cached_property
     def by_text(self) -> dict[str, list[TemplateLine]]:
@@ -82,20 +97,42 @@ class Template:
         """Return the lines with actions."""
         return tuple(line for line in self.lines if not line.is_plain)
 
+    @cached_property
+    def following(self) -> dict[int, TemplateLine]:
+        """Return the line that is rendered after another, whatever the values.
+
+        It is the next one, where no action stands between and the first renders to one line.
+        """
+        return {
+            line.number: after
+            for line, after in pairwise(self.lines)
+            if not line.spreads
+            and not any(number in self.solid for number in range(line.number + 1, after.number))
+        }
+
 
 def template(text: str, file: str) -> Template:
     """Take a template apart."""
     plain, actions, broken = _holes(text)
     waiting = iter(actions)
     lines: list[TemplateLine] = []
+    solid = set(broken)
+    wild = set(broken)
     for number, line in enumerate(split(plain), 1):
         inner = [next(waiting) for _ in range(line.count(_HOLE))]
         pieces = tuple(line.strip().split(_HOLE))
+        if any(pieces) or len(pieces) > 1:
+            solid.add(number)
         told = number not in broken and len(pieces) <= _HOLES and len(line) <= _LONGEST
-        if told and any(sign.isalnum() for piece in pieces for sign in piece):
+        told = told and any(sign.isalnum() for piece in pieces for sign in piece)
+        printing = [action for action in inner if not _CONTROL.match(action)]
+        spreads = any(map(_SPREADING.search, inner))
+        if printing and (spreads or not told):
+            wild.add(number)
+        if told:
             indent = len(line) - len(line.lstrip(" "))
-            lines.append(TemplateLine(file, number, indent, pieces, _value(inner)))
-    return Template(tuple(lines))
+            lines.append(TemplateLine(file, number, indent, pieces, _value(inner), spreads))
+    return Template(tuple(lines), frozenset(solid), tuple(sorted(wild)))
 
 
 def _holes(text: str) -> tuple[str, list[str], set[int]]:
@@ -152,13 +189,15 @@ _SOURCE = re.compile(r"# Source: (\S.*?)\s*")
 class RenderedLines:
     """The lines of what helm printed, each with the template's line where that can be told."""
 
-    def __init__(self, text: str, chart: Chart) -> None:
+    def __init__(self, text: str, chart: Chart, values: Iterable[str]) -> None:
         self.lines = split(text)
+        # What actions may print of the values looks as it does there.
+        self._printable = {line.strip() for one in values for line in split(one)}
         self._templates: dict[str, Template] = {}
         self._blocks = list(self._found(chart))
         self._starts = [block.start for block in self._blocks]
         self._anchors: dict[int, tuple[list[int], list[TemplateLine]]] = {}
-        self._told: dict[int, TemplateLine | None] = {}
+        self._told: dict[int, list[TemplateLine | None]] = {}
         self._helpers = [
             self._template(one, path)
             for one in chart.everywhere()
@@ -176,7 +215,7 @@ class RenderedLines:
                 if match is not None:
                     marks.append((number, located(chart, match[1])))
         ends = [number for number, _ in marks[1:]] + [len(self.lines)]
-        for (start, source), end in zip(marks, ends, strict=True):
+        for (start, source), end in zip(marks, ends, strict=False):  # of no mark, one end
             if source is not None:
                 yield _Block(start, end, *source)
 
@@ -199,28 +238,59 @@ class RenderedLines:
 
     def line(self, number: int) -> TemplateLine | None:
         """Return the line of a template that rendered to a line, None where it cannot be told."""
-        if number not in self._told:
-            self._told[number] = self._tell(number)
-        return self._told[number]
-
-    def _tell(self, number: int) -> TemplateLine | None:
         block = self._block(number)
-        text = self.lines[number].strip()
-        if block is None or not text or len(text) > _LONGEST:
+        if block is None:
             return None
+        if block.start not in self._told:
+            self._told[block.start] = list(self._tell(block))
+        return self._told[block.start][number - block.start]
+
+    def _tell(self, block: _Block) -> Iterator[TemplateLine | None]:
+        """Yield the lines of the templates for each line of a block."""
         own = self._template(block.chart, block.path)
         others = [helper for helper in self._helpers if helper is not own]
-        first, last = self._between(block, own, number)
-        plain = own.by_text.get(text, [])
-        elsewhere = [line for helper in others for line in helper.by_text.get(text, ())]
-        if plain or elsewhere:
-            near = plain if len(plain) == 1 else [one for one in plain if first < one.number < last]
-            return _only((*near, *elsewhere))
-        near = [one for one in own.open if first < one.number < last and one.fits(text)]
-        elsewhere = [one for helper in others for one in helper.open if one.fits(text)]
-        return _only((*near, *elsewhere))
+        before: TemplateLine | None = None
+        for number in range(block.start, block.end):
+            text = self.lines[number].strip()
+            if not text or len(text) > _LONGEST:
+                yield None
+                continue
+            plain = own.by_text.get(text, [])
+            elsewhere = [line for helper in others for line in helper.by_text.get(text, ())]
+            after = self._after(before)
+            if len(plain) + len(elsewhere) == 1 and text not in self._printable:
+                before = (*plain, *elsewhere)[0]
+            elif after is not None and after.fits(text):
+                before = after
+            else:
+                before = self._between(block, own, number, plain, elsewhere)
+            yield before
 
-    def _between(self, block: _Block, own: Template, number: int) -> tuple[float, float]:
+    def _after(self, line: TemplateLine | None) -> TemplateLine | None:
+        """Return the line of a template that is rendered after another, whatever the values."""
+        return None if line is None else self._templates[line.file].following.get(line.number)
+
+    def _between(
+        self,
+        block: _Block,
+        own: Template,
+        number: int,
+        plain: Sequence[TemplateLine],
+        elsewhere: Sequence[TemplateLine],
+    ) -> TemplateLine | None:
+        """Return the one line that fits between those that the neighbours of a line came from.
+
+        None where an action in between may have printed it as well.
+        """
+        text = self.lines[number].strip()
+        first, last = self._neighbours(block, own, number)
+        if text in self._printable or any(first < one < last for one in own.wild):
+            return None
+        if not plain and not elsewhere:
+            plain = [line for line in own.open if line.fits(text)]
+        return _only((*(line for line in plain if first < line.number < last), *elsewhere))
+
+    def _neighbours(self, block: _Block, own: Template, number: int) -> tuple[float, float]:
         """Return the lines of the template that a rendered line lies between, as far as told."""
         if block.start not in self._anchors:
             told = [
