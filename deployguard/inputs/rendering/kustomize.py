@@ -4,6 +4,7 @@ Without flags neither runs plugins, functions or helm, and files from above a ku
 loaded; what they would fetch is refused before they are started.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _INSTALL = (
     "install kubectl (https://kubernetes.io/docs/tasks/tools) or kustomize, or render it where one "
     "is: kubectl kustomize DIR | deployguard scan k8s:-"
 )
+_ERROR = re.compile(r"\Aerror: ", re.IGNORECASE)
 _NOTED = 3
 _LONGEST_MESSAGE = 600
 
@@ -69,8 +71,8 @@ def _short(text: str) -> str:
 def _refused(output: Output, name: str, program: str) -> InputError:
     """Return the program's own words as an error."""
     lines = [line.strip() for line in output.messages]
-    kept = [line for line in lines if line.lower().startswith("error: ")] or lines
-    told = "; ".join(line[7:] if line.lower().startswith("error: ") else line for line in kept)
+    start = next((at for at, line in enumerate(lines) if _ERROR.match(line)), 0)
+    told = _ERROR.sub("", " ".join(lines[start:]))
     told = told.replace(str(Path(name).absolute()), name) or "ended without a word"
     return SyntaxInputError(
         f"{program}: {_short(told)}",

@@ -150,12 +150,14 @@ def test_lookup_finds_nothing_and_lists_are_taken_apart(folder: Path) -> None:
 
 
 def test_what_helm_warns_of_is_noted(folder: Path) -> None:
-    sub = {"Chart.yaml": NAMED.replace("shop", "sub"), "values.yaml": "a: {b: 1}\n"}
-    write(folder / "shop" / "charts" / "sub", sub)
-    notes = rendered.notes(rendered.scanned("helm:shop", "--set", "sub.a=x"))
-    assert notes
-    assert all(note.startswith("helm: ") for note in notes)
-    assert any("table" in note for note in notes)
+    write(folder, {"elsewhere/more.yaml": POD.replace("{name: web}", "{name: more}")})
+    (folder / "shop" / "templates" / "linked").symlink_to(folder / "elsewhere")
+    report = rendered.scanned("helm:shop")
+    assert rendered.subjects(report) == ["Pod/-/more/containers/web", "Pod/-/web/containers/web"]
+    assert report["containers"][0]["location"]["file"] == "shop/templates/linked/more.yaml"
+    (note,) = rendered.notes(report)
+    assert note.startswith("helm: ")
+    assert "found symbolic link in path" in note
 
 
 SCHEMA = {"properties": {"port": {"$ref": "URL/port.json"}}}
