@@ -8,6 +8,7 @@ in a strategic merge, and by what it is: only a place that holds the same is the
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
@@ -31,7 +32,7 @@ _ENTRY_LIMIT = 1024 * 1024
 # By what the members of the lists of a workload are merged (patchMergeKey in k8s.io/api/core/v1).
 _MERGE_KEYS = ("name", "containerPort", "mountPath", "devicePath", "port", "ip", "topologyKey")
 _UNPREFIXED = frozenset({"Namespace", "CustomResourceDefinition", "APIService"})
-_HASH = re.compile(r"-[0-9a-z]{10}")
+_HASH = re.compile(r"-[0-9a-z]{10}\Z")
 _GENERATORS = {"configMapGenerator": "ConfigMap", "secretGenerator": "Secret"}
 
 
@@ -57,15 +58,8 @@ class Origin:
             else:
                 self.places[path, value] = location
 
-    def is_called(self, name: str) -> bool:
-        """Say whether this is the object of a name in what was rendered."""
-        last = self.names[-1]
-        if name == last:
-            return True
-        return self.generated and name.startswith(last) and bool(_HASH.fullmatch(name[len(last) :]))
 
-
-@dataclass(slots=True)
+@dataclass
 class Origins:
     """All objects of a kustomization, and what its image transformers set."""
 
@@ -73,9 +67,19 @@ class Origins:
     images: list[tuple[str, Location]] = field(default_factory=list)
 
     def of(self, kind: str, name: str) -> Origin | None:
-        """Return the one object of a kind that has this name in the end."""
-        found = [one for one in self.objects if one.kind == kind and one.is_called(name)]
+        """Return the one object of a kind that has this name in the end, its hash left out."""
+        found = self._by_name.get((kind, name), [])
+        if not found and _HASH.search(name):
+            hashed = self._by_name.get((kind, _HASH.sub("", name)), [])
+            found = [one for one in hashed if one.generated]
         return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str], list[Origin]]:
+        found: dict[tuple[str, str], list[Origin]] = {}
+        for origin in self.objects:
+            found.setdefault((origin.kind, origin.names[-1]), []).append(origin)
+        return found
 
 
 def signatures(node: Node, path: Path) -> Iterator[tuple[Path, object, Location]]:

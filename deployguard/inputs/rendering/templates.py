@@ -18,12 +18,14 @@ _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # where libyaml counts a lin
 _HOLE = "\0"
 _HOLES = 8
 _LONGEST = 4_096
+_COMPARISONS = 5_000_000  # of rendered lines with lines of templates
 _SPREADING = re.compile(
     r"\b(?:n?indent|toYaml|include|template|tpl|block|range|if|with|else|end)\b"
 )
 _CONTROL = re.compile(
     r"-?\s*(?:(?:if|else|end|range|with|define|break|continue)\b|/\*|\$\w+\s*:?=)"
 )
+_AGAIN = re.compile(r"-?\s*(?:range|define|block)\b")
 _VALUE = re.compile(r"(?<![\w$)])\$?\.Values((?:\.[A-Za-z_]\w*)+)")
 _FIELD = re.compile(r"(?<![\w).])\$?\w*\.[A-Za-z]")
 
@@ -76,12 +78,14 @@ class Template:
     """One file of templates with those of its lines that can be told from what they render to.
 
     `solid` are the numbers of the lines with anything on them, `wild` of those whose actions may
-    render to lines of any text.
+    render to lines of any text. `is_straight` says that its lines are rendered in their order, none
+    twice: there are no loops, and no parts with names.
     """
 
     lines: tuple[TemplateLine, ...]
     solid: frozenset[int]
     wild: tuple[int, ...]
+    is_straight: bool
 
     @cached_property
     def by_text(self) -> dict[str, list[TemplateLine]]:
@@ -132,7 +136,8 @@ def template(text: str, file: str) -> Template:
         if told:
             indent = len(line) - len(line.lstrip(" "))
             lines.append(TemplateLine(file, number, indent, pieces, _value(inner), spreads))
-    return Template(tuple(lines), frozenset(solid), tuple(sorted(wild)))
+    straight = not any(_AGAIN.match(action) for action in actions)
+    return Template(tuple(lines), frozenset(solid), tuple(sorted(wild)), straight)
 
 
 def _holes(text: str) -> tuple[str, list[str], set[int]]:
@@ -204,7 +209,11 @@ class RenderedLines:
             for path, data in one.files.items()
             if path.startswith("templates/") and b"define" in data
         ]
-        self._shared = {text for helper in self._helpers for text in helper.by_text}
+        self._shared: dict[str, list[TemplateLine]] = {}
+        for helper in self._helpers:
+            for line, found in helper.by_text.items():
+                self._shared.setdefault(line, []).extend(found)
+        self._left = _COMPARISONS
 
     def _found(self, chart: Chart) -> Iterator[_Block]:
         """Yield the blocks: helm names the source of each in a comment below its separator."""
@@ -248,7 +257,7 @@ class RenderedLines:
     def _tell(self, block: _Block) -> Iterator[TemplateLine | None]:
         """Yield the lines of the templates for each line of a block."""
         own = self._template(block.chart, block.path)
-        others = [helper for helper in self._helpers if helper is not own]
+        file = block.chart.label(block.path)
         before: TemplateLine | None = None
         for number in range(block.start, block.end):
             text = self.lines[number].strip()
@@ -256,14 +265,14 @@ class RenderedLines:
                 yield None
                 continue
             plain = own.by_text.get(text, [])
-            elsewhere = [line for helper in others for line in helper.by_text.get(text, ())]
+            shared = [one for one in self._shared.get(text, []) if one.file != file]
             after = self._after(before)
-            if len(plain) + len(elsewhere) == 1 and text not in self._printable:
-                before = (*plain, *elsewhere)[0]
+            if len(plain) + len(shared) == 1 and text not in self._printable:
+                before = (*plain, *shared)[0]
             elif after is not None and after.fits(text):
                 before = after
             else:
-                before = self._between(block, own, number, plain, elsewhere)
+                before = self._between(block, own, number, plain, shared)
             yield before
 
     def _after(self, line: TemplateLine | None) -> TemplateLine | None:
@@ -276,37 +285,42 @@ class RenderedLines:
         own: Template,
         number: int,
         plain: Sequence[TemplateLine],
-        elsewhere: Sequence[TemplateLine],
+        shared: Sequence[TemplateLine],
     ) -> TemplateLine | None:
         """Return the one line that fits between those that the neighbours of a line came from.
 
-        None where an action in between may have printed it as well.
+        None where an action in between may have printed it as well, and where so much has been
+        compared that it is enough.
         """
         text = self.lines[number].strip()
+        self._left -= len(own.open) + len(own.wild)
+        if self._left < 0:
+            return None
         first, last = self._neighbours(block, own, number)
         if text in self._printable or any(first < one < last for one in own.wild):
             return None
-        if not plain and not elsewhere:
+        if not plain and not shared:
             plain = [line for line in own.open if line.fits(text)]
-        return _only((*(line for line in plain if first < line.number < last), *elsewhere))
+        return _only((*(line for line in plain if first < line.number < last), *shared))
 
     def _neighbours(self, block: _Block, own: Template, number: int) -> tuple[float, float]:
         """Return the lines of the template that a rendered line lies between, as far as told."""
+        if not own.is_straight:
+            return 0, float("inf")
         if block.start not in self._anchors:
             told = [
                 (at, found[0])
                 for at in range(block.start, block.end)
                 if len(found := own.by_text.get(self.lines[at].strip(), [])) == 1
-                and (found[0].pieces[0] not in self._shared or own in self._helpers)
+                and found[0].pieces[0] not in self._shared
+                and found[0].pieces[0] not in self._printable
             ]
             self._anchors[block.start] = ([at for at, _ in told], [line for _, line in told])
         places, lines = self._anchors[block.start]
         at = bisect_left(places, number)
         first = lines[at - 1].number if at else 0
         following = at + 1 if at < len(places) and places[at] == number else at
-        last = lines[following].number if following < len(lines) else float("inf")
-        # A loop goes back to an earlier line: then nothing is known of the end.
-        return first, last if last > first else float("inf")
+        return first, lines[following].number if following < len(lines) else float("inf")
 
 
 def _only(lines: Iterable[TemplateLine]) -> TemplateLine | None:
