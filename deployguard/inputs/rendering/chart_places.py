@@ -9,9 +9,7 @@ from deployguard.formats.yaml import Mapping, Node, Scalar
 from deployguard.formats.yaml import Sequence as List
 from deployguard.inputs.rendering.charts import Chart
 from deployguard.inputs.rendering.templates import RenderedLines, TemplateLine
-from deployguard.model.evidence import Location
-
-RENDERED = " (rendered)"
+from deployguard.model.evidence import RENDERED, Location
 
 _Content: TypeAlias = tuple[object, ...]
 _SET = re.compile(r"(?:^|,)\s*([^=,\[]+)")

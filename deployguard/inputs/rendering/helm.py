@@ -28,7 +28,7 @@ from deployguard.inputs.rendering.programs import NOWHERE, Output, environment, 
 from deployguard.inputs.rendering.reading import read_rendered
 from deployguard.inputs.rendering.templates import RenderedLines, located
 from deployguard.model.codes import ProblemCode
-from deployguard.model.evidence import Location
+from deployguard.model.evidence import RENDERED, Location
 from deployguard.model.problem import Problem
 
 _INSTALL = (
@@ -72,7 +72,7 @@ def render(name: str, options: RenderingOptions, environ: Mapping[str, str]) -> 
     roots = [_root(data, file) for data, file in zip(given, options.values, strict=True)]
     places = ChartPlaces(lines, chart, [root for root in roots if root], sets)
     notes = (*_unchecked(outside), *_warnings(output.messages, name))
-    found = read_rendered(output.text, f"{name} (rendered)", places, options.namespace, notes)
+    found = read_rendered(output.text, f"{name}{RENDERED}", places, options.namespace, notes)
     found = Manifests(found.objects, (*found.notes, *_tests(found)))
     if not found.objects:
         raise EmptyError(
@@ -162,6 +162,7 @@ def _short(text: str) -> str:
 # Where helm names a place: FILE:LINE of a template, or the file alone. The last one is innermost.
 _AT_LINE = re.compile(r"([^\s:()\"'<>]+/(?:templates|crds)/[^\s:()\"'<>]+):(\d+)")
 _IN_FILE = re.compile(r"error on ([^\s:()\"'<>]+/(?:templates|crds)/[^\s:()\"'<>]+?):")
+_PLACED = re.compile(r"\Aexecution error at \([^()]*\): ")
 _VALUES_LINE = re.compile(r"(?:failed to parse|cannot load) (\S+?):.*?line (\d+)")
 _HINTS: tuple[tuple[str, type[InputError], str], ...] = (
     ("missing in charts/", NotFoundError, "put them there first: helm dependency build DIR"),
@@ -194,7 +195,7 @@ def _refused(output: Output, name: str, chart: Chart, options: RenderingOptions)
     kept = [line.removeprefix("Error: ").strip() for line in lines[start:]]
     told = "; ".join(line for line in kept if not line.startswith("Use --debug flag"))
     location = _place(told, name, chart, options)
-    told = told.replace(str(Path(name).absolute()), name) or "ended without a word"
+    told = _PLACED.sub("", told).replace(str(Path(name).absolute()), name) or "ended without a word"
     for value in _given((*options.sets, *options.set_strings)):
         told = told.replace(value, "(hidden)")
     kind, hint = next(

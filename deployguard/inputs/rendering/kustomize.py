@@ -11,13 +11,12 @@ from pathlib import Path
 from deployguard.errors import EmptyError, InputError, SyntaxInputError
 from deployguard.inputs.kubernetes.manifests import Manifests
 from deployguard.inputs.rendering import kustomizations, origins
-from deployguard.inputs.rendering.chart_places import RENDERED
 from deployguard.inputs.rendering.kustomization_places import KustomizationPlaces
 from deployguard.inputs.rendering.options import RenderingOptions
 from deployguard.inputs.rendering.programs import Output, environment, find, run
 from deployguard.inputs.rendering.reading import read_rendered
 from deployguard.model.codes import ProblemCode
-from deployguard.model.evidence import Location
+from deployguard.model.evidence import RENDERED, Location
 from deployguard.model.problem import Problem
 
 _INSTALL = (
