@@ -21,7 +21,7 @@ from deployguard.inputs.image.compression import unpacker
 from deployguard.model.evidence import Location
 
 _FILES = 20_000
-_BYTES = 128 * 1024 * 1024
+_BYTES = 64 * 1024 * 1024
 _NESTED = 8
 _PACKED = ".tgz"
 _SCHEMA = "values.schema.json"
@@ -124,12 +124,12 @@ def _folder(root: Path, below: str, room: _Room) -> dict[str, bytes]:
 class _Memory:
     """Bytes in memory as the source of a tar."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | bytearray) -> None:
         self._data = data
         self.position = 0
 
     def read(self, size: int) -> bytes:
-        found = self._data[self.position : self.position + size]
+        found = bytes(self._data[self.position : self.position + size])
         self.position += len(found)
         return found
 
@@ -149,7 +149,7 @@ def _members(data: bytes, name: str, room: _Room) -> dict[str, bytes]:
     return found
 
 
-def _unpacked(data: bytes, name: str, room: _Room) -> bytes:
+def _unpacked(data: bytes, name: str, room: _Room) -> bytes | bytearray:
     packing = unpacker(data[:512], name)
     if packing is None:
         return data
@@ -159,7 +159,7 @@ def _unpacked(data: bytes, name: str, room: _Room) -> bytes:
         if len(made) > room.bytes:
             room.take(len(made))
     packing.finish()
-    return bytes(made)
+    return made
 
 
 def _chart(found: Mapping[str, bytes], place: str, room: _Room, depth: int) -> Chart:
