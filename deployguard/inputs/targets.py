@@ -111,6 +111,12 @@ def _prefixed(argument: str, form: TargetForm, rest: str) -> TargetArgument:
         case TargetForm.KUBERNETES:
             if rest != "-" and not _is_folder(rest):
                 files.regular(rest)
+        case TargetForm.HELM | TargetForm.KUSTOMIZE if "://" in rest:
+            raise UnsupportedError(
+                "what lies elsewhere is not fetched",
+                location=Location(rest),
+                hint="fetch it first, with helm pull or git clone, and name the folder",
+            )
         case TargetForm.HELM:
             if not _is_folder(rest):
                 files.regular(rest)

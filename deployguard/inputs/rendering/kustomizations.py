@@ -152,10 +152,10 @@ def _folder(folder: Path, named: Location, walk: _Walk) -> Kustomization:
             if _local_folder(folder, entry)
         ),
     )
-    walk.chain.pop()
     for field_name in _PLUGINS:
         for entry in texts(root, field_name):
             _check_plugin(folder, entry, walk)
+    walk.chain.pop()
     return parts
 
 

@@ -97,6 +97,8 @@ def test_a_tag_or_stage_may_follow_the_path(argument: str, part: str | None) -> 
         ("notes.txt", UnsupportedError),
         ("Dockerfile.dockerignore", UnsupportedError),
         ("helm:chart", NotFoundError),
+        ("helm:oci://host/chart", UnsupportedError),
+        ("kustomize:https://host/shop?ref=v1", UnsupportedError),
         ("kustomize:overlay", NotFoundError),
         ("kustomize:deploy.yaml", UnsupportedError),
         ("registry:shop:1", UnsupportedError),

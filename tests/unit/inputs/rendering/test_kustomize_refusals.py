@@ -135,6 +135,8 @@ def test_builtin_transformers_are_no_programs(tmp_path: Path) -> None:
         ({"kustomization.yaml": "resources: [../none]\n"}, "not-found", "there is no file or folder ../none",
          "over/kustomization.yaml:1"),
         ({"kustomization.yaml": "resources: [.]\n"}, "syntax", "leads back to itself", "over/kustomization.yaml:1"),
+        ({"kustomization.yaml": "resources: [pod.yaml]\ngenerators: [.]\n"}, "syntax", "leads back to itself",
+         "over/kustomization.yaml:2"),
         ({"kustomization.yaml": "resources: [\n"}, "syntax", "not YAML", "over/kustomization.yaml:2"),
         ({"kustomization.yaml": "resources: [bad.yaml]\n", "bad.yaml": "a: [\n"}, "syntax", "not YAML", "over/bad.yaml:2"),
         ({"kustomization.yaml": "resources: [pod.yaml]\nnonsense: 1\n"}, "syntax", "nonsense", "over"),
