@@ -111,25 +111,30 @@ def _prefixed(argument: str, form: TargetForm, rest: str) -> TargetArgument:
         case TargetForm.KUBERNETES:
             if rest != "-" and not _is_folder(rest):
                 files.regular(rest)
-        case TargetForm.HELM | TargetForm.KUSTOMIZE if "://" in rest:
-            raise UnsupportedError(
-                "what lies elsewhere is not fetched",
-                location=Location(rest),
-                hint="fetch it first, with helm pull or git clone, and name the folder",
-            )
-        case TargetForm.HELM:
-            if not _is_folder(rest):
-                files.regular(rest)
-        case TargetForm.KUSTOMIZE:
-            if not _is_folder(rest):
-                raise UnsupportedError(
-                    f"{rest} is no folder",
-                    location=Location(rest),
-                    hint="name the folder that the kustomization lies in",
-                )
+        case TargetForm.HELM | TargetForm.KUSTOMIZE:
+            _check_renderable(form, rest)
         case _:
             pass
     return TargetArgument(argument=argument, form=form, name=rest)
+
+
+def _check_renderable(form: TargetForm, name: str) -> None:
+    """See that a chart or kustomization lies here. Raises InputError."""
+    if "://" in name:
+        raise UnsupportedError(
+            "what lies elsewhere is not fetched",
+            location=Location(name),
+            hint="fetch it first, with helm pull or git clone, and name the folder",
+        )
+    if _is_folder(name):
+        return
+    if form is TargetForm.KUSTOMIZE:
+        raise UnsupportedError(
+            f"{name} is no folder",
+            location=Location(name),
+            hint="name the folder that the kustomization lies in",
+        )
+    files.regular(name)
 
 
 def _split_tag(rest: str) -> tuple[str, str | None]:
