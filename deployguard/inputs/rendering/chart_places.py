@@ -70,10 +70,14 @@ class ChartPlaces:
 
     def _written(self, node: Node, line: TemplateLine | None) -> Node | None:
         """Return the node of the values that this one was rendered from."""
+        if node.location.line is None:
+            return None
+        number = node.location.line - 1
         if line is None:
             # A whole list or mapping, as toYaml prints it.
-            return None if isinstance(node, Scalar) else self._contents.get(_content(node))
-        source = None if node.location.line is None else self._lines.source(node.location.line - 1)
+            whole = not isinstance(node, Scalar) and self._lines.is_printed(number)
+            return self._contents.get(_content(node)) if whole else None
+        source = self._lines.source(number)
         if line.value is None or source is None:
             return None
         path = (*self._below.get(id(source[0].files), ()), *line.value)

@@ -86,7 +86,7 @@ def read(name: str) -> Chart:
     room = _Room(name)
     if files.is_folder(Path(name)):
         found = _folder(Path(name), "", room)
-        place = name.rstrip("/") + "/"
+        place = "" if str(Path(name)) == "." else f"{Path(name)}/"
     else:
         found = _members(files.read(name, _BYTES), name, room)
         place = f"{name}#"

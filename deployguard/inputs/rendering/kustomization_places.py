@@ -36,7 +36,9 @@ class KustomizationPlaces:
     def _placed(self, node: Node, path: Path, told: _Told) -> Node:
         match node:
             case Scalar():
-                found = told.get((path, ("value", node.value))) or told.get((path, None))
+                found = told.get((path, ("value", node.value)))
+                if found is None and path[:1] == ("data",):  # of a Secret, by its key alone
+                    found = told.get((path, None))
                 if found is None and path[-1:] == ("image",):
                     found = self._image(str(node.value))
                 return replace(node, location=found or node.location)

@@ -254,6 +254,17 @@ class RenderedLines:
             self._told[block.start] = list(self._tell(block))
         return self._told[block.start][number - block.start]
 
+    def is_printed(self, number: int) -> bool:
+        """Say whether a line that cannot be told may be what an action printed, and no template's.
+
+        Of its own text alone: a template may hold a line with actions that fits as well.
+        """
+        block = self._block(number)
+        if block is None:
+            return False
+        own, text = self._template(block.chart, block.path), self.lines[number].strip()
+        return bool(own.wild) and text not in own.by_text and text not in self._shared
+
     def _tell(self, block: _Block) -> Iterator[TemplateLine | None]:
         """Yield the lines of the templates for each line of a block."""
         own = self._template(block.chart, block.path)

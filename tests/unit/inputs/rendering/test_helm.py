@@ -93,6 +93,16 @@ def test_a_chart_is_judged_as_it_is_rendered() -> None:
     assert rendered.place(report["containers"][0]["location"]) == "shop/templates/web.yaml:11"
 
 
+def test_places_are_paths_from_the_folder_one_stands_in(
+    chart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for argument, start in (("helm:./shop/", "shop/"), (f"helm:{chart}", f"{chart}/")):
+        assert rendered.places(rendered.scanned(argument))["FLASK_DEBUG"] == f"{start}values.yaml:4"
+    monkeypatch.chdir(chart)
+    report = rendered.scanned("helm:.")
+    assert rendered.places(report)["FLASK_APP"] == "templates/web.yaml:16"
+
+
 def test_a_packed_chart_is_the_same_but_for_its_places(chart: Path) -> None:
     name = packed(chart)
     report = rendered.scanned(f"helm:{name}", "--set", "debug=1")
@@ -142,6 +152,16 @@ def test_what_toyaml_prints_stands_in_the_values_or_cannot_be_told(
     write(chart, {"templates/web.yaml": WITH_YAML})
     write(chart.parent, {"more.yaml": "plain:\n  - value: '1'\n    name: FLASK_RUN_PORT\n"})
     assert rendered.places(rendered.scanned("helm:shop", *options))["FLASK_RUN_PORT"] == place
+
+
+def test_what_stands_in_a_template_is_not_taken_for_a_value(chart: Path) -> None:
+    branch = (
+        "{{- if true }}\n            - name: FLASK_RUN_PORT\n              value: '1'\n{{- end }}\n"
+    )
+    write(chart, {"templates/web.yaml": WITH_YAML + branch})
+    write(chart, {"values.yaml": f"{VALUES}example:\n  - name: FLASK_RUN_PORT\n    value: '1'\n"})
+    report = rendered.scanned("helm:shop")
+    assert rendered.places(report)["FLASK_RUN_PORT"] == "shop/templates/web.yaml (rendered):22"
 
 
 def test_what_a_loop_renders_stands_in_its_lines(chart: Path) -> None:
