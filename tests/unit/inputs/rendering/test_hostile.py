@@ -89,7 +89,7 @@ PACKED = tgz({"shop/Chart.yaml": DESCRIPTION, "shop/templates/a.yaml": b"a: 1\n"
 
 
 @settings(
-    max_examples=examples(100, 5_000),
+    max_examples=examples(100, 3_000),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -125,7 +125,7 @@ NODES = st.recursive(
 
 
 @settings(
-    max_examples=examples(150, 10_000),
+    max_examples=examples(150, 3_000),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
