@@ -10,6 +10,7 @@ from deployguard.effective.mounts import files
 from deployguard.effective.process import hooks, process
 from deployguard.errors import InputError, UsageError
 from deployguard.inputs.opening import Opened, OpeningOptions, Openings, described
+from deployguard.inputs.rendering.options import RenderingOptions
 from deployguard.model.action import Action
 from deployguard.model.codes import ProblemCode
 from deployguard.model.container import ContainerSpec
@@ -31,6 +32,9 @@ class ScanOptions:
     platform: str | None = None
     offline: bool = False
     exclude: tuple[str, ...] = ()
+    rendering: RenderingOptions = field(default_factory=RenderingOptions)
+    cluster: bool = False
+    context: str | None = None
     explain: bool = False
     environ: Mapping[str, str] = field(default_factory=dict)
     workloads: Mapping[str, str] = field(default_factory=dict)
@@ -55,6 +59,9 @@ def scan(
         platform=options.platform,
         offline=options.offline,
         exclude=options.exclude,
+        rendering=options.rendering,
+        cluster=options.cluster,
+        context=options.context,
         environ=options.environ,
         workloads=options.workloads,
         stdin=options.stdin,

@@ -102,6 +102,23 @@ def _formats(
 )
 @click.option("--offline", is_flag=True, help="Open no connection but to a local engine.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave these files out.")
+@click.option(
+    "--values", multiple=True, metavar="FILE", help="For a chart, as helm takes it; also several."
+)
+@click.option(
+    "--set", "sets", multiple=True, metavar="NAME=VALUE", help="For a chart, as helm takes it."
+)
+@click.option(
+    "--set-string", "set_strings", multiple=True, metavar="NAME=VALUE", help="Likewise, as text."
+)
+@click.option("--namespace", metavar="NAME", help="Where manifests go that name none.")
+@click.option("--release-name", metavar="NAME", help="For a chart; else helm's own.")
+@click.option("--kube-version", metavar="VERSION", help="The Kubernetes that a chart goes to.")
+@click.option(
+    "--api-versions", multiple=True, metavar="API", help="An API that it has, for a chart."
+)
+@click.option("--cluster", is_flag=True, help="Look up in your cluster what manifests refer to.")
+@click.option("--context", metavar="NAME", help="Which cluster of the kubeconfig to ask.")
 @click.option("--explain", is_flag=True, help="Show the whole derivation, also of what is safe.")
 @click.option("--today", metavar="DATE", callback=_day, help="Judge exemptions on this day (UTC).")
 @click.option("--quiet", is_flag=True, help="Print nothing but the report.")
@@ -121,6 +138,15 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
     platform: str | None,
     offline: bool,
     exclude: tuple[str, ...],
+    values: tuple[str, ...],
+    sets: tuple[str, ...],
+    set_strings: tuple[str, ...],
+    namespace: str | None,
+    release_name: str | None,
+    kube_version: str | None,
+    api_versions: tuple[str, ...],
+    cluster: bool,
+    context: str | None,
     explain: bool,
     today: date | None,
     quiet: bool,
@@ -135,6 +161,7 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
     from deployguard import policy as policy_stage
     from deployguard import rules
     from deployguard.cli.interrupts import interruptible
+    from deployguard.inputs.rendering.options import RenderingOptions
     from deployguard.pipeline import ScanOptions
     from deployguard.pipeline import scan as inspect
 
@@ -147,6 +174,17 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
         platform=platform,
         offline=offline,
         exclude=exclude,
+        rendering=RenderingOptions(
+            values=values,
+            sets=sets,
+            set_strings=set_strings,
+            namespace=namespace,
+            release_name=release_name,
+            kube_version=kube_version,
+            api_versions=api_versions,
+        ),
+        cluster=cluster,
+        context=context,
         explain=explain,
         environ=dict(os.environ),
         on_unknown=None if on_unknown is None else Action(on_unknown),

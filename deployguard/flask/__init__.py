@@ -72,9 +72,10 @@ def _facts(program: Program, judged: Judged, settled: frozenset[str]) -> Program
         facts = mapped(facts, lambda _, claim: _presumed(claim, program.presumed))
     stays = judged.starts.answer is not Answer.NO
     facts = answered(program.process, facts, stays=stays)
-    if program.kind is ProgramKind.UNKNOWN and program.missing:
+    followed = program.kind is not ProgramKind.UNKNOWN or not program.missing
+    if not followed and facts.configured.answer is Answer.NO:
         # What could not be followed may set further variables.
-        facts = replace(facts, configured=_presumed(facts.configured, program.missing))
+        facts = replace(facts, configured=unknown(program.missing))
     return ProgramFacts(
         program=program,
         kind=judged.kind,

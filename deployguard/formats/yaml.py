@@ -146,7 +146,7 @@ def documents(
         raise SyntaxInputError(
             error.message,
             location=error.location,
-            hint="is it a template? render it first: helm template DIR | deployguard scan k8s:-",
+            hint="is it a template? name its chart, which helm renders: helm:DIR",
         ) from error
 
 

@@ -17,6 +17,7 @@ from deployguard.errors import (
     UnsupportedError,
     UsageError,
 )
+from deployguard.inputs.rendering.options import RenderingOptions
 from deployguard.inputs.targets import TargetArgument, TargetForm, is_compose, resolve
 from deployguard.model.container import ContainerKind, ContainerSpec
 from deployguard.model.evidence import Location, Missing, Reason, Traced
@@ -29,6 +30,9 @@ from deployguard.model.traffic import Traffic
 if TYPE_CHECKING:
     from deployguard.inputs.compose import ComposeOptions
     from deployguard.inputs.image.engine import EngineImages
+    from deployguard.inputs.kubernetes.cluster import UserCluster
+    from deployguard.inputs.kubernetes.manifests import Manifests
+    from deployguard.model.objects import ObjectSource
 
 # Bigger inputs are no manifests; the limit of one document is the YAML reader's.
 _FILE_LIMIT = 64 * 1024 * 1024
@@ -57,6 +61,9 @@ class OpeningOptions:
     platform: str | None = None
     offline: bool = False
     exclude: tuple[str, ...] = ()
+    rendering: RenderingOptions = field(default_factory=RenderingOptions)
+    cluster: bool = False
+    context: str | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
     workloads: Mapping[str, str] = field(default_factory=dict)
     stdin: Callable[[], bytes] = bytes
@@ -91,6 +98,7 @@ class Openings:
     def __init__(self, options: OpeningOptions) -> None:
         self._options = options
         self._engine: EngineImages | None = None
+        self._cluster: UserCluster | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -111,17 +119,25 @@ class Openings:
 
     def check(self) -> None:
         """Read what the options name. Raises UsageError: nothing is to be inspected then."""
+        if self._options.cluster and self._options.offline:
+            raise UsageError("--cluster asks a cluster, which --offline forbids", hint="drop one")
+        if self._options.context is not None and not self._options.cluster:
+            raise UsageError("--context names a cluster, but none is asked", hint="add --cluster")
         if self._options.workloads:
             from deployguard.inputs.kubernetes.workloads import workloads  # noqa: PLC0415
 
             workloads(self._options.workloads)
-        if self._options.env_files:
-            from deployguard.inputs import compose  # noqa: PLC0415  (only where it is needed)
+        try:
+            if self._options.env_files:
+                from deployguard.inputs import compose  # noqa: PLC0415  (only where it is needed)
 
-            try:
                 compose.check(self._compose_options())
-            except InputError as error:
-                raise UsageError(error.message, location=error.location, hint=error.hint) from error
+            if self._options.rendering.values:
+                from deployguard.inputs.rendering import helm  # noqa: PLC0415  (likewise)
+
+                helm.check(self._options.rendering)
+        except InputError as error:
+            raise UsageError(error.message, location=error.location, hint=error.hint) from error
 
     def engine(self) -> "EngineImages":
         """Return the engines' images; nothing is asked of an engine yet."""
@@ -136,6 +152,14 @@ class Openings:
                 )
             )
         return self._engine
+
+    def cluster(self) -> "UserCluster":
+        """Return the objects of the user's cluster; nothing is asked of it yet."""
+        if self._cluster is None:
+            from deployguard.inputs.kubernetes.cluster import user_cluster  # noqa: PLC0415
+
+            self._cluster = user_cluster(self._options.environ, self._options.context)
+        return self._cluster
 
     def find(self, reference: Traced[str | None]) -> Image | Unread:
         """Look up an image that compose or Kubernetes names, as --images allows."""
@@ -188,7 +212,9 @@ class Openings:
                 return (self._kubernetes(target),)
             case TargetForm.DOCKERFILE:
                 return (self._dockerfile(target),)
-            case TargetForm.REGISTRY | TargetForm.HELM | TargetForm.KUSTOMIZE:
+            case TargetForm.HELM | TargetForm.KUSTOMIZE:
+                return (self._rendered(target),)
+            case TargetForm.REGISTRY:
                 raise UnsupportedError(f"targets of the form {target.form}: are not read yet")
 
     def _stored(self, target: TargetArgument) -> tuple[Image, ...]:
@@ -256,15 +282,16 @@ class Openings:
         return kept
 
     def _manifests(self, target: TargetArgument, files: Iterable[tuple[str, bytes]]) -> Opened:
-        from deployguard.inputs.kubernetes.containers import containers  # noqa: PLC0415
         from deployguard.inputs.kubernetes.manifests import read  # noqa: PLC0415
-        from deployguard.inputs.kubernetes.objects import file_objects  # noqa: PLC0415
         from deployguard.inputs.kubernetes.schema import unknown_fields  # noqa: PLC0415
-        from deployguard.inputs.kubernetes.traffic import traffic  # noqa: PLC0415
         from deployguard.inputs.kubernetes.workloads import workloads  # noqa: PLC0415
 
-        manifests = read(files, workloads(self._options.workloads))
-        specs = containers(manifests, target.name, file_objects(manifests), self)
+        manifests = read(
+            files,
+            workloads(self._options.workloads),
+            namespace=self._options.rendering.namespace,
+        )
+        specs = self._specs(target, manifests)
         if not specs and target.name == "-":
             raise _nothing_piped()
         if not manifests.objects:
@@ -274,8 +301,51 @@ class Openings:
                 hint="is what should have written it at fault? a file without any is not applied",
             )
         notes = (*manifests.notes, *unknown_fields(manifests))
-        kept = _target(target, target.name, TargetKind.KUBERNETES, notes)
+        return self._with_traffic(target, manifests, specs, notes)
+
+    def _rendered(self, target: TargetArgument) -> Opened:
+        from deployguard.inputs.kubernetes.workloads import workloads  # noqa: PLC0415
+        from deployguard.inputs.rendering import helm, kustomize  # noqa: PLC0415  (see _compose)
+
+        stage = helm if target.form is TargetForm.HELM else kustomize
+        manifests = stage.render(
+            target.name,
+            self._options.rendering,
+            self._options.environ,
+            workloads(self._options.workloads),
+        )
+        specs = self._specs(target, manifests)
+        return self._with_traffic(target, manifests, specs, manifests.notes)
+
+    def _with_traffic(
+        self,
+        target: TargetArgument,
+        manifests: "Manifests",
+        specs: tuple[ContainerSpec, ...],
+        notes: Iterable[Problem],
+    ) -> Opened:
+        """Return a target of manifests with what leads to its Pods, in the cluster if asked."""
+        from deployguard.inputs.kubernetes.traffic import traffic  # noqa: PLC0415  (see _compose)
+
+        if self._options.cluster:
+            from deployguard.inputs.kubernetes.neighbours import with_neighbours  # noqa: PLC0415
+
+            manifests, unlisted = with_neighbours(manifests, self.cluster())
+            notes = (*notes, *unlisted)
+        kept = _target(target, target.name, _KINDS[target.form], notes)
         return Opened(target=kept, specs=specs, traffic=traffic(manifests), place=_place(target))
+
+    def _specs(self, target: TargetArgument, manifests: "Manifests") -> tuple[ContainerSpec, ...]:
+        from deployguard.inputs.kubernetes.containers import containers  # noqa: PLC0415
+        from deployguard.inputs.kubernetes.objects import (  # noqa: PLC0415
+            LayeredObjects,
+            file_objects,
+        )
+
+        objects: ObjectSource = file_objects(manifests)
+        if self._options.cluster:
+            objects = LayeredObjects(objects, self.cluster())
+        return containers(manifests, target.name, objects, self)
 
     def _dockerfile(self, target: TargetArgument) -> Opened:
         from deployguard.inputs import dockerfile  # noqa: PLC0415  (only for Dockerfiles)
@@ -333,6 +403,8 @@ def _target(
 _KINDS = {
     TargetForm.COMPOSE: TargetKind.COMPOSE,
     TargetForm.KUBERNETES: TargetKind.KUBERNETES,
+    TargetForm.HELM: TargetKind.HELM,
+    TargetForm.KUSTOMIZE: TargetKind.KUSTOMIZE,
     TargetForm.DOCKERFILE: TargetKind.DOCKERFILE,
 }
 

@@ -64,8 +64,6 @@ _AT_LINE_START = re.compile(rb"^(?:kind|apiVersion):", re.MULTILINE)
 _QUOTED_AT_START = re.compile(rb"\s*\{\s*[\"']?(?:kind|apiVersion)\b")
 _LATER = {
     TargetForm.REGISTRY: "pull the image, or copy it: skopeo copy docker://IMAGE oci:DIR",
-    TargetForm.HELM: "render it first: helm template DIR | deployguard scan k8s:-",
-    TargetForm.KUSTOMIZE: "render it first: kubectl kustomize DIR | deployguard scan k8s:-",
 }
 
 
@@ -113,9 +111,30 @@ def _prefixed(argument: str, form: TargetForm, rest: str) -> TargetArgument:
         case TargetForm.KUBERNETES:
             if rest != "-" and not _is_folder(rest):
                 files.regular(rest)
+        case TargetForm.HELM | TargetForm.KUSTOMIZE:
+            _check_renderable(form, rest)
         case _:
             pass
     return TargetArgument(argument=argument, form=form, name=rest)
+
+
+def _check_renderable(form: TargetForm, name: str) -> None:
+    """See that a chart or kustomization lies here. Raises InputError."""
+    if "://" in name:
+        raise UnsupportedError(
+            "what lies elsewhere is not fetched",
+            location=Location(name),
+            hint="fetch it first, with helm pull or git clone, and name the folder",
+        )
+    if _is_folder(name):
+        return
+    if form is TargetForm.KUSTOMIZE:
+        raise UnsupportedError(
+            f"{name} is no folder",
+            location=Location(name),
+            hint="name the folder that the kustomization lies in",
+        )
+    files.regular(name)
 
 
 def _split_tag(rest: str) -> tuple[str, str | None]:

@@ -11,6 +11,9 @@ from typing import Generic, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
+# What ends the label of a text that was rendered from templates, in place of a file's name.
+RENDERED = " (rendered)"
+
 
 class Answer(StrEnum):
     """What analysis says: never a guess."""
@@ -36,6 +39,11 @@ class Location:
     pointer: str | None = None
     image: str | None = None
     layer: str | None = None
+
+    @property
+    def is_rendered(self) -> bool:
+        """Return whether the place is one of a rendered text, which lies in no file."""
+        return self.file.endswith(RENDERED)
 
 
 class Reason(StrEnum):

@@ -6,12 +6,17 @@ from deployguard.model.report import Container
 
 
 def in_the_repository(verdict: Verdict, container: Container) -> Location:
-    """Return the innermost place in a file beside the scan: one inside an image opens nowhere.
+    """Return the innermost place in a file beside the scan.
 
-    A finding of an image alone has none; then it is the place of the container, whatever that is.
+    One inside an image or of a rendered text opens nowhere. A finding of an image alone has none;
+    then it is the place of the container, whatever that is.
     """
     places = (
         verdict.finding.location,
         *(step.location for step in reversed(verdict.finding.evidence)),
     )
-    return next((one for one in places if one.image is None and one.line), container.spec.location)
+    return next((one for one in places if _opens(one)), container.spec.location)
+
+
+def _opens(location: Location) -> bool:
+    return location.image is None and location.line is not None and not location.is_rendered

@@ -74,7 +74,7 @@ def folder_to_skip(path: Path) -> None:
     (path / "skip.yaml").write_text(POD)
 
 
-RENDER = "helm template DIR | deployguard scan k8s:-"
+RENDER = "helm:DIR"
 BAD = {
     "nothing": Bad(nothing, "not-found", "there is no file or folder bad.yaml", "bad.yaml", "check"),
     "nothing in a folder": Bad(nothing, "not-found", "no file or folder", name="./no/such.tar"),
@@ -237,11 +237,11 @@ BAD = {
     ),
     "a kustomization": Bad(
         "resources: [a.yaml]\n", "unsupported", "a kustomization is rendered", "kustomization.yaml:1:1",
-        "kubectl kustomize DIR", name="kustomization.yaml",
+        "kustomize:DIR", name="kustomization.yaml",
     ),
     "a kustomization of another name": Bad(
         "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", "unsupported",
-        "a kustomization is rendered", "bad.yaml:1:1", "kubectl kustomize DIR",
+        "a kustomization is rendered", "bad.yaml:1:1", "kustomize:DIR",
     ),
     "a project as manifest": Bad(
         WEB, "syntax", "'apiVersion' is missing", "bad.yaml:1:1", "compose:FILE", prefix="k8s:"

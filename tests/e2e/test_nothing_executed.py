@@ -1,12 +1,15 @@
 """Nothing that is scanned is written, executed or imported, and no connection is made for it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import renderers
+from tests.support.builds import write
 from tests.support.effort import examples
 from tests.truth.case_images import archive, cases
 
@@ -144,6 +147,47 @@ def test_nothing_is_written_executed_imported_or_reached(folder: Path) -> None:
     assert found["foreign"] == []
     assert found["codes"] == [1, 1, 1, 1, 0, 0, 0, 0, 2, 2]
     assert {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))} == before
+
+
+CHART = {
+    "chart/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 0.1.0\n",
+    "chart/templates/pod.yaml": FILES["k8s/pod.yaml"].replace("sh, -c", "{{ .Values.shell }}, -c"),
+    "chart/values.yaml": "shell: sh\n",
+    "over/kustomization.yaml": "resources: [pod]\n",
+    "over/pod/kustomization.yaml": "resources: [pod.yaml]\nconfigMapGenerator: [{name: x, literals: [a=b]}]\n",
+    "over/pod/pod.yaml": FILES["k8s/pod.yaml"].replace("{name: p}", "{name: q}"),
+}
+
+
+def test_only_helm_and_kustomize_are_started_and_only_for_their_targets(tmp_path: Path) -> None:
+    write(tmp_path, {**FILES, **CHART})
+    programs = [renderers.folder(renderers.HELMS[0]), renderers.folder(renderers.KUSTOMIZES[0])]
+    options = ["--images", "never", "--offline"]
+    commands = [
+        ["scan", f"helm:{tmp_path}/chart", *options, "--set", "shell=bash"], ["scan", f"kustomize:{tmp_path}/over", *options],
+        ["scan", f"k8s:{tmp_path}/k8s", f"compose:{tmp_path}/compose.yaml", f"dockerfile:{tmp_path}", *options],
+    ]  # fmt: skip
+    before = sorted(tmp_path.rglob("*"))
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", WATCHED],
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+        env={**os.environ, "PATH": os.pathsep.join(map(str, programs))},
+    )
+    found = json.loads(done.stderr.splitlines()[-1])
+    started = [words for event, words in found["events"] if event == "subprocess.Popen"]
+    assert len(started) == 2
+    assert started[0].startswith(f"('{programs[0]}/helm', ['{programs[0]}/helm', 'template', ")
+    assert started[1].startswith(
+        f"('{programs[1]}/kustomize', ['{programs[1]}/kustomize', 'build', "
+    )
+    others = [event for event in found["events"] if event[0] != "subprocess.Popen"]
+    assert others == [["open", os.devnull]] * 2  # their standard input
+    assert found["foreign"] == []
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Manifests: the API objects of the files of one target."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from deployguard.errors import SyntaxInputError
@@ -79,6 +79,10 @@ def qualified(namespace: str | None, name: str) -> str:
     return name if namespace is None else f"{namespace}/{name}"
 
 
+def _as_it_is(document: Node) -> Node:
+    return document
+
+
 _NOTED = 3
 
 
@@ -139,9 +143,17 @@ def _same_names(found: list[ApiObject]) -> Iterator[Problem]:
         yield Problem(ProblemCode.NOTE, message, item.location, "give each a name of its own")
 
 
-def read(files: Iterable[tuple[str, bytes]], workloads: Workloads = _ONLY_KNOWN) -> Manifests:
+def read(
+    files: Iterable[tuple[str, bytes]],
+    workloads: Workloads = _ONLY_KNOWN,
+    *,
+    placed: Callable[[Node], Node] = _as_it_is,
+    namespace: str | None = None,
+) -> Manifests:
     """Read the objects of files, given as name and content; lists are taken apart.
 
+    `placed` gives a document that was rendered the places of what it was rendered from;
+    `namespace` is that of objects that name none.
     Raises SyntaxInputError for what is no API object, UnsupportedError for what is to be rendered
     first, LimitError as `documents` does.
     """
@@ -153,7 +165,7 @@ def read(files: Iterable[tuple[str, bytes]], workloads: Workloads = _ONLY_KNOWN)
         for document in documents(data, source, Dialect.KUBECTL, remarks):
             if document is not None:
                 check_rendered(document, source)
-                here += objects(document, workloads=workloads)
+                here += objects(placed(document), namespace, workloads)
         notes += _read_notes(remarks)
         notes += _not_judged(here, source)
         found += here

@@ -9,7 +9,7 @@ from deployguard.inputs.kubernetes import fields
 from deployguard.inputs.kubernetes.manifests import ApiObject, Manifests, qualified
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Unread
-from deployguard.model.objects import ConfigObject
+from deployguard.model.objects import ConfigObject, ObjectSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,24 @@ class FileObjects:
         if found is None:
             return Unread(Missing(reason, f"the {kind} {qualified(namespace, name)}"))
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class LayeredObjects:
+    """An ObjectSource over several: the first that has an object, else what the last one says."""
+
+    first: ObjectSource
+    then: ObjectSource
+
+    def config_map(self, namespace: str | None, name: str) -> ConfigObject | Absent | Unread:
+        """Return a ConfigMap."""
+        found = self.first.config_map(namespace, name)
+        return found if isinstance(found, ConfigObject) else self.then.config_map(namespace, name)
+
+    def secret(self, namespace: str | None, name: str) -> ConfigObject | Absent | Unread:
+        """Return a Secret."""
+        found = self.first.secret(namespace, name)
+        return found if isinstance(found, ConfigObject) else self.then.secret(namespace, name)
 
 
 def file_objects(manifests: Manifests) -> FileObjects:

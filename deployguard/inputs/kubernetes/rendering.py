@@ -13,7 +13,7 @@ _HELM = re.compile(
     r"\{\{-?[^{}]*(?:[\s($]\.(?:Values|Release|Chart|Capabilities|Files|Template)\b"
     r"|\b(?:include|toYaml|tpl)\s)"
 )
-_RENDER_CHART = "render it first: helm template DIR | deployguard scan k8s:-"
+_RENDER_CHART = "name the chart, which helm renders: helm:DIR"
 
 
 def check_rendered(document: Node, source: str) -> None:
@@ -26,7 +26,7 @@ def check_rendered(document: Node, source: str) -> None:
         raise UnsupportedError(
             "a kustomization is rendered before it is applied",
             location=document.location,
-            hint="render it first: kubectl kustomize DIR | deployguard scan k8s:-",
+            hint="name its folder, which kustomize renders: kustomize:DIR",
         )
     if PurePath(source).name == "Chart.yaml" and kind is None:
         raise UnsupportedError(

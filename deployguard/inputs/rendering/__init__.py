@@ -1,0 +1,1 @@
+"""Charts and kustomizations: rendered by the user's own programs, with the places written in."""
