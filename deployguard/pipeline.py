@@ -56,6 +56,7 @@ def scan(
         exclude=options.exclude,
         environ=options.environ,
         stdin=options.stdin,
+        progress=options.progress,
     )
     targets: list[Target] = []
     containers: list[Container] = []
@@ -66,6 +67,8 @@ def scan(
             for argument in arguments or (".",):
                 options.progress(f"inspecting {argument}")
                 for opened in _opened(openings, argument):
+                    if opened.target.name != argument:
+                        options.progress(f"inspecting {opened.target.name}")
                     target, found = _inspected(opened)
                     targets.append(target)
                     containers.extend(found)
@@ -74,7 +77,8 @@ def scan(
             interruption.add_note(_remark(problem))
         raise
     report = _report(tuple(targets), _numbered(containers), policies, options)
-    return replace(report, notes=(*report.notes, *map(_remark, openings.left)))
+    notes = (*report.notes, *map(_remark, openings.left))
+    return replace(report, notes=notes, skipped=openings.skipped)
 
 
 def _remark(problem: Problem) -> str:

@@ -1,9 +1,8 @@
 """From a target argument to the containers it declares: opens what has to be opened, once."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -13,24 +12,29 @@ from deployguard.errors import (
     EmptyError,
     InputError,
     NotFoundError,
+    SyntaxInputError,
     UnreadableError,
     UnsupportedError,
     UsageError,
 )
-from deployguard.inputs.targets import TargetArgument, TargetForm, is_compose, resolve
+from deployguard.inputs.discovery import kinds
+from deployguard.inputs.discovery.excluding import excluded
+from deployguard.inputs.discovery.sources import Sources
+from deployguard.inputs.discovery.walk import Skips, parts
+from deployguard.inputs.targets import Folder, TargetArgument, TargetForm, resolve
 from deployguard.model.container import ContainerKind, ContainerSpec
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.problem import Problem
 from deployguard.model.report import Status, Target, TargetKind
+from deployguard.model.skipped import Skipped, SkipReason
 
 if TYPE_CHECKING:
     from deployguard.inputs.compose import ComposeOptions
+    from deployguard.inputs.discovery.finding import Found
     from deployguard.inputs.image.engine import EngineImages
-
-# Bigger inputs are no manifests; the limit of one document is the YAML reader's.
-_FILE_LIMIT = 64 * 1024 * 1024
+    from deployguard.inputs.kubernetes.manifests import Manifests
 
 
 # What --images says about images that are named, where no engine is to be asked.
@@ -58,6 +62,7 @@ class OpeningOptions:
     exclude: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     stdin: Callable[[], bytes] = bytes
+    progress: Callable[[str], None] = field(default=lambda _: None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,8 @@ class Openings:
     def __init__(self, options: OpeningOptions) -> None:
         self._options = options
         self._engine: EngineImages | None = None
+        self._sources = Sources()
+        self._skips = Skips()
 
     def __enter__(self) -> Self:
         return self
@@ -100,6 +107,11 @@ class Openings:
     def left(self) -> tuple[Problem, ...]:
         """Return what closing could not remove."""
         return () if self._engine is None else self._engine.left
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Return what lay in the folders that were opened and is not judged."""
+        return self._skips.all()
 
     def check(self) -> None:
         """Read what the options name. Raises UsageError: nothing is to be inspected then."""
@@ -136,26 +148,79 @@ class Openings:
 
     def open(self, argument: str) -> tuple[Opened, ...]:
         """Open what an argument names. Raises InputError where it cannot be inspected at all."""
-        targets = resolve(argument, self._is_image)
-        if len(targets) == 1 and targets[0].name == argument:
-            return self._open(targets[0])
-        kept = [target for target in targets if not self._excluded(target.name)]
-        if not kept:
-            raise NotFoundError(
-                f"all of {argument} is excluded", location=Location(argument), hint="see --exclude"
-            )
-        if len(targets) == 1:
-            return self._open(kept[0])
-        opened: list[Opened] = []
-        for target in kept:
-            try:
-                opened.extend(self._open(target))
-            except InputError as error:
-                opened.append(_failed(target, error))
+        target = resolve(argument, self._is_image)
+        if isinstance(target, Folder):
+            return self._folder(target)
+        try:
+            return self._open(target)
+        finally:
+            self._sources.clear()
+
+    def _folder(self, folder: Folder) -> tuple[Opened, ...]:
+        """Open everything in a folder; what cannot be opened is a failed target among the others.
+
+        Raises NotFoundError where there is nothing to judge.
+        """
+        from deployguard.inputs.discovery.finding import FindOptions, find  # noqa: PLC0415
+
+        options = FindOptions(
+            exclude=self._options.exclude,
+            profiles=self._options.profiles,
+            environ=self._options.environ,
+            progress=self._options.progress,
+        )
+        found = find(folder.argument, folder.path, options, self._sources, self._skips)
+        opened = sorted(self._found(folder, found), key=lambda one: parts(one.target.name))
+        if not opened:
+            raise _nothing_in(folder, self.skipped)
         return tuple(opened)
 
-    def _excluded(self, name: str) -> bool:
-        return any(fnmatch(name, pattern) for pattern in self._options.exclude)
+    def _found(self, folder: Folder, found: "Found") -> Iterator[Opened]:
+        for name, error in found.unreadable:
+            path = str(Path(folder.path, name))
+            yield _failed(_manifest_argument(folder, path), error)
+        for target in found.targets:
+            self._options.progress(f"opening {target.name}")
+            try:
+                yield from self._open(target)
+            except InputError as error:
+                if target.form is TargetForm.COMPOSE and self._is_template(target.name, error):
+                    self._skips.add(SkipReason.TEMPLATE, target.name)
+                else:
+                    yield _failed(target, error)
+        for together in found.manifests:
+            yield from self._applied(folder, together)
+        self._sources.clear()
+
+    def _applied(self, folder: Folder, together: tuple[str, ...]) -> Iterator[Opened]:
+        from deployguard.inputs.applied import judged  # noqa: PLC0415  (only for manifests)
+
+        first = together[0]
+        self._options.progress(f"opening {first} ({len(together)} manifests)")
+        for one in judged(together, self._sources.read, lambda found: self._specs(found, first)):
+            target = _manifest_argument(folder, one.file)
+            if one.error is None:
+                kept = _target(target, one.file, TargetKind.KUBERNETES, one.notes)
+                yield Opened(target=kept, specs=one.specs)
+            elif self._is_template(one.file, one.error):
+                self._skips.add(SkipReason.TEMPLATE, one.file)
+            else:
+                yield _failed(target, one.error)
+
+    def _is_template(self, name: str, error: InputError) -> bool:
+        """Say whether a file is wrong for being a template, which is rendered first."""
+        if isinstance(error, UnsupportedError) and "template" in error.message:
+            return True
+        try:
+            return isinstance(error, SyntaxInputError) and kinds.is_rendered(
+                self._sources.read(name)
+            )
+        except InputError:
+            return False
+
+    def _excluded(self, folder: Path, name: str) -> bool:
+        relative = os.path.relpath(name, folder)
+        return excluded(relative, name, self._options.exclude)
 
     def _is_image(self, name: str) -> bool:
         if self._options.images == "never":
@@ -188,13 +253,14 @@ class Openings:
     def _compose(self, target: TargetArgument) -> Opened:
         from deployguard.inputs import compose  # noqa: PLC0415  (only for compose files)
 
-        names = target.name.split(",")
+        names = target.files or target.name.split(",")
+        name = target.name if target.files else names[0]
         texts = [(name, self._bytes(name)) for name in names]
         notes: list[Problem] = []
-        specs = compose.load(texts, self._compose_options(), self, names[0], notes)
-        if not specs and names[0] == "-":
+        specs = compose.load(texts, self._compose_options(), self, name, notes)
+        if not specs and name == "-":
             raise _nothing_piped()
-        return Opened(target=_target(target, names[0], TargetKind.COMPOSE, notes), specs=specs)
+        return Opened(target=_target(target, name, TargetKind.COMPOSE, notes), specs=specs)
 
     def _compose_options(self) -> "ComposeOptions":
         from deployguard.inputs.compose import ComposeOptions  # noqa: PLC0415  (see _compose)
@@ -211,7 +277,7 @@ class Openings:
     def _kubernetes(self, target: TargetArgument) -> Opened:
         if target.name == "-":
             data = self._bytes("-")
-            if is_compose("-", data[:65_536]) and target.argument == "-":
+            if kinds.is_compose("-", data[:65_536]) and target.argument == "-":
                 compose = TargetArgument(argument="-", form=TargetForm.COMPOSE, name="-")
                 return self._compose(compose)
             return self._manifests(target, [("-", data)])
@@ -234,7 +300,7 @@ class Openings:
             folders.sort()
             paths = (Path(root) / name for name in sorted(here))
             names += [str(path) for path in paths if path.suffix in {".yaml", ".yml", ".json"}]
-        kept = [name for name in names if not self._excluded(name)]
+        kept = [name for name in names if not self._excluded(folder, name)]
         if not kept:
             raise NotFoundError(
                 f"there is no manifest in the folder {folder}",
@@ -244,12 +310,10 @@ class Openings:
         return kept
 
     def _manifests(self, target: TargetArgument, files: Iterable[tuple[str, bytes]]) -> Opened:
-        from deployguard.inputs.kubernetes.containers import containers  # noqa: PLC0415
         from deployguard.inputs.kubernetes.manifests import read  # noqa: PLC0415
-        from deployguard.inputs.kubernetes.objects import file_objects  # noqa: PLC0415
 
         manifests = read(files)
-        specs = containers(manifests, target.name, file_objects(manifests), self)
+        specs = self._specs(manifests, target.name)
         if not specs and target.name == "-":
             raise _nothing_piped()
         if not manifests.objects:
@@ -261,13 +325,19 @@ class Openings:
         kept = _target(target, target.name, TargetKind.KUBERNETES, manifests.notes)
         return Opened(target=kept, specs=specs)
 
+    def _specs(self, manifests: "Manifests", name: str) -> tuple[ContainerSpec, ...]:
+        from deployguard.inputs.kubernetes.containers import containers  # noqa: PLC0415
+        from deployguard.inputs.kubernetes.objects import file_objects  # noqa: PLC0415
+
+        return containers(manifests, name, file_objects(manifests), self)
+
     def _dockerfile(self, target: TargetArgument) -> Opened:
         from deployguard.inputs import dockerfile  # noqa: PLC0415  (only for Dockerfiles)
 
         path = Path(target.name)
         file = path / "Dockerfile" if path.is_dir() else path
         options = dockerfile.BuildOptions(target=target.part, platform=self._options.platform)
-        stages = dockerfile.build(str(file.parent), str(file), self, options)
+        stages = dockerfile.build(target.context or str(file.parent), str(file), self, options)
         specs = tuple(
             ContainerSpec(
                 target=target.name,
@@ -284,7 +354,7 @@ class Openings:
     def _bytes(self, name: str) -> bytes:
         if name == "-":
             return self._options.stdin()
-        return files.read(name, _FILE_LIMIT)
+        return self._sources.read(name)
 
 
 def _nothing_piped() -> NotFoundError:
@@ -302,7 +372,7 @@ def _target(
         argument=target.argument,
         kind=kind,
         status=Status.INSPECTED,
-        problems=tuple(problems),
+        problems=(*target.notes, *problems),
     )
 
 
@@ -310,6 +380,8 @@ _KINDS = {
     TargetForm.COMPOSE: TargetKind.COMPOSE,
     TargetForm.KUBERNETES: TargetKind.KUBERNETES,
     TargetForm.DOCKERFILE: TargetKind.DOCKERFILE,
+    TargetForm.HELM: TargetKind.HELM,
+    TargetForm.KUSTOMIZE: TargetKind.KUSTOMIZE,
 }
 
 
@@ -320,6 +392,23 @@ def described(argument: str) -> tuple[str, TargetKind]:
         return rest or argument, _KINDS.get(TargetForm(prefix), TargetKind.IMAGE)
     manifest = argument.endswith((".yaml", ".yml", ".json")) or argument == "-"
     return argument, TargetKind.KUBERNETES if manifest else TargetKind.IMAGE
+
+
+def _manifest_argument(folder: Folder, name: str) -> TargetArgument:
+    return TargetArgument(argument=folder.argument, form=TargetForm.KUBERNETES, name=name)
+
+
+def _nothing_in(folder: Folder, skipped: Iterable[Skipped]) -> NotFoundError:
+    """Return the error for a folder without anything to judge: what is there was skipped."""
+    passed_over = [one.why for one in skipped if one.why is not SkipReason.OTHER]
+    if SkipReason.EXCLUDED in passed_over:
+        message, hint = f"all of {folder.argument} is excluded", "see --exclude"
+    else:
+        message = f"there is nothing to judge in the folder {folder.argument}"
+        hint = "name a compose file, a manifest, an archive, an image layout or an image"
+        if {SkipReason.LIBRARIES, SkipReason.EXAMPLES, SkipReason.DEVELOPMENT} & set(passed_over):
+            hint += "; a folder that is skipped by its name is looked into where it is the TARGET"
+    return NotFoundError(message, location=Location(folder.argument), hint=hint)
 
 
 def _failed(target: TargetArgument, error: InputError) -> Opened:

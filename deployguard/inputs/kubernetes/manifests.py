@@ -137,13 +137,14 @@ def read(files: Iterable[tuple[str, bytes]]) -> Manifests:
 
 
 _NOTED = 3
+NOTHING_HERE = "nothing to judge in it"
 
 
 def _not_judged(here: list[ApiObject], source: str) -> Iterator[Problem]:
     """Note a file without anything to judge, and objects that might start something."""
     if not any(item.template is not None for item in here):
         held = f": it holds {_titles(here)}" if here else ": it is empty"
-        yield Problem(ProblemCode.NOTE, f"nothing to judge in it{held}", Location(source))
+        yield Problem(ProblemCode.NOTE, f"{NOTHING_HERE}{held}", Location(source))
         return
     strange = [item for item in here if item.template is None and not item.is_plain]
     if strange:
