@@ -1,6 +1,7 @@
 """From a target argument to the containers it declares: opens what has to be opened, once."""
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from deployguard.errors import (
 from deployguard.inputs.discovery import kinds
 from deployguard.inputs.discovery.excluding import excluded
 from deployguard.inputs.discovery.sources import Sources
-from deployguard.inputs.discovery.walk import Skips, parts
+from deployguard.inputs.discovery.walk import Skips, order
 from deployguard.inputs.targets import Folder, TargetArgument, TargetForm, resolve
 from deployguard.model.container import ContainerKind, ContainerSpec
 from deployguard.model.evidence import Location, Missing, Reason, Traced
@@ -170,7 +171,7 @@ class Openings:
             progress=self._options.progress,
         )
         found = find(folder.argument, folder.path, options, self._sources, self._skips)
-        opened = sorted(self._found(folder, found), key=lambda one: parts(one.target.name))
+        opened = sorted(self._found(folder, found), key=lambda one: order(one.target.name))
         if not opened:
             raise _nothing_in(folder, self.skipped)
         return tuple(opened)
@@ -186,6 +187,8 @@ class Openings:
             except InputError as error:
                 if target.form is TargetForm.COMPOSE and self._is_template(target.name, error):
                     self._skips.add(SkipReason.TEMPLATE, target.name)
+                elif target.form in {TargetForm.HELM, TargetForm.KUSTOMIZE}:
+                    yield _failed(target, _or_leave_out(error, target.name))
                 else:
                     yield _failed(target, error)
         for together in found.manifests:
@@ -409,6 +412,13 @@ def _nothing_in(folder: Folder, skipped: Iterable[Skipped]) -> NotFoundError:
         if {SkipReason.LIBRARIES, SkipReason.EXAMPLES, SkipReason.DEVELOPMENT} & set(passed_over):
             hint += "; a folder that is skipped by its name is looked into where it is the TARGET"
     return NotFoundError(message, location=Location(folder.argument), hint=hint)
+
+
+def _or_leave_out(error: InputError, name: str) -> InputError:
+    """Say the other way out of what was found in a folder and not named."""
+    hint = f"or leave it out: --exclude {shlex.quote(name)}"
+    whole = f"{error.hint}; {hint}" if error.hint else hint
+    return type(error)(error.message, location=error.location, hint=whole)
 
 
 def _failed(target: TargetArgument, error: InputError) -> Opened:

@@ -6,6 +6,7 @@ passed over in silence: what is not judged is named with the reason, or counted.
 `.gitignore` does not count: what git does not keep (rendered manifests, `.env`) is deployed too.
 """
 
+import os
 import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,10 +15,10 @@ from deployguard.errors import InputError
 from deployguard.inputs.discovery import builds, charts, kinds, kustomizations, projects
 from deployguard.inputs.discovery.sets import trees
 from deployguard.inputs.discovery.sources import Sources
-from deployguard.inputs.discovery.walk import Skips, Tree, parts, walk
+from deployguard.inputs.discovery.uses import tops
+from deployguard.inputs.discovery.walk import Skips, Tree, order, walk
 from deployguard.inputs.targets import TargetArgument, TargetForm
 from deployguard.model.codes import ProblemCode
-from deployguard.model.evidence import Location
 from deployguard.model.problem import Problem
 from deployguard.model.skipped import SkipReason
 
@@ -68,6 +69,7 @@ class _Finder:
         self.sources = sources
         self.targets: list[TargetArgument] = []
         self.parts = {tree.named(path) for path in tree.parts}
+        self.built: set[str] = set()
         # By path as reached from the argument, in order.
         self.left = {
             tree.named(posixpath.join(folder, name)): (folder, name)
@@ -85,7 +87,7 @@ class _Finder:
         self._archives()
         manifests = self._manifests()
         return Found(
-            targets=tuple(sorted(self.targets, key=lambda one: parts(one.name))),
+            targets=tuple(sorted(self.targets, key=lambda one: order(one.name))),
             manifests=manifests,
             unreadable=tuple(self.tree.unreadable),
             parts=tuple(sorted(self.parts)),
@@ -101,7 +103,7 @@ class _Finder:
         context: str | None = None,
         note: str | None = None,
     ) -> None:
-        notes = (Problem(ProblemCode.NOTE, note, Location(name)),) if note else ()
+        notes = (Problem(ProblemCode.NOTE, note),) if note else ()
         self.targets.append(
             TargetArgument(
                 argument=self.argument,
@@ -145,46 +147,56 @@ class _Finder:
             place = posixpath.normpath(self.tree.named(folder))
             if name in kinds.KUSTOMIZATIONS and place not in held:
                 held[place] = kustomizations.read(place, path, self.sources)
-        judged, reached, components = kustomizations.roots(held)
+        judged, reached = tops({place: one.uses for place, one in held.items()})
         shown = {posixpath.normpath(path): path for path in self.left}
         for use in sorted(reached & set(shown)):
             self._part(shown[use])
         for place, one in held.items():
-            if place in components:
+            if place in judged and one.component:
                 self._skip(SkipReason.FRAGMENT, one.file)
-            else:
-                self._part(one.file)
-        for place in judged:
-            self._add(TargetForm.KUSTOMIZE, posixpath.dirname(held[place].file) or ".")
+                continue
+            self._part(one.file)
+            if place in judged:
+                self._add(TargetForm.KUSTOMIZE, posixpath.dirname(one.file) or ".")
 
     def _projects(self) -> None:
         folders: dict[str, set[str]] = {}
         for folder, name in self.left.values():
             folders.setdefault(folder, set()).add(name)
-        taken = projects.Taken()
-        mains: dict[str, tuple[str, ...]] = {}
+        held: dict[str, projects.Project] = {}
+        fragments: list[str] = []
         for folder, names in folders.items():
             where = self.tree.named(folder)
-            mains[folder] = projects.main_files(where, names, self.sources, self.options.environ)
-            projects.take(mains[folder], taken, self.sources, self.options.profiles)
-        for folder, names in folders.items():
-            where = self.tree.named(folder)
-            found, fragments = projects.projects(where, names, mains[folder], taken, self.sources)
-            for project in found:
-                self._project(project, folder)
-                projects.take(project.files, taken, self.sources, self.options.profiles)
-            for path in fragments:
-                self._skip(SkipReason.FRAGMENT, path)
-        for path in list(self.left):
-            if posixpath.normpath(path) in taken.files:
+            main = projects.main_files(where, names, self.sources, self.options.environ)
+            found, further = projects.projects(where, names, main, self.sources)
+            held.update((posixpath.normpath(one.name), one) for one in found)
+            fragments += further
+        taken = {
+            name: projects.taken_in(one, self.sources, self.options.profiles)
+            for name, one in held.items()
+        }
+        judged, _ = tops({name: one.files & set(held) for name, one in taken.items()})
+        for name in judged:
+            self._project(held[name])
+            self.built |= taken[name].dockerfiles
+        inside = {file for one in taken.values() for file in one.files}
+        real = {os.path.realpath(file) for one in held.values() for file in one.files}
+        for path, (_, name) in list(self.left.items()):
+            if posixpath.normpath(path) in inside or (
+                name.endswith(kinds.MANIFEST_ENDINGS) and os.path.realpath(path) in real
+            ):
                 self._part(path)
-        self.built = taken.dockerfiles
+        for path in fragments:
+            if path in self.left:
+                self._skip(SkipReason.FRAGMENT, path)
 
-    def _project(self, project: projects.Project, folder: str) -> None:
-        self.tree.mixed.add(folder)
+    def _project(self, project: projects.Project) -> None:
         for path in project.files:
-            if self.left.pop(path, None) is not None and path != project.name:
-                self.parts.add(path)
+            place = self.left.pop(path, None)
+            if place is not None:
+                self.tree.mixed.add(place[0])
+                if path != project.name:
+                    self.parts.add(path)
         note = None
         if project.laid_over:
             note = f"does not stand alone, and is judged laid over {', '.join(project.files[:-1])}"

@@ -1,7 +1,7 @@
 """Kustomizations: which are judged, and which files and bases they take in."""
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployguard.errors import InputError
@@ -75,32 +75,3 @@ def _generated(item: yaml.Mapping) -> Iterator[str]:
     single = item.get("env")
     if isinstance(single, yaml.Scalar):
         yield single.text
-
-
-def roots(all_of: Mapping[str, Kustomization]) -> tuple[list[str], set[str], list[str]]:
-    """Return the folders to judge, what is judged through them, and components left over.
-
-    `all_of` is by folder in normal form. A base is judged through the overlays that take it in; of
-    kustomizations that take in each other the first one is judged, which says so.
-    """
-    used = {use for one in all_of.values() for use in one.uses if use in all_of}
-    judged = [folder for folder in sorted(all_of) if folder not in used]
-    components = [folder for folder in judged if all_of[folder].component]
-    judged = [folder for folder in judged if not all_of[folder].component]
-    reached: set[str] = set()
-    for folder in (*judged, *components):
-        _reach(folder, all_of, reached)
-    for folder in sorted(all_of):
-        if folder not in reached:
-            judged.append(folder)
-            _reach(folder, all_of, reached)
-    return judged, reached, components
-
-
-def _reach(folder: str, all_of: Mapping[str, Kustomization], reached: set[str]) -> None:
-    waiting = [folder]
-    while waiting:
-        current = waiting.pop()
-        if current not in reached:
-            reached.add(current)
-            waiting += all_of[current].uses if current in all_of else ()

@@ -41,7 +41,7 @@ class Project:
 
 @dataclass(slots=True, eq=False)
 class Taken:
-    """What projects take in: files, and Dockerfiles of which the last stage is built."""
+    """What a project takes in: files, and Dockerfiles of which the last stage is built."""
 
     files: set[str] = field(default_factory=set)
     dockerfiles: set[str] = field(default_factory=set)
@@ -86,7 +86,7 @@ def _listed(
 
 
 def projects(
-    folder: str, names: set[str], main: tuple[str, ...], taken: Taken, sources: Sources
+    folder: str, names: set[str], main: tuple[str, ...], sources: Sources
 ) -> tuple[list[Project], list[str]]:
     """Return the projects of a folder, and compose files that stand neither alone nor over one.
 
@@ -98,14 +98,13 @@ def projects(
     real = {os.path.realpath(name) for name in main}
     for name in sorted(names):
         path = _in(folder, name)
-        if path in main or not name.endswith(kinds.MANIFEST_ENDINGS):
+        # A link of compose.yaml to another file of the folder is one file, not two.
+        if not name.endswith(kinds.MANIFEST_ENDINGS) or os.path.realpath(path) in real:
             continue
         top = compose_file(path, sources)
-        if top is None or posixpath.normpath(path) in taken.files:
+        if top is None:
             continue
-        if os.path.realpath(path) in real:
-            taken.files.add(posixpath.normpath(path))
-        elif isinstance(top, InputError) or _stands_alone(top):
+        if isinstance(top, InputError) or _stands_alone(top):
             found.append(Project(name=path, files=(path,)))
         elif main:
             found.append(Project(name=path, files=(*main, path), laid_over=True))
@@ -155,8 +154,10 @@ def _stands_alone(top: yaml.Mapping) -> bool:
     )
 
 
-def take(files: Sequence[str], taken: Taken, sources: Sources, profiles: Sequence[str]) -> None:
-    """Note what a project takes in by include, extends and build."""
+def taken_in(project: Project, sources: Sources, profiles: Sequence[str]) -> Taken:
+    """Return what a project takes in by include, extends and build."""
+    taken = Taken()
+    files = project.files
     waiting, seen = list(files), set(files)
     while waiting:
         path = waiting.pop()
@@ -170,6 +171,7 @@ def take(files: Sequence[str], taken: Taken, sources: Sources, profiles: Sequenc
                 if further not in seen and len(seen) < _INCLUDES:
                     seen.add(further)
                     waiting.append(further)
+    return taken
 
 
 def _included(top: yaml.Mapping, folder: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-from deployguard.inputs.discovery.walk import parts
+from deployguard.inputs.discovery.walk import order, parts
 
 # A group of files to judge, and further files whose objects they may refer to.
 Group = tuple[tuple[str, ...], tuple[str, ...]]
@@ -23,7 +23,7 @@ def trees(manifests: Iterable[str], mixed: Iterable[str]) -> tuple[tuple[str, ..
             above.add(folder)
             folder = posixpath.dirname(folder)
     groups: dict[str, list[str]] = defaultdict(list)
-    for path in sorted(manifests, key=parts):
+    for path in sorted(manifests, key=order):
         top = posixpath.dirname(path)
         while top and top not in above and posixpath.dirname(top) not in above:
             top = posixpath.dirname(top)

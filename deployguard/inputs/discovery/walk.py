@@ -79,8 +79,14 @@ def named(root: str, relative: str) -> str:
     return relative if root == "." else posixpath.join(root, relative)
 
 
+def order(path: str) -> tuple[tuple[str, ...], str]:
+    """Return what paths are ordered by: the files of a folder before what lies in folders of it."""
+    folder, _, name = path.rpartition("/")
+    return parts(folder), name
+
+
 def parts(path: str) -> tuple[str, ...]:
-    """Return what paths are ordered by: a folder before what lies in it."""
+    """Return the names that a path is made of."""
     return tuple(path.split("/")) if path else ()
 
 
