@@ -31,6 +31,7 @@ class ScanOptions:
     platform: str | None = None
     offline: bool = False
     exclude: tuple[str, ...] = ()
+    workloads: Mapping[str, str] = field(default_factory=dict)
     explain: bool = False
     environ: Mapping[str, str] = field(default_factory=dict)
     on_unknown: Action | None = None
@@ -54,6 +55,7 @@ def scan(
         platform=options.platform,
         offline=options.offline,
         exclude=options.exclude,
+        workloads=options.workloads,
         environ=options.environ,
         stdin=options.stdin,
         progress=options.progress,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from deployguard.errors import EmptyError, InputError
 from deployguard.inputs.discovery.sets import alternatives
-from deployguard.inputs.kubernetes.manifests import NOTHING_HERE, ApiObject, Manifests, read
+from deployguard.inputs.kubernetes.manifests import NOTHING_HERE, ApiObject, Manifests
 from deployguard.model.container import ContainerSpec
 from deployguard.model.evidence import Location
 from deployguard.model.problem import Problem
@@ -23,19 +23,20 @@ class JudgedFile:
 
 def judged(
     files: Sequence[str],
-    content: Callable[[str], bytes],
+    read: Callable[[str], Manifests],
     containers: Callable[[Manifests], tuple[ContainerSpec, ...]],
 ) -> tuple[JudgedFile, ...]:
     """Read files that are applied together; one that is wrong does not keep the others from it.
 
-    `containers` makes the containers of manifests, and raises InputError with the place of what is
-    wrong. Objects are looked for in all files, unless two of them declare the same one.
+    `read` reads one file, `containers` makes the containers of manifests; both raise InputError,
+    with the place of what is wrong. Objects are looked for in all files, unless two of them declare
+    the same one.
     """
     errors: dict[str, InputError] = {}
     held: dict[str, Manifests] = {}
     for file in files:
         try:
-            held[file] = _read(file, content(file))
+            held[file] = _not_empty(file, read(file))
         except InputError as error:
             errors[file] = error
     specs: dict[str, list[ContainerSpec]] = {file: [] for file in files}
@@ -53,8 +54,7 @@ def judged(
     )
 
 
-def _read(file: str, data: bytes) -> Manifests:
-    found = read([(file, data)])
+def _not_empty(file: str, found: Manifests) -> Manifests:
     if not found.objects:
         raise EmptyError(
             f"{file} holds no object",

@@ -61,6 +61,7 @@ class OpeningOptions:
     platform: str | None = None
     offline: bool = False
     exclude: tuple[str, ...] = ()
+    workloads: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     stdin: Callable[[], bytes] = bytes
     progress: Callable[[str], None] = field(default=lambda _: None)
@@ -198,9 +199,9 @@ class Openings:
     def _applied(self, folder: Folder, together: tuple[str, ...]) -> Iterator[Opened]:
         from deployguard.inputs.applied import judged  # noqa: PLC0415  (only for manifests)
 
-        first = together[0]
-        self._options.progress(f"opening {first} ({len(together)} manifests)")
-        for one in judged(together, self._sources.read, lambda found: self._specs(found, first)):
+        first = _manifest_argument(folder, together[0])
+        self._options.progress(f"opening {first.name} ({len(together)} manifests)")
+        for one in judged(together, self._read_one, lambda found: self._specs(first, found)):
             target = _manifest_argument(folder, one.file)
             if one.error is None:
                 kept = _target(target, one.file, TargetKind.KUBERNETES, one.notes)
@@ -209,6 +210,9 @@ class Openings:
                 self._skips.add(SkipReason.TEMPLATE, one.file)
             else:
                 yield _failed(target, one.error)
+
+    def _read_one(self, file: str) -> "Manifests":
+        return self._read([(file, self._sources.read(file))])
 
     def _is_template(self, name: str, error: InputError) -> bool:
         """Say whether a file is wrong for being a template, which is rendered first."""
@@ -313,10 +317,8 @@ class Openings:
         return kept
 
     def _manifests(self, target: TargetArgument, files: Iterable[tuple[str, bytes]]) -> Opened:
-        from deployguard.inputs.kubernetes.manifests import read  # noqa: PLC0415
-
-        manifests = read(files)
-        specs = self._specs(manifests, target.name)
+        manifests = self._read(files)
+        specs = self._specs(target, manifests)
         if not specs and target.name == "-":
             raise _nothing_piped()
         if not manifests.objects:
@@ -328,11 +330,16 @@ class Openings:
         kept = _target(target, target.name, TargetKind.KUBERNETES, manifests.notes)
         return Opened(target=kept, specs=specs)
 
-    def _specs(self, manifests: "Manifests", name: str) -> tuple[ContainerSpec, ...]:
+    def _read(self, files: Iterable[tuple[str, bytes]]) -> "Manifests":
+        from deployguard.inputs.kubernetes.manifests import read  # noqa: PLC0415
+
+        return read(files)
+
+    def _specs(self, target: TargetArgument, manifests: "Manifests") -> tuple[ContainerSpec, ...]:
         from deployguard.inputs.kubernetes.containers import containers  # noqa: PLC0415
         from deployguard.inputs.kubernetes.objects import file_objects  # noqa: PLC0415
 
-        return containers(manifests, name, file_objects(manifests), self)
+        return containers(manifests, target.name, file_objects(manifests), self)
 
     def _dockerfile(self, target: TargetArgument) -> Opened:
         from deployguard.inputs import dockerfile  # noqa: PLC0415  (only for Dockerfiles)
