@@ -85,7 +85,7 @@ class _Mounted:
             if isinstance(found, Stat) and found.path != path:
                 path, mount = found.path, self._mount(found.path)
             elif isinstance(found, Absent) and self._dangles(path):
-                return Unread(Missing(Reason.FILE, f"the file {path}, behind a link into a mount"))
+                return Unread(Missing(Reason.MOUNT, f"the file {path}, behind a link into a mount"))
         if mount is None:
             return self.base, path
         if isinstance(mount.content, Unread):

@@ -145,7 +145,9 @@ class Openings:
             return Unread(Missing(Reason.IMAGE, "the image, whose name cannot be seen"))
         why = _NOT_LOOKED_UP.get(self._options.images)
         if why is not None:
-            return Unread(Missing(Reason.IMAGE, f"the image {reference.value} ({why})"))
+            return Unread(
+                Missing(Reason.IMAGE_NOT_LOOKED_UP, f"the image {reference.value} ({why})")
+            )
         return self.engine().find(reference)
 
     def open(self, argument: str) -> tuple[Opened, ...]:

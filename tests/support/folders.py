@@ -11,25 +11,25 @@ from deployguard.model.skipped import Skipped
 POD = """\
 apiVersion: v1
 kind: Pod
-metadata: {name: NAME}
+metadata: {name: OWN_NAME}
 spec: {containers: [{name: web, image: "shop:1", command: [sleep, "1"]}]}
 """
-CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {A: b}\n"
-SERVICES = "services: {NAME: {image: nginx}}\n"
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: OWN_NAME}\ndata: {A: b}\n"
+SERVICES = "services: {OWN_NAME: {image: nginx}}\n"
 PATCH = "services: {web: {command: sleep 1}}\n"
 CHART = "apiVersion: v2\nname: shop\nversion: 1.0.0\n"
 TEMPLATE = "{{- if .on }}\napiVersion: v1\nkind: Pod\nmetadata: {name: {{ .name }}}\n{{- end }}\n"
 
 
 def write(root: Path, files: Mapping[str, str | bytes]) -> Path:
-    """Write files below a folder; NAME in a text is the file's own, without its ending."""
+    """Write files below a folder; OWN_NAME in a text is the file's own, without its ending."""
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, bytes):
             path.write_bytes(content)
         else:
-            path.write_text(content.replace("NAME", path.name.partition(".")[0].lower() or "x"))
+            path.write_text(content.replace("OWN_NAME", path.name.partition(".")[0].lower() or "x"))
     return root
 
 

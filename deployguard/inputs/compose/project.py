@@ -543,7 +543,7 @@ def _mounts(service: Mapping, project: _Project) -> Iterator[Mount]:
 
 def _mount(target: Traced[str], source: Traced[str] | None, project: _Project) -> Mount:
     path = posixpath.normpath("/" + target.value.lstrip("/"))
-    missing = Missing(Reason.FILE, f"the files that a volume puts at {path}")
+    missing = Missing(Reason.MOUNT, f"the files that a volume puts at {path}")
     if source is None:
         return Mount(path, Unread(missing), target.location)
     place = project.folder / source.value

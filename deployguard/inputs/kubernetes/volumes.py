@@ -74,7 +74,7 @@ def mounts(
                 hint="the API server refuses it: name the volume and where it goes",
             )
         missing = Missing(
-            Reason.FILE, f"the files that the volume {name.value} puts at {path.value}"
+            Reason.MOUNT, f"the files that the volume {name.value} puts at {path.value}"
         )
         volume = declared.get(name.value)  # a StatefulSet's claims stand elsewhere
         content = _content(volume, mount, pod, objects) if volume is not None else None
