@@ -1,8 +1,7 @@
 """From a target argument to the containers it declares: opens what has to be opened, once."""
 
 import os
-import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +12,6 @@ from deployguard.errors import (
     EmptyError,
     InputError,
     NotFoundError,
-    SyntaxInputError,
     UnreadableError,
     UnsupportedError,
     UsageError,
@@ -21,7 +19,7 @@ from deployguard.errors import (
 from deployguard.inputs.discovery import kinds
 from deployguard.inputs.discovery.excluding import excluded
 from deployguard.inputs.discovery.sources import Sources
-from deployguard.inputs.discovery.walk import Skips, order
+from deployguard.inputs.discovery.walk import Skips
 from deployguard.inputs.targets import Folder, TargetArgument, TargetForm, resolve
 from deployguard.model.container import ContainerKind, ContainerSpec
 from deployguard.model.evidence import Location, Missing, Reason, Traced
@@ -29,11 +27,10 @@ from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.problem import Problem
 from deployguard.model.report import Status, Target, TargetKind
-from deployguard.model.skipped import Skipped, SkipReason
+from deployguard.model.skipped import Skipped
 
 if TYPE_CHECKING:
     from deployguard.inputs.compose import ComposeOptions
-    from deployguard.inputs.discovery.finding import Found
     from deployguard.inputs.image.engine import EngineImages
     from deployguard.inputs.kubernetes.manifests import Manifests
 
@@ -161,11 +158,8 @@ class Openings:
             self._sources.clear()
 
     def _folder(self, folder: Folder) -> tuple[Opened, ...]:
-        """Open everything in a folder; what cannot be opened is a failed target among the others.
-
-        Raises NotFoundError where there is nothing to judge.
-        """
-        from deployguard.inputs.discovery.finding import FindOptions, find  # noqa: PLC0415
+        from deployguard.inputs.discovery.finding import FindOptions  # noqa: PLC0415  (see _compose)
+        from deployguard.inputs.folders import FolderOpening  # noqa: PLC0415
 
         options = FindOptions(
             exclude=self._options.exclude,
@@ -173,59 +167,14 @@ class Openings:
             environ=self._options.environ,
             progress=self._options.progress,
         )
-        found = find(folder.argument, folder.path, options, self._sources, self._skips)
-        opened = sorted(self._found(folder, found), key=lambda one: order(one.target.name))
-        if not opened:
-            raise _nothing_in(folder, self.skipped)
-        return tuple(opened)
-
-    def _found(self, folder: Folder, found: "Found") -> Iterator[Opened]:
-        for name, error in found.unreadable:
-            path = str(Path(folder.path, name))
-            yield _failed(_manifest_argument(folder, path), error)
-        for target in found.targets:
-            self._options.progress(f"opening {target.name}")
-            try:
-                yield from self._open(target)
-            except InputError as error:
-                if target.form is TargetForm.COMPOSE and self._is_template(target.name, error):
-                    self._skips.add(SkipReason.TEMPLATE, target.name)
-                elif target.form in {TargetForm.HELM, TargetForm.KUSTOMIZE}:
-                    yield _failed(target, _or_leave_out(error, target.name))
-                else:
-                    yield _failed(target, error)
-        for together in found.manifests:
-            yield from self._applied(folder, together)
-        self._sources.clear()
-
-    def _applied(self, folder: Folder, together: tuple[str, ...]) -> Iterator[Opened]:
-        from deployguard.inputs.applied import judged  # noqa: PLC0415  (only for manifests)
-
-        first = _manifest_argument(folder, together[0])
-        self._options.progress(f"opening {first.name} ({len(together)} manifests)")
-        for one in judged(together, self._read_one, lambda found: self._specs(first, found)):
-            target = _manifest_argument(folder, one.file)
-            if one.error is None:
-                kept = _target(target, one.file, TargetKind.KUBERNETES, one.notes)
-                yield Opened(target=kept, specs=one.specs)
-            elif self._is_template(one.file, one.error):
-                self._skips.add(SkipReason.TEMPLATE, one.file)
-            else:
-                yield _failed(target, one.error)
-
-    def _read_one(self, file: str) -> "Manifests":
-        return self._read([(file, self._sources.read(file))])
-
-    def _is_template(self, name: str, error: InputError) -> bool:
-        """Say whether a file is wrong for being a template, which is rendered first."""
-        if isinstance(error, UnsupportedError) and "template" in error.message:
-            return True
-        try:
-            return isinstance(error, SyntaxInputError) and kinds.is_rendered(
-                self._sources.read(name)
-            )
-        except InputError:
-            return False
+        return FolderOpening(
+            options=options,
+            sources=self._sources,
+            skips=self._skips,
+            open=self._open,
+            read=self._read,
+            containers=self._specs,
+        ).opened(folder)
 
     def _excluded(self, folder: Path, name: str) -> bool:
         relative = os.path.relpath(name, folder)
@@ -406,40 +355,17 @@ def described(argument: str) -> tuple[str, TargetKind]:
     return argument, TargetKind.KUBERNETES if manifest else TargetKind.IMAGE
 
 
-def _manifest_argument(folder: Folder, name: str) -> TargetArgument:
-    return TargetArgument(argument=folder.argument, form=TargetForm.KUBERNETES, name=name)
-
-
-def _nothing_in(folder: Folder, skipped: Iterable[Skipped]) -> NotFoundError:
-    """Return the error for a folder without anything to judge: what is there was skipped."""
-    passed_over = [one.why for one in skipped if one.why is not SkipReason.OTHER]
-    if SkipReason.EXCLUDED in passed_over:
-        message, hint = f"all of {folder.argument} is excluded", "see --exclude"
-    else:
-        message = f"there is nothing to judge in the folder {folder.argument}"
-        hint = "name a compose file, a manifest, an archive, an image layout or an image"
-        if {SkipReason.LIBRARIES, SkipReason.EXAMPLES, SkipReason.DEVELOPMENT} & set(passed_over):
-            hint += "; a folder that is skipped by its name is looked into where it is the TARGET"
-    return NotFoundError(message, location=Location(folder.argument), hint=hint)
-
-
-def _or_leave_out(error: InputError, name: str) -> InputError:
-    """Say the other way out of what was found in a folder and not named."""
-    hint = f"or leave it out: --exclude {shlex.quote(name)}"
-    whole = f"{error.hint}; {hint}" if error.hint else hint
-    return type(error)(error.message, location=error.location, hint=whole)
-
-
-def _failed(target: TargetArgument, error: InputError) -> Opened:
+def failed(target: TargetArgument, error: InputError) -> Opened:
+    """Return the target that an argument would have been, but for an error."""
     kind = _KINDS.get(target.form, TargetKind.IMAGE)
-    failed = Target(
+    lost = Target(
         name=target.name,
         argument=target.argument,
         kind=kind,
         status=Status.FAILED,
         problems=(error.problem(),),
     )
-    return Opened(target=failed, specs=())
+    return Opened(target=lost, specs=())
 
 
 def _images(target: TargetArgument, images: tuple[Image, ...]) -> Opened:
