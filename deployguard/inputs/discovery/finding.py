@@ -24,6 +24,7 @@ from deployguard.model.skipped import SkipReason
 
 _HEAD = 65_536
 _YAML_LIMIT = 10 * 1024 * 1024
+_SETTINGS = ".deployguard.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ class _Finder:
         """Take everything."""
         for folder in self.tree.layouts:
             self._add(TargetForm.OCI, self.tree.named(folder))
+        self._large()
         self._charts()
         self._kustomizations()
         self._projects()
@@ -125,6 +127,18 @@ class _Finder:
         self.left.pop(path, None)
         self.tree.skips.add(why, path)
         self.sources.drop(path)
+
+    def _large(self) -> None:
+        """Skip data: a manifest that is too large is left for its reader to refuse."""
+        for path, (_, name) in list(self.left.items()):
+            if not name.endswith(kinds.MANIFEST_ENDINGS) or not _is_large(path):
+                continue
+            try:
+                head = self.sources.head(path, _HEAD)
+            except InputError:
+                continue
+            if not kinds.is_manifest(kinds.utf8(head), path) and not kinds.is_compose(name, head):
+                self._skip(SkipReason.TOO_LARGE, path)
 
     def _charts(self) -> None:
         for path, (folder, name) in list(self.left.items()):
@@ -237,7 +251,7 @@ class _Finder:
     def _manifests(self) -> tuple[tuple[str, ...], ...]:
         kept: list[str] = []
         for path, (folder, name) in list(self.left.items()):
-            if name == ".env":
+            if name in {".env", _SETTINGS}:
                 self._skip(SkipReason.OTHER, path)
                 continue
             why = self._not_manifest(path)
@@ -257,8 +271,13 @@ class _Finder:
         except InputError:
             return None  # who reads it says why it cannot be read
         plain = kinds.utf8(data)
-        if len(data) > _YAML_LIMIT and not kinds.is_manifest(plain[:_HEAD], path):
-            return SkipReason.TOO_LARGE
         if kinds.is_manifest(plain, path):
             return None
         return SkipReason.TEMPLATE if kinds.is_rendered(plain) else SkipReason.NEITHER
+
+
+def _is_large(path: str) -> bool:
+    try:
+        return os.stat(path).st_size > _YAML_LIMIT  # noqa: PTH116  (for every file of YAML)
+    except OSError:
+        return False

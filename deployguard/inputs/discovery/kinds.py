@@ -33,6 +33,7 @@ _MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-
 _RENDERED = re.compile(rb"^[ \t]*(?:- )?(?:\{\{|\{%|<%)|:[ \t]+\{\{", re.MULTILINE)
 _KIND = re.compile(rb"^[\"']?kind[\"']?[ \t]*:", re.MULTILINE)
 _VERSION = re.compile(rb"^[\"']?apiVersion[\"']?[ \t]*:", re.MULTILINE)
+_OWN = re.compile(rb"^apiVersion:[ \t]*[\"']?deployguard/", re.MULTILINE)
 _METADATA = re.compile(rb"^[\"']?metadata[\"']?[ \t]*:", re.MULTILINE)
 _SERVICES = re.compile(rb"^[\"']?services[\"']?[ \t]*:", re.MULTILINE)
 _LIST = re.compile(rb"^[\"']?items[\"']?[ \t]*:", re.MULTILINE)
@@ -93,9 +94,9 @@ def is_manifest(data: bytes, source: str) -> bool:
     """Say whether YAML or JSON holds API objects: kind, apiVersion, and metadata or items.
 
     One that does not parse though it begins like one is a manifest as well, for whoever reads it to
-    say so. What only quotes a manifest, as a workflow's script does, is none.
+    say so. What only quotes a manifest, as a workflow's script does, is none, nor is a policy.
     """
-    if b"kind" not in data or b"apiVersion" not in data:
+    if b"kind" not in data or b"apiVersion" not in data or _OWN.search(data):
         return False
     begins = _KIND.search(data) is not None and _VERSION.search(data) is not None
     if begins and (_METADATA.search(data) or _LIST.search(data)):

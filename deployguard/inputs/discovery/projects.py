@@ -125,7 +125,8 @@ def compose_file(path: str, sources: Sources) -> yaml.Mapping | InputError | Non
     try:
         found = next(iter(yaml.documents(data, path, yaml.Dialect.COMPOSE)), None)
     except InputError as error:
-        return error if _is_named(name) and not kinds.is_rendered(data) else None
+        meant = _is_named(name) or "compose" in name
+        return error if meant and not kinds.is_rendered(data) else None
     if not isinstance(found, yaml.Mapping):
         return None
     return found if _is_named(name) or _looks_like_one(found) else None

@@ -168,9 +168,10 @@ FOLDERS: dict[str, tuple[dict[str, str | bytes], list[str], dict[str, list[str]]
     "what is neither": (
         {".github/workflows/ci.yml": "on: push\n", "package.json": "{}", "kube.yaml": "apiVersion: v1\nkind: Config\nusers: []\n",
          "services.yaml": "services:\n  App\\: {resource: ../src}\n  _defaults: ~\n", ".gitlab-ci.yml": "services: [postgres]\n",
-         "pod.yaml": POD, "readme.md": ""},
+         "pod.yaml": POD, "readme.md": "", ".deployguard.yaml": "images: never\n",
+         "ours.yaml": "apiVersion: deployguard/v1\nkind: Policy\nmetadata: {name: ours}\nspec: {}\n"},
         ["k8s pod.yaml"],
-        {"neither": [".github/workflows/ci.yml", ".gitlab-ci.yml", "kube.yaml", "package.json", "services.yaml"]},
+        {"neither": [".github/workflows/ci.yml", ".gitlab-ci.yml", "kube.yaml", "ours.yaml", "package.json", "services.yaml"]},
     ),
     "folders that are not looked into": (
         {"node_modules/a/compose.yaml": SERVICES, ".git/x.yaml": POD, "env/pyvenv.cfg": "", "env/x.yaml": POD,
@@ -179,6 +180,16 @@ FOLDERS: dict[str, tuple[dict[str, str | bytes], list[str], dict[str, list[str]]
         ["dockerfile build/Dockerfile", "k8s .deploy/pod.yaml"],
         {"libraries": [".git", "env", "node_modules"], "examples": ["src/examples", "testdata"],
          "development": [".devcontainer"]},
+    ),
+    "what is broken, for its reader to say so": (
+        {"compose.prod.yml": "services: [\n", "pod.yaml": "apiVersion: v1\nkind: Pod\nmetadata: [\n", "a.yaml": "services: [\n"},
+        ["compose compose.prod.yml", "k8s pod.yaml"],
+        {"neither": ["a.yaml"]},
+    ),
+    "data and manifests beyond what is read": (
+        {"data.json": '{"a": "' + "x" * 11_000_000 + '"}', "big.yaml": POD + "#" * 11_000_000},
+        ["k8s big.yaml"],
+        {"too-large": ["data.json"]},
     ),
     "templates": (
         {"a.yaml.j2": POD, "compose.yml.tmpl": SERVICES, "values.yaml": "{% if x %}\na: 1\n{% endif %}\n", "x.tpl": ""},
