@@ -13,12 +13,15 @@ from deployguard.model.problem import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedFile:
-    """One file of a set: its containers and notes, or the error for which it is not judged."""
+    """One file of a set: its containers, and its objects or the error for which it is not judged.
+
+    `together` is the same for files whose objects see each other.
+    """
 
     file: str
+    together: str
+    found: Manifests | InputError
     specs: tuple[ContainerSpec, ...] = ()
-    notes: tuple[Problem, ...] = ()
-    error: InputError | None = None
 
 
 def judged(
@@ -40,15 +43,20 @@ def judged(
         except InputError as error:
             errors[file] = error
     specs: dict[str, list[ContainerSpec]] = {file: [] for file in files}
+    together = dict(zip(files, files, strict=True))
     for group, shared in alternatives({file: _declared(one) for file, one in held.items()}):
+        together.update(dict.fromkeys(group, group[0]))
         for spec in _of_group(group, shared, held, containers, errors):
             specs[spec.location.file].append(replace(spec, target=spec.location.file))
     starts = any(specs.values())
     return tuple(
-        JudgedFile(file=file, error=errors[file])
+        JudgedFile(file=file, together=together[file], found=errors[file])
         if file in errors
         else JudgedFile(
-            file=file, specs=tuple(specs[file]), notes=_notes(held[file], starts=starts)
+            file=file,
+            together=together[file],
+            found=replace(held[file], notes=_notes(held[file], starts=starts)),
+            specs=tuple(specs[file]),
         )
         for file in files
     )
@@ -82,7 +90,8 @@ def _of_group(
 ) -> tuple[ContainerSpec, ...]:
     """Return the containers of a group; the files that keep it from being read are left out."""
     left = list(group)
-    seen = [item for file in shared for item in held[file].objects if item.template is None]
+    whole = [held[file] for file in shared if file not in errors]
+    seen = [item for one in whole for item in one.objects if item.template is None]
     while left:
         try:
             return containers(_together([held[file] for file in left], seen))

@@ -68,19 +68,19 @@ class FolderOpening:
         first = _manifests(folder, together[0])
         self.options.progress(f"opening {first.name} ({len(together)} manifests)")
         for one in judged(together, self._read, lambda found: self.containers(first, found)):
-            if one.error is None:
+            if isinstance(one.found, Manifests):
                 target = Target(
                     name=one.file,
                     argument=folder.argument,
                     kind=TargetKind.KUBERNETES,
                     status=Status.INSPECTED,
-                    problems=one.notes,
+                    problems=one.found.notes,
                 )
                 yield Opened(target=target, specs=one.specs)
-            elif self._is_template(one.file, one.error):
+            elif self._is_template(one.file, one.found):
                 self.skips.add(SkipReason.TEMPLATE, one.file)
             else:
-                yield failed(_manifests(folder, one.file), one.error)
+                yield failed(_manifests(folder, one.file), one.found)
 
     def _read(self, file: str) -> Manifests:
         return self.read([(file, self.sources.read(file))])

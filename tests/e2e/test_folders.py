@@ -7,14 +7,17 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 from inline_snapshot import snapshot
 
 from deployguard.model.codes import ExitCode
 from tests.support.command import TODAY, run, scan
-from tests.support.folders import CONFIG_MAP, PATCH, POD, SERVICES, TEMPLATE, write
+from tests.support.effort import examples
+from tests.support.folders import CONFIG_MAP, PATCH, POD, SERVICES, TEMPLATE, TREES, write
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 DEPLOYMENT = """\
@@ -176,6 +179,21 @@ def test_the_order_of_files_never_changes_a_byte(
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: _Reversed(scandir(path)))
     assert scan(".", "--format", "json").out == first
+
+
+@settings(max_examples=examples(25, 500), deadline=None)
+@given(TREES)
+def test_no_folder_is_a_defect_of_ours_or_lets_a_failure_pass(files: dict[str, str]) -> None:
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(name)
+        write(Path(name), files)
+        report = scan(".", "--format", "json").report
+        codes = {one["code"] for target in report["targets"] for one in target["problems"]}
+        assert "internal" not in codes
+        failed = [one["name"] for one in report["targets"] if one["status"] == "failed"]
+        assert (report["exit_code"] == ExitCode.NOT_INSPECTED) is bool(failed)
+        names = [one["name"] for one in report["targets"]]
+        assert len(names) == len(set(names))
 
 
 class _Reversed:

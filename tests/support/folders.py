@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from deployguard.inputs.discovery.finding import FindOptions, Found, find
 from deployguard.inputs.discovery.sources import Sources
 from deployguard.inputs.discovery.walk import Skips
@@ -19,6 +21,23 @@ SERVICES = "services: {OWN_NAME: {image: nginx}}\n"
 PATCH = "services: {web: {command: sleep 1}}\n"
 CHART = "apiVersion: v2\nname: shop\nversion: 1.0.0\n"
 TEMPLATE = "{{- if .on }}\napiVersion: v1\nkind: Pod\nmetadata: {name: {{ .name }}}\n{{- end }}\n"
+BUILT = "FROM python:3.12\nCOPY app.py /app/\n"
+_PLACES = st.sampled_from(["", "a", "a/b", "k8s", "k8s/prod", "node_modules/x", "chart/templates"])
+_CONTENTS = st.sampled_from(
+    [
+        ("compose.yaml", SERVICES), ("compose.yml", SERVICES), ("compose.override.yml", PATCH),
+        ("compose.prod.yml", PATCH), ("stack.yml", SERVICES), ("pod.yaml", POD), ("map.yml", CONFIG_MAP),
+        ("pod.json", '{"kind": "Pod", "apiVersion": "v1", "metadata": {}}'), ("Chart.yaml", CHART),
+        ("values.yaml", "a: 1"), ("kustomization.yaml", "resources: [pod.yaml, ../a, b]"),
+        ("Kustomization", "resources: [.., map.yml]"), ("Dockerfile", BUILT), ("a.Dockerfile", BUILT),
+        ("app.py", "x"), ("t.yaml", TEMPLATE), ("x.yaml.j2", ""), ("a.tar", "x"), (".env", "A=1"),
+        ("broken.yaml", "kind: [\napiVersion: v1\n"), ("oci-layout", "{}"), ("pyvenv.cfg", ""),
+    ]
+)  # fmt: skip
+# Repositories as files with their texts: few folders and names, so that much belongs together.
+TREES = st.dictionaries(st.tuples(_PLACES, _CONTENTS), st.none(), max_size=12).map(
+    lambda files: {f"{place}/{name}".lstrip("/"): text for place, (name, text) in files}
+)
 
 
 def write(root: Path, files: Mapping[str, str | bytes]) -> Path:

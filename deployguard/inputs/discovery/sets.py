@@ -39,7 +39,7 @@ def alternatives(declared: Mapping[str, frozenset[Hashable]]) -> tuple[Group, ..
     """
     disputed = _twice(declared, declared)
     if not disputed:
-        return ((tuple(declared), ()),)
+        return ((tuple(declared), ()),) if declared else ()
     shared = tuple(path for path in declared if not declared[path] & disputed)
     apart = [path for path in declared if declared[path] & disputed]
     groups: list[Group] = [(shared, ())] if shared else []

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from deployguard.inputs.applied import judged
+from deployguard.inputs.kubernetes.manifests import Manifests, read
+from deployguard.model.container import ContainerSpec
 from tests.support.command import scan
+from tests.support.folders import write
 
 WEB = """\
 apiVersion: apps/v1
@@ -118,6 +122,47 @@ TREES: dict[str, tuple[dict[str, str], dict[str, str | None]]] = {
 def test_objects_are_found_where_they_are_applied_together(name: str) -> None:
     files, expected = TREES[name]
     assert ports(files) == expected
+
+
+def test_what_stages_share_is_seen_from_each_and_sees_none(folder: Path) -> None:
+    files = {
+        "shared.yaml": settings("80").replace("settings", "shared"),
+        "staging/web.yaml": web("web"),
+        "staging/settings.yaml": settings("80"),
+        "production/web.yaml": web("web"),
+        "production/settings.yaml": settings("81"),
+    }
+    write(folder, files)
+    seen: list[set[str]] = []
+
+    def containers(found: Manifests) -> tuple[ContainerSpec, ...]:
+        seen.append({item.location.file for item in found.objects})
+        return ()
+
+    found = judged(tuple(files), lambda name: read([(name, Path(name).read_bytes())]), containers)
+    assert seen == [
+        {"shared.yaml"},
+        {"shared.yaml", "staging/web.yaml", "staging/settings.yaml"},
+        {"shared.yaml", "production/web.yaml", "production/settings.yaml"},
+    ]
+    assert len({one.together for one in found}) == 3
+
+
+def test_a_shared_file_that_is_wrong_fails_alone(folder: Path) -> None:
+    write(
+        folder,
+        {
+            "k8s/bad.yaml": settings("80").replace("settings", "bad").replace("'80'", "[1]"),
+            "k8s/staging/web.yaml": web("web"),
+            "k8s/production/web.yaml": web("web"),
+        },
+    )
+    status = {one["name"]: one["status"] for one in scan(".", "--format", "json").report["targets"]}
+    assert status == {
+        "k8s/bad.yaml": "failed",
+        "k8s/staging/web.yaml": "inspected",
+        "k8s/production/web.yaml": "inspected",
+    }
 
 
 def test_a_file_that_is_wrong_fails_alone() -> None:
