@@ -192,7 +192,7 @@ def test_no_folder_is_a_defect_of_ours_or_lets_a_failure_pass(files: dict[str, s
         assert "internal" not in codes
         failed = [one["name"] for one in report["targets"] if one["status"] == "failed"]
         assert (report["exit_code"] == ExitCode.NOT_INSPECTED) is bool(failed)
-        names = [one["name"] for one in report["targets"]]
+        names = [(one["name"], one["kind"]) for one in report["targets"]]
         assert len(names) == len(set(names))
 
 
