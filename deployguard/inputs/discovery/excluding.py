@@ -23,7 +23,9 @@ EXAMPLES = frozenset(
     }
 )  # fmt: skip
 DEVELOPMENT = frozenset({".devcontainer"})
-_VIRTUAL_ENVIRONMENT = "pyvenv.cfg"
+# What marks a folder, whatever it is called: a virtual environment of Python (PEP 405), a cache
+# (Cache Directory Tagging Specification; cargo, mypy, pytest and ruff write it).
+_MARKS = frozenset({"pyvenv.cfg", "CACHEDIR.TAG"})
 
 
 def folder_reason(name: str) -> SkipReason | None:
@@ -35,9 +37,9 @@ def folder_reason(name: str) -> SkipReason | None:
     return SkipReason.DEVELOPMENT if name in DEVELOPMENT else None
 
 
-def is_environment(names: Iterable[str]) -> bool:
-    """Say whether a folder with these names in it is a virtual environment of Python (PEP 405)."""
-    return _VIRTUAL_ENVIRONMENT in names
+def is_marked(names: Iterable[str]) -> bool:
+    """Say whether a folder with these names in it is an environment or a cache."""
+    return not _MARKS.isdisjoint(names)
 
 
 def excluded(relative: str, named: str, patterns: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from deployguard.errors import InputError, LimitError, UnreadableError
 from deployguard.inputs.discovery import kinds
-from deployguard.inputs.discovery.excluding import excluded, folder_reason, is_environment
+from deployguard.inputs.discovery.excluding import excluded, folder_reason, is_marked
 from deployguard.model.evidence import Location
 from deployguard.model.skipped import Skipped, SkipReason
 
@@ -124,7 +124,7 @@ def _below(
 ) -> Iterator[str]:
     """Sort what one folder holds into the tree; yield the folders to go on with."""
     names = {entry.name for entry in found}
-    if folder and is_environment(names):
+    if folder and is_marked(names):
         tree.skips.add(SkipReason.LIBRARIES, tree.named(folder))
         return
     if kinds.LAYOUT in names:

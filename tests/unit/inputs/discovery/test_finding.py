@@ -175,10 +175,11 @@ FOLDERS: dict[str, tuple[dict[str, str | bytes], list[str], dict[str, list[str]]
     ),
     "folders that are not looked into": (
         {"node_modules/a/compose.yaml": SERVICES, ".git/x.yaml": POD, "env/pyvenv.cfg": "", "env/x.yaml": POD,
+         "target/CACHEDIR.TAG": "", "target/x.yaml": POD,
          "src/examples/a.yaml": POD, "testdata/a.yaml": POD, ".devcontainer/compose.yaml": SERVICES,
          ".deploy/pod.yaml": POD, "build/Dockerfile": BUILT},
         ["dockerfile build/Dockerfile", "k8s .deploy/pod.yaml"],
-        {"libraries": [".git", "env", "node_modules"], "examples": ["src/examples", "testdata"],
+        {"libraries": [".git", "env", "node_modules", "target"], "examples": ["src/examples", "testdata"],
          "development": [".devcontainer"]},
     ),
     "what is broken, for its reader to say so": (
