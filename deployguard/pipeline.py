@@ -65,6 +65,7 @@ def scan(
         environ=options.environ,
         workloads=options.workloads,
         stdin=options.stdin,
+        progress=options.progress,
     )
     judged: list[_Judged] = []
     openings = Openings(opening)
@@ -73,13 +74,17 @@ def scan(
             openings.check()
             for argument in arguments or (".",):
                 options.progress(f"inspecting {argument}")
-                judged.extend(_inspected(opened) for opened in _opened(openings, argument))
+                for opened in _opened(openings, argument):
+                    if opened.target.name != argument:
+                        options.progress(f"inspecting {opened.target.name}")
+                    judged.append(_inspected(opened))
     except KeyboardInterrupt as interruption:
         for problem in openings.left:
             interruption.add_note(_remark(problem))
         raise
     report = _report(judged, policies, options)
-    return replace(report, notes=(*report.notes, *map(_remark, openings.left)))
+    notes = (*report.notes, *map(_remark, openings.left))
+    return replace(report, notes=notes, skipped=openings.skipped)
 
 
 def _remark(problem: Problem) -> str:

@@ -1,7 +1,6 @@
 """`deployguard scan`: inspect, judge, report; the exit code is the gate."""
 
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -45,11 +44,10 @@ def _pairs(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict
     return pairs
 
 
-_PLATFORM = re.compile(r"[a-z0-9_.-]+(?:/[a-z0-9_.-]+){1,2}", re.IGNORECASE)
-
-
 def _platform(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not _PLATFORM.fullmatch(value):
+    from deployguard.cli.settings import PLATFORM
+
+    if value is not None and not PLATFORM.fullmatch(value):
         raise click.BadParameter(f"{value} is not OS/ARCH or OS/ARCH/VARIANT such as linux/arm64")
     return value
 
@@ -93,7 +91,7 @@ def _formats(
     "--env", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="For interpolation."
 )
 @click.option("--profile", "profiles", multiple=True, help="Take in services of this profile.")
-@click.option("--images", type=click.Choice(IMAGES), default="auto", help="Where to look them up.")
+@click.option("--images", type=click.Choice(IMAGES), help="Where to look them up; else auto.")
 @click.option(
     "--platform",
     metavar="OS/ARCH",
@@ -134,7 +132,7 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
     env_files: tuple[str, ...],
     env: dict[str, str],
     profiles: tuple[str, ...],
-    images: str,
+    images: str | None,
     platform: str | None,
     offline: bool,
     exclude: tuple[str, ...],
@@ -156,24 +154,34 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
     """Inspect images, compose files, manifests and folders, and judge what they would start.
 
     Without a TARGET the current folder is inspected. The exit code is 0 where the policy allows it,
-    1 where it blocks, 2 for wrong usage, and 3 where something could not be inspected.
+    1 where it blocks, 2 for wrong usage, and 3 where something could not be inspected. A file
+    .deployguard.yaml in the folder sets policy, exclude, images, platform and workloads; what is
+    given here replaces what it says.
     """
     from deployguard import policy as policy_stage
     from deployguard import rules
     from deployguard.cli.interrupts import interruptible
+    from deployguard.cli.progress import Progress, is_wanted
+    from deployguard.cli.settings import settings
     from deployguard.inputs.rendering.options import RenderingOptions
+    from deployguard.inputs.targets import TargetForm
     from deployguard.pipeline import ScanOptions
     from deployguard.pipeline import scan as inspect
 
+    given = settings(targets, tuple(TargetForm))
+    if given.source is not None and not quiet:
+        note(f"settings from {given.source}")
+    progress = Progress(shown=not quiet and not verbose and is_wanted())
     options = ScanOptions(
         today=today or datetime.now(UTC).date(),
         env_files=env_files,
         env=env,
         profiles=profiles,
-        images=images,
-        platform=platform,
+        images=images or given.images or "auto",
+        platform=platform or given.platform,
         offline=offline,
-        exclude=exclude,
+        exclude=exclude or given.exclude,
+        workloads=given.workloads,
         rendering=RenderingOptions(
             values=values,
             sets=sets,
@@ -189,13 +197,15 @@ def scan(  # noqa: PLR0913  (click hands each option over by name)
         environ=dict(os.environ),
         on_unknown=None if on_unknown is None else Action(on_unknown),
         stdin=_standard_input,
-        progress=note if verbose and not quiet else lambda _: None,
+        progress=note if verbose and not quiet else progress,
     )
-    loaded = [policy_stage.load(name, rules.IDS) for name in policies or (policy_stage.DEFAULT,)]
+    names = policies or given.policies or (policy_stage.DEFAULT,)
+    loaded = [policy_stage.load(name, rules.IDS) for name in names]
     destinations = _destinations(formats, output)
     try:
         with interruptible():
-            report = inspect(targets, loaded, options)
+            with progress:
+                report = inspect(targets, loaded, options)
             if not quiet:
                 for remark in report.notes:
                     note(remark)

@@ -121,7 +121,7 @@ class _Mounted:
             if mount is None:
                 found = self.base.stat(path)
                 if isinstance(found, Absent) and self._dangles(path):
-                    missing = Missing(Reason.FILE, f"the file {path}, behind a link into a mount")
+                    missing = Missing(Reason.MOUNT, f"the file {path}, behind a link into a mount")
                     return Unread(missing)
                 real = found.path if isinstance(found, Stat) else _real(self.base, path)
                 if self._mount(real) is None:

@@ -146,7 +146,7 @@ def _directory(declared: Traced[str | None] | None, config: ImageConfig) -> Trac
 
 def _defaults(user: Traced[str | None] | None, filesystem: Filesystem) -> Environment:
     """Return what an engine sets where neither image nor container does: PATH, HOSTNAME, HOME."""
-    hostname = Missing(Reason.VARIABLE, "the value of HOSTNAME, given when the container starts")
+    hostname = Missing(Reason.RUNNING, "the value of HOSTNAME, given when the container starts")
     entries: dict[str, Traced[str | None]] = {
         "PATH": Traced(_DEFAULT_PATH, _ENGINE),
         "HOSTNAME": Traced(None, _ENGINE, missing=(hostname,)),

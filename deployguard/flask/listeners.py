@@ -19,7 +19,7 @@ def listener(effect: Effect, host: str, port: str, debugger: Answer) -> Listener
             port=_number(number),
             debugger=debugger,
             location=effect.location,
-            missing=missing or (Missing(Reason.SOURCE, "the address it listens on"),),
+            missing=missing or (Missing(Reason.ADDRESS, "the address it listens on"),),
         )
     if text.startswith("unix://"):
         text, number = "unix:" + text.removeprefix("unix://"), None

@@ -30,7 +30,7 @@ def _unseen(judged: Judged, remote: RemoteDebugger) -> tuple[Listener, ...]:
     """Return the listener of a program of which none is known, lest the debugger's hide it."""
     if judged.server == "none":
         return ()
-    missing = Missing(Reason.PROGRAM, f"where the program under {remote.name} listens")
+    missing = Missing(Reason.ADDRESS, f"where the program under {remote.name} listens")
     return (
         Listener(
             address=None,
@@ -77,7 +77,7 @@ def _listeners(remote: RemoteDebugger) -> tuple[Listener, ...]:
             missing=(
                 ()
                 if remote.address
-                else (Missing(Reason.COMMAND, f"the address that {remote.name} listens on"),)
+                else (Missing(Reason.ADDRESS, f"the address that {remote.name} listens on"),)
             ),
             evidence=(Evidence(remote.location, f"{remote.name} listens here"),),
         ),

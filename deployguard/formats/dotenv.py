@@ -36,7 +36,7 @@ def environment(
     try:
         text = content.data.decode("utf-8")
     except UnicodeDecodeError:
-        missing = Missing(Reason.FILE, f"the text of {place.file}, which is not UTF-8")
+        missing = Missing(Reason.TEXT, f"the text of {place.file}, which is not UTF-8")
         return Environment(unseen=(missing,), location=place)
     entries: dict[str, Traced[str | None]] = {}
     made = 0

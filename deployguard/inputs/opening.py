@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from fnmatch import fnmatch
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,14 +16,19 @@ from deployguard.errors import (
     UnsupportedError,
     UsageError,
 )
+from deployguard.inputs.discovery import kinds
+from deployguard.inputs.discovery.excluding import excluded
+from deployguard.inputs.discovery.sources import Sources
+from deployguard.inputs.discovery.walk import Skips
 from deployguard.inputs.rendering.options import RenderingOptions
-from deployguard.inputs.targets import TargetArgument, TargetForm, is_compose, resolve
+from deployguard.inputs.targets import Folder, TargetArgument, TargetForm, resolve
 from deployguard.model.container import ContainerKind, ContainerSpec
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.problem import Problem
 from deployguard.model.report import Status, Target, TargetKind
+from deployguard.model.skipped import Skipped
 from deployguard.model.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -33,9 +37,6 @@ if TYPE_CHECKING:
     from deployguard.inputs.kubernetes.cluster import UserCluster
     from deployguard.inputs.kubernetes.manifests import Manifests
     from deployguard.model.objects import ObjectSource
-
-# Bigger inputs are no manifests; the limit of one document is the YAML reader's.
-_FILE_LIMIT = 64 * 1024 * 1024
 
 
 # What --images says about images that are named, where no engine is to be asked.
@@ -67,6 +68,7 @@ class OpeningOptions:
     environ: Mapping[str, str] = field(default_factory=dict)
     workloads: Mapping[str, str] = field(default_factory=dict)
     stdin: Callable[[], bytes] = bytes
+    progress: Callable[[str], None] = field(default=lambda _: None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,8 @@ class Openings:
         self._options = options
         self._engine: EngineImages | None = None
         self._cluster: UserCluster | None = None
+        self._sources = Sources()
+        self._skips = Skips()
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +120,11 @@ class Openings:
     def left(self) -> tuple[Problem, ...]:
         """Return what closing could not remove."""
         return () if self._engine is None else self._engine.left
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Return what lay in the folders that were opened and is not judged."""
+        return self._skips.all()
 
     def check(self) -> None:
         """Read what the options name. Raises UsageError: nothing is to be inspected then."""
@@ -167,31 +176,44 @@ class Openings:
             return Unread(Missing(Reason.IMAGE, "the image, whose name cannot be seen"))
         why = _NOT_LOOKED_UP.get(self._options.images)
         if why is not None:
-            return Unread(Missing(Reason.IMAGE, f"the image {reference.value} ({why})"))
+            return Unread(
+                Missing(Reason.IMAGE_NOT_LOOKED_UP, f"the image {reference.value} ({why})")
+            )
         return self.engine().find(reference)
 
     def open(self, argument: str) -> tuple[Opened, ...]:
         """Open what an argument names. Raises InputError where it cannot be inspected at all."""
-        targets = resolve(argument, self._is_image)
-        if len(targets) == 1 and targets[0].name == argument:
-            return self._open(targets[0])
-        kept = [target for target in targets if not self._excluded(target.name)]
-        if not kept:
-            raise NotFoundError(
-                f"all of {argument} is excluded", location=Location(argument), hint="see --exclude"
-            )
-        if len(targets) == 1:
-            return self._open(kept[0])
-        opened: list[Opened] = []
-        for target in kept:
-            try:
-                opened.extend(self._open(target))
-            except InputError as error:
-                opened.append(_failed(target, error))
-        return tuple(opened)
+        target = resolve(argument, self._is_image)
+        if isinstance(target, Folder):
+            return self._folder(target)
+        try:
+            return self._open(target)
+        finally:
+            self._sources.clear()
 
-    def _excluded(self, name: str) -> bool:
-        return any(fnmatch(name, pattern) for pattern in self._options.exclude)
+    def _folder(self, folder: Folder) -> tuple[Opened, ...]:
+        from deployguard.inputs.discovery.finding import FindOptions  # noqa: PLC0415  (see _compose)
+        from deployguard.inputs.folders import FolderOpening  # noqa: PLC0415
+
+        options = FindOptions(
+            exclude=self._options.exclude,
+            profiles=self._options.profiles,
+            environ=self._options.environ,
+            progress=self._options.progress,
+        )
+        return FolderOpening(
+            options=options,
+            sources=self._sources,
+            skips=self._skips,
+            open=self._open,
+            read=self._read,
+            containers=self._specs,
+            traffic=self._traffic,
+        ).opened(folder)
+
+    def _excluded(self, folder: Path, name: str) -> bool:
+        relative = os.path.relpath(name, folder)
+        return excluded(relative, name, self._options.exclude)
 
     def _is_image(self, name: str) -> bool:
         if self._options.images == "never":
@@ -226,13 +248,14 @@ class Openings:
     def _compose(self, target: TargetArgument) -> Opened:
         from deployguard.inputs import compose  # noqa: PLC0415  (only for compose files)
 
-        names = target.name.split(",")
+        names = target.files or target.name.split(",")
+        name = target.name if target.files else names[0]
         texts = [(name, self._bytes(name)) for name in names]
         notes: list[Problem] = []
-        specs = compose.load(texts, self._compose_options(), self, names[0], notes)
-        if not specs and names[0] == "-":
+        specs = compose.load(texts, self._compose_options(), self, name, notes)
+        if not specs and name == "-":
             raise _nothing_piped()
-        return Opened(target=_target(target, names[0], TargetKind.COMPOSE, notes), specs=specs)
+        return Opened(target=_target(target, name, TargetKind.COMPOSE, notes), specs=specs)
 
     def _compose_options(self) -> "ComposeOptions":
         from deployguard.inputs.compose import ComposeOptions  # noqa: PLC0415  (see _compose)
@@ -249,7 +272,7 @@ class Openings:
     def _kubernetes(self, target: TargetArgument) -> Opened:
         if target.name == "-":
             data = self._bytes("-")
-            if is_compose("-", data[:65_536]) and target.argument == "-":
+            if kinds.is_compose("-", data[:65_536]) and target.argument == "-":
                 compose = TargetArgument(argument="-", form=TargetForm.COMPOSE, name="-")
                 return self._compose(compose)
             return self._manifests(target, [("-", data)])
@@ -272,7 +295,7 @@ class Openings:
             folders.sort()
             paths = (Path(root) / name for name in sorted(here))
             names += [str(path) for path in paths if path.suffix in {".yaml", ".yml", ".json"}]
-        kept = [name for name in names if not self._excluded(name)]
+        kept = [name for name in names if not self._excluded(folder, name)]
         if not kept:
             raise NotFoundError(
                 f"there is no manifest in the folder {folder}",
@@ -282,15 +305,7 @@ class Openings:
         return kept
 
     def _manifests(self, target: TargetArgument, files: Iterable[tuple[str, bytes]]) -> Opened:
-        from deployguard.inputs.kubernetes.manifests import read  # noqa: PLC0415
-        from deployguard.inputs.kubernetes.schema import unknown_fields  # noqa: PLC0415
-        from deployguard.inputs.kubernetes.workloads import workloads  # noqa: PLC0415
-
-        manifests = read(
-            files,
-            workloads(self._options.workloads),
-            namespace=self._options.rendering.namespace,
-        )
+        manifests = self._read(files)
         specs = self._specs(target, manifests)
         if not specs and target.name == "-":
             raise _nothing_piped()
@@ -300,8 +315,7 @@ class Openings:
                 location=Location(target.name),
                 hint="is what should have written it at fault? a file without any is not applied",
             )
-        notes = (*manifests.notes, *unknown_fields(manifests))
-        return self._with_traffic(target, manifests, specs, notes)
+        return self._with_traffic(target, manifests, specs)
 
     def _rendered(self, target: TargetArgument) -> Opened:
         from deployguard.inputs.kubernetes.workloads import workloads  # noqa: PLC0415
@@ -315,25 +329,26 @@ class Openings:
             workloads(self._options.workloads),
         )
         specs = self._specs(target, manifests)
-        return self._with_traffic(target, manifests, specs, manifests.notes)
+        return self._with_traffic(target, manifests, specs)
 
     def _with_traffic(
-        self,
-        target: TargetArgument,
-        manifests: "Manifests",
-        specs: tuple[ContainerSpec, ...],
-        notes: Iterable[Problem],
+        self, target: TargetArgument, manifests: "Manifests", specs: tuple[ContainerSpec, ...]
     ) -> Opened:
-        """Return a target of manifests with what leads to its Pods, in the cluster if asked."""
+        """Return a target of manifests with what leads to its Pods."""
+        leading, unlisted = self._traffic(manifests)
+        kept = _target(target, target.name, _KINDS[target.form], (*manifests.notes, *unlisted))
+        return Opened(target=kept, specs=specs, traffic=leading, place=_place(target))
+
+    def _traffic(self, manifests: "Manifests") -> tuple[Traffic, tuple[Problem, ...]]:
+        """Return what leads to the Pods of manifests, in the cluster if asked, and notes on it."""
         from deployguard.inputs.kubernetes.traffic import traffic  # noqa: PLC0415  (see _compose)
 
-        if self._options.cluster:
-            from deployguard.inputs.kubernetes.neighbours import with_neighbours  # noqa: PLC0415
+        if not self._options.cluster:
+            return traffic(manifests), ()
+        from deployguard.inputs.kubernetes.neighbours import with_neighbours  # noqa: PLC0415
 
-            manifests, unlisted = with_neighbours(manifests, self.cluster())
-            notes = (*notes, *unlisted)
-        kept = _target(target, target.name, _KINDS[target.form], notes)
-        return Opened(target=kept, specs=specs, traffic=traffic(manifests), place=_place(target))
+        manifests, unlisted = with_neighbours(manifests, self.cluster())
+        return traffic(manifests), unlisted
 
     def _specs(self, target: TargetArgument, manifests: "Manifests") -> tuple[ContainerSpec, ...]:
         from deployguard.inputs.kubernetes.containers import containers  # noqa: PLC0415
@@ -347,13 +362,25 @@ class Openings:
             objects = LayeredObjects(objects, self.cluster())
         return containers(manifests, target.name, objects, self)
 
+    def _read(self, files: Iterable[tuple[str, bytes]]) -> "Manifests":
+        from deployguard.inputs.kubernetes.manifests import read  # noqa: PLC0415
+        from deployguard.inputs.kubernetes.schema import unknown_fields  # noqa: PLC0415
+        from deployguard.inputs.kubernetes.workloads import workloads  # noqa: PLC0415
+
+        manifests = read(
+            files,
+            workloads(self._options.workloads),
+            namespace=self._options.rendering.namespace,
+        )
+        return replace(manifests, notes=(*manifests.notes, *unknown_fields(manifests)))
+
     def _dockerfile(self, target: TargetArgument) -> Opened:
         from deployguard.inputs import dockerfile  # noqa: PLC0415  (only for Dockerfiles)
 
         path = Path(target.name)
         file = path / "Dockerfile" if path.is_dir() else path
         options = dockerfile.BuildOptions(target=target.part, platform=self._options.platform)
-        stages = dockerfile.build(str(file.parent), str(file), self, options)
+        stages = dockerfile.build(target.context or str(file.parent), str(file), self, options)
         specs = tuple(
             ContainerSpec(
                 target=target.name,
@@ -370,7 +397,7 @@ class Openings:
     def _bytes(self, name: str) -> bytes:
         if name == "-":
             return self._options.stdin()
-        return files.read(name, _FILE_LIMIT)
+        return self._sources.read(name)
 
 
 def _place(target: TargetArgument) -> str:
@@ -396,7 +423,7 @@ def _target(
         argument=target.argument,
         kind=kind,
         status=Status.INSPECTED,
-        problems=tuple(problems),
+        problems=(*target.notes, *problems),
     )
 
 
@@ -406,6 +433,8 @@ _KINDS = {
     TargetForm.HELM: TargetKind.HELM,
     TargetForm.KUSTOMIZE: TargetKind.KUSTOMIZE,
     TargetForm.DOCKERFILE: TargetKind.DOCKERFILE,
+    TargetForm.HELM: TargetKind.HELM,
+    TargetForm.KUSTOMIZE: TargetKind.KUSTOMIZE,
 }
 
 
@@ -418,16 +447,17 @@ def described(argument: str) -> tuple[str, TargetKind]:
     return argument, TargetKind.KUBERNETES if manifest else TargetKind.IMAGE
 
 
-def _failed(target: TargetArgument, error: InputError) -> Opened:
+def failed(target: TargetArgument, error: InputError) -> Opened:
+    """Return the target that an argument would have been, but for an error."""
     kind = _KINDS.get(target.form, TargetKind.IMAGE)
-    failed = Target(
+    lost = Target(
         name=target.name,
         argument=target.argument,
         kind=kind,
         status=Status.FAILED,
         problems=(error.problem(),),
     )
-    return Opened(target=failed, specs=())
+    return Opened(target=lost, specs=())
 
 
 def _images(target: TargetArgument, images: tuple[Image, ...]) -> Opened:

@@ -180,7 +180,7 @@ def su(process: Process, name: str, words: Sequence[Word], files: Filesystem) ->
 
 
 def _stdin(name: str) -> Missing:
-    return Missing(Reason.COMMAND, f"what {name} reads from its standard input")
+    return Missing(Reason.INPUT, f"what {name} reads from its standard input")
 
 
 _SUDO = syntax(

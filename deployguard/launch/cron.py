@@ -25,7 +25,7 @@ _SYSTEM_FOLDERS = ("/etc/cron.d",)
 _USER_FOLDERS = ("/var/spool/cron/crontabs", "/var/spool/cron", "/etc/crontabs")
 _RUN_PARTS = re.compile(r"\brun-parts\b.*?(/etc/cron\.\w+)")
 _PATH = "/usr/bin:/bin"
-_WHEN = Missing(Reason.COMMAND, "whether the time of a job of cron comes")
+_WHEN = Missing(Reason.RUNNING, "whether the time of a job of cron comes")
 
 
 class _UnreadError(Exception):

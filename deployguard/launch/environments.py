@@ -113,7 +113,7 @@ def settings(content: Content) -> Mapping[str, Any]:
     try:
         return tomllib.loads(content.data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
-        missing = Missing(Reason.FILE, f"what {content.location.file} says, which is not TOML")
+        missing = Missing(Reason.TEXT, f"what {content.location.file} says, which is not TOML")
         raise OpenError(missing) from None
 
 

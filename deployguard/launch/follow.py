@@ -388,7 +388,7 @@ def _python_input(current: Pending, started: pythons.Started) -> tuple[Program |
         text = "Python reads its standard input, which is empty here, and ends"
         return (_nothing(current, text),)
     if given.value is None:
-        missing = Missing(Reason.COMMAND, "what python reads from its standard input")
+        missing = Missing(Reason.INPUT, "what python reads from its standard input")
         return (_unknown(current, given.missing or (missing,)),)
     note = Evidence(given.location, "Python runs what it reads from its standard input")
     program = _program(current, started.kind, given.value, started.words, note)

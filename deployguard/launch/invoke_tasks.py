@@ -82,7 +82,7 @@ def invoke(call: Call) -> Next:
     try:
         tree = ast.parse(content.data)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Missing(Reason.SOURCE, f"what {content.location.file} says, which does not parse")
+        return Missing(Reason.TEXT, f"what {content.location.file} says, which does not parse")
     if _may_configure(call, content):
         return call.missing(f"what the settings of {call.name} change")
     try:

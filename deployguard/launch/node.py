@@ -119,7 +119,7 @@ def _scripts(content: Content) -> dict[str, str]:
     except (ValueError, RecursionError):
         package = None
     if not isinstance(package, dict):
-        missing = Missing(Reason.FILE, f"what {content.location.file} says, which is no object")
+        missing = Missing(Reason.TEXT, f"what {content.location.file} says, which is no object")
         raise OpenError(missing)
     scripts = package.get("scripts", {})
     found = scripts if isinstance(scripts, dict) else {}

@@ -153,11 +153,11 @@ def _standard_input(
     """Return what a shell starts that reads its script from its standard input."""
     given = process.stdin
     if given is None and process.terminal.value:
-        return Missing(Reason.COMMAND, f"what is typed into {shell.name} at the terminal")
+        return Missing(Reason.INPUT, f"what is typed into {shell.name} at the terminal")
     text = "" if given is None else given.value
     if text is None:
         missing = given.missing if given is not None else ()
-        return next(iter(missing), Missing(Reason.COMMAND, f"what {shell.name} reads"))
+        return next(iter(missing), Missing(Reason.INPUT, f"what {shell.name} reads"))
     if text == "" and not options.login:
         return Evidence(process.location, f"{shell.name} reads its standard input, which is empty")
     words = (replace(process.args[0]), *options.words)
@@ -223,9 +223,9 @@ def _file(
     try:
         text = content.data.decode("utf-8")
     except UnicodeDecodeError:
-        return Missing(Reason.SCRIPT, f"what {path} does, which is no text")
+        return Missing(Reason.TEXT, f"what {path} does, which is no text")
     if "\0" in text:
-        return Missing(Reason.SCRIPT, f"what {path} does, which holds a NUL")
+        return Missing(Reason.TEXT, f"what {path} does, which holds a NUL")
     return _evaluate(shell, text, process.args, process, files, content.location, options)
 
 

@@ -48,7 +48,7 @@ class _Expansions(dict[str, object]):
     def __missing__(self, key: str) -> object:
         """Look up what was not set: a variable of the environment, or the host's name."""
         if key == "host_node_name":
-            raise _RefusedError(Missing(Reason.VARIABLE, "the name of the host"))
+            raise _RefusedError(Missing(Reason.RUNNING, "the name of the host"))
         name = key.removeprefix("ENV_")
         entry = self.environment.get(name) if name != key else None
         if entry is None:

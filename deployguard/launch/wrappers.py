@@ -235,7 +235,7 @@ def _script(process: Process, name: str, words: Sequence[Word], files: Filesyste
     if options.separated:
         # Words after "--" are the command, the one before it the file (util-linux 2.40).
         return Missing(Reason.COMMAND, f"which of its words {name} runs")
-    return Missing(Reason.COMMAND, f"what {name} reads from its terminal")
+    return Missing(Reason.INPUT, f"what {name} reads from its terminal")
 
 
 def _unbuffer(process: Process, name: str, words: Sequence[Word], files: Filesystem) -> Next:
@@ -300,7 +300,7 @@ def _watch(process: Process, name: str, words: Sequence[Word], files: Filesystem
         )
     if isinstance(inner, Evidence):
         return inner
-    missing = Missing(Reason.COMMAND, "whether watch finds a terminal")
+    missing = Missing(Reason.RUNNING, "whether watch finds a terminal")
     return Started(processes=(Start(process=inner, certain=False, missing=(missing,)),))
 
 
@@ -422,7 +422,7 @@ def _xargs(process: Process, name: str, words: Sequence[Word], files: Filesystem
     if made is not None and made.command and text is not None:
         lines = running.commands(made, text)
     if not lines or len(lines) > 1:
-        return Missing(Reason.COMMAND, f"what {name} reads from its standard input")
+        return Missing(Reason.INPUT, f"what {name} reads from its standard input")
     empty: Word = Traced("", process.location)
     return becomes(replace(process, stdin=empty), name, lines[0])
 

@@ -47,24 +47,64 @@ class Location:
 
 
 class Reason(StrEnum):
-    """Why something is not known: the closed list of what can stand behind `missing`."""
+    """Why something is not known: the closed list of what can stand behind `missing`.
 
-    IMAGE = "image"  # an image that was not read
-    FILE = "file"  # a file of an image or a mount that was not read
-    VARIABLE = "variable"  # the value of an environment variable
-    CONFIG_MAP = "config-map"  # a ConfigMap that is not in the input
-    SECRET = "secret"  # noqa: S105  (the Kubernetes kind; its content is never read)
-    FIELD = "field"  # a Kubernetes downward API field, known only in the running cluster
-    VERSION = "version"  # the version of a library
-    COMMAND = "command"  # what a command outside the known ones does or prints
-    SCRIPT = "script"  # what a shell script does
-    SOURCE = "source"  # what Python source does
-    PROGRAM = "program"  # what a binary or a library does
-    LIMIT = "limit"  # a limit of ours was reached
-    RUN = "run"  # what a Dockerfile's RUN left behind
-    NETWORK = "network"  # a network, and who reaches what is attached to it
-    OBJECT = "object"  # an object that leads to a container and is not in the input
-    DEPLOYMENT = "deployment"  # in which namespace, and with which other files, it is applied
+    What supplies it stands beside each, and as a sentence in the report (`WAYS_OUT`). A test fails
+    for a member that no input yields.
+    """
+
+    # An image that was not read; supplied by a name that can be told, a build, or the image itself.
+    IMAGE = "image"
+    # An image that was not to be looked up; supplied by --images, or by the image as a target.
+    IMAGE_NOT_LOOKED_UP = "image-not-looked-up"
+    # An image that no engine has; supplied by pulling or building it.
+    IMAGE_NOT_FOUND = "image-not-found"
+    # An image of an engine that cannot be asked, or that cannot be read there; supplied by access.
+    IMAGE_NO_ACCESS = "image-no-access"
+    # A file that was not read; supplied by the file, or by the name of the one that is meant.
+    FILE = "file"
+    # Files that a volume brings; supplied where they lie, or by files of the image instead.
+    MOUNT = "mount"
+    # A file that is not the text that it must be; supplied by correcting it.
+    TEXT = "text"
+    # The value of an environment variable; supplied by --env, --env-file, or in the file itself.
+    VARIABLE = "variable"
+    # A ConfigMap that is not in the input; supplied by its manifest in the same scan.
+    CONFIG_MAP = "config-map"
+    # A key that a ConfigMap of the input lacks, or holds no text under; supplied by adding it.
+    CONFIG_MAP_KEY = "config-map-key"
+    # What a Secret holds, which is never read; supplied by a value that is no secret.
+    SECRET = "secret"  # noqa: S105  (the Kubernetes kind)
+    # A Kubernetes downward API field; supplied by a fixed value, as the running cluster sets it.
+    FIELD = "field"
+    # What the running container alone knows, such as its host's name; supplied by a fixed value.
+    RUNNING = "running"
+    # What is typed or piped in; supplied by words of the command or variables instead.
+    INPUT = "input"
+    # The version of a library; supplied by an image in which it is installed.
+    VERSION = "version"
+    # What a command outside the known ones does or prints; supplied by doing without it.
+    COMMAND = "command"
+    # What a shell script does; supplied by a plain exec line.
+    SCRIPT = "script"
+    # What Python source does; supplied by plain values in the source.
+    SOURCE = "source"
+    # What a library whose source is not at hand does; supplied by its source.
+    LIBRARY = "library"
+    # What a binary or a server does; supplied by a server that is known.
+    PROGRAM = "program"
+    # The address and port that a server listens on; supplied where it is started.
+    ADDRESS = "address"
+    # A limit of ours was reached; supplied by a smaller input.
+    LIMIT = "limit"
+    # What a Dockerfile's RUN left behind; supplied by the built image.
+    RUN = "run"
+    # Who reaches what is attached to a network; supplied by a network that Docker itself makes.
+    NETWORK = "network"
+    # A Kubernetes object that another one refers to; supplied by its manifest in the same scan.
+    OBJECT = "object"
+    # With which others, and in which namespace, manifests are applied; supplied by naming it.
+    DEPLOYMENT = "deployment"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -9,6 +9,7 @@ from deployguard.model.decision import Decision, Exemptions, Verdict
 from deployguard.model.facts import Facts, ProgramFacts
 from deployguard.model.problem import Problem
 from deployguard.model.process import Process
+from deployguard.model.skipped import Skipped
 
 
 class TargetKind(StrEnum):
@@ -54,7 +55,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The whole outcome of a scan, in input order."""
+    """The whole outcome of a scan, in input order; `skipped` lay in folders and is not judged."""
 
     version: str
     decision: Decision
@@ -64,4 +65,5 @@ class Report:
     verdicts: tuple[Verdict, ...]
     exemptions: Exemptions = field(default_factory=Exemptions)
     notes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     explain: bool = False

@@ -5,9 +5,10 @@ from pathlib import Path
 from deployguard import files as disk
 from deployguard.errors import InputError, PolicyError
 from deployguard.formats import yaml
+from deployguard.formats.checked import did_you_mean
 from deployguard.model.evidence import Location
 from deployguard.policy.document import Policy
-from deployguard.policy.load import did_you_mean, loads
+from deployguard.policy.load import loads
 
 DEFAULT = "production"
 _SUFFIX = ".yaml"

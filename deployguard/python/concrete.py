@@ -117,6 +117,11 @@ def unknown(what: str, reason: Reason = Reason.SOURCE) -> Opaque:
     return Opaque((Missing(reason, what),), what, harmless=True)
 
 
+def running(what: str) -> Opaque:
+    """Return a value that the running container alone knows."""
+    return unknown(what, Reason.RUNNING)
+
+
 def untold(name: str) -> Opaque:
     """Return what an operation gives that we do not compute."""
     return Opaque((Missing(Reason.SOURCE, f"the value of {name}"),), name, harmless=True)

@@ -267,7 +267,7 @@ def _find(run: "Interpreter", name: str, parent: Value | None, location: Locatio
             found.name = name
             if _is_site(folder) or (isinstance(parent, Module) and parent.rest is not None):
                 # A library without a model: what its names do is open, and so is each call.
-                missing = Missing(Reason.PROGRAM, f"what the library {top} does")
+                missing = Missing(Reason.LIBRARY, f"what the library {top} does")
                 quiet = libraries.starts_nothing(run, folder, leaf) if parent is None else (
                     isinstance(parent, Module) and parent.rest is not None and parent.rest.harmless
                 )  # fmt: skip
@@ -288,7 +288,7 @@ def _elsewhere(run: "Interpreter", name: str, parent: Value | None, location: Lo
     if run.unread is not None and parent is None:
         return _guess(run, name, Unread(run.unread), location)
     if parent is None and libraries.distributed(run, name):
-        missing = Missing(Reason.PROGRAM, f"what the library {name} does")
+        missing = Missing(Reason.LIBRARY, f"what the library {name} does")
         return Module(name, {}, Opaque((missing,), name))
     raise RaiseSignal("ModuleNotFoundError", Evidence(location, f"there is no module {name}"))
 
@@ -376,7 +376,7 @@ def _other_forms(
     for name in names:
         if name == f"{leaf}.pyc" or (name.startswith(f"{leaf}.") and name.endswith(".so")):
             what = f"what the compiled module {folder}/{name} does"
-            return Unread(Missing(Reason.PROGRAM, what))
+            return Unread(Missing(Reason.LIBRARY, what))
     inner = run.files.stat(package)
     if isinstance(inner, Unread):
         return inner

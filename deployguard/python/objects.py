@@ -97,7 +97,7 @@ def _of_native(run: "Interpreter", value: Instance, name: str) -> Value | None:
         return native.members[name]
     if _special(name) or HELD in value.slots or native.plain is not None:
         return None
-    missing = Missing(Reason.PROGRAM, f"what {native.name}.{name} is")
+    missing = Missing(Reason.LIBRARY, f"what {native.name}.{name} is")
     return Opaque((missing,), f"{native.name}.{name}", harmless=True, parts=(value,))
 
 
@@ -252,7 +252,7 @@ def native_attribute(run: "Interpreter", native: Native, name: str) -> Value | N
         return unbound(native, name)
     if _special(name):
         return None
-    missing = Missing(Reason.PROGRAM, f"what {native.name}.{name} is")
+    missing = Missing(Reason.LIBRARY, f"what {native.name}.{name} is")
     return Opaque((missing,), f"{native.name}.{name}", harmless=True)
 
 

@@ -48,9 +48,9 @@ def parse(
     except SyntaxError as error:
         if _refused(error, version):
             return Refused(error.msg, error.lineno)
-        return Missing(Reason.SOURCE, "what source does that this Python cannot parse")
+        return Missing(Reason.TEXT, "what source does that this Python cannot parse")
     except ValueError:
-        return Missing(Reason.SOURCE, "what source does that this Python cannot parse")
+        return Missing(Reason.TEXT, "what source does that this Python cannot parse")
     except (RecursionError, MemoryError):
         return Missing(Reason.LIMIT, "source nested too deeply")
 

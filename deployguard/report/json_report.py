@@ -34,6 +34,10 @@ def render(report: Report) -> str:
             "expired": [_exemption(one) for one in report.exemptions.expired],
             "expiring": [_exemption(one) for one in report.exemptions.expiring],
         },
+        "skipped": [
+            {"reason": one.why, "count": one.count, "paths": [redact.named(p) for p in one.paths]}
+            for one in report.skipped
+        ],
     }
     return json_text(body)
 

@@ -10,7 +10,7 @@ from deployguard.model.finding import Severity
 from deployguard.model.image import Image
 from deployguard.model.problem import Problem
 from deployguard.model.report import Container, Report, Status, Target
-from deployguard.report import redact
+from deployguard.report import passed_over, redact
 from deployguard.report.escape import line
 from deployguard.report.place import WAYS_OUT, place, short
 from deployguard.report.redact import Mask
@@ -32,6 +32,7 @@ def render(report: Report) -> str:
     if report.explain:
         blocks.extend(tuple(_explained(one, masks[one.id])) for one in report.containers)
     blocks.extend(tuple(_target(target)) for target in report.targets)
+    blocks.append(tuple(passed_over.lines(report.skipped, every=report.explain)))
     blocks.append(tuple(_exemptions(report)))
     blocks.append((f"decision: {report.decision} ({summary(report).line()})",))
     return "\n\n".join("\n".join(map(line, block)) for block in blocks if block) + "\n"

@@ -372,7 +372,7 @@ def read_line(run: Run, words: tuple[Word, ...], line: int, state: State) -> Sta
             values = _shared_out(text, letters, len(names), named=bool(_read_options(words)[0]))
     if values is None:
         source = state.stdin.missing if state.stdin is not None else ()
-        missing = source or (Missing(Reason.SCRIPT, "what read takes from its standard input"),)
+        missing = source or (Missing(Reason.INPUT, "what read takes from its standard input"),)
         for name in names:
             state = assign(state, name, Traced[str | None](None, location, missing=missing))
         unseen: Traced[str | None] = Traced(None, location, missing=missing)

@@ -5,6 +5,7 @@ Each imports what a command line needs and reads what cannot be left unread, and
 
 import hashlib
 import json
+import os
 import sys
 import zlib
 from collections.abc import Iterator
@@ -82,6 +83,14 @@ def inflate_verified(archive: str) -> None:
         content.update(data)
 
 
+def folder(root: str) -> None:
+    """List a folder and those below it, and read what may be a project or a manifest."""
+    for place, _, names in os.walk(root):
+        for name in names:
+            if name.endswith((".yaml", ".yml", ".json")):
+                Path(place, name).read_bytes()
+
+
 def _unpacked(archive: str) -> Iterator[tuple[bytes, bytes]]:
     make, _ = inflation()
     with Path(archive).open("rb") as file:
@@ -94,5 +103,5 @@ def _unpacked(archive: str) -> Iterator[tuple[bytes, bytes]]:
 
 
 if __name__ == "__main__":
-    _FLOORS = (config, index, verified, inflate, inflate_verified)
+    _FLOORS = (config, index, verified, inflate, inflate_verified, folder)
     {floor.__name__: floor for floor in _FLOORS}[sys.argv[1]](sys.argv[2])

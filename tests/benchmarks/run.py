@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import corpus, floors
+from tests.benchmarks import corpus, floors, repository
 from tests.benchmarks.corpus import Corpus
 from tests.support.components import CACHE
 from tests.truth import case_images
@@ -188,6 +188,17 @@ def _engine(folder: Path) -> None:
         _print(row, _wall)
 
 
+def _repository(root: Path) -> Row:
+    """Write a repository of 10,000 files, and compare its scan with reading what could matter."""
+    repository.write(root)
+    return Row(
+        name="a repository of 10,000 files",
+        command=(*_DEPLOYGUARD, "scan", str(root), "--images", "never"),
+        floor=(sys.executable, "-m", floors.__name__, floors.folder.__name__, str(root)),
+        on_top=2_000,
+    )
+
+
 def _launches(folder: Path) -> None:
     """Judge every observed launch as an image, all of them in one call."""
     archives = []
@@ -211,6 +222,7 @@ def main() -> None:
         manifest.write_text(MANIFEST)
         for row in _start_up(manifest):
             _print(row, _cpu)
+        _print(_repository(Path(temporary, "repository")), _cpu)
         _launches(Path(temporary))
     for row in _archives(folder):
         _print(row, _cpu)

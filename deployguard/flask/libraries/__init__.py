@@ -48,7 +48,7 @@ _STARTING = frozenset({"werkzeug"})
 
 
 def _remainder(name: str) -> Opaque:
-    missing = Missing(Reason.PROGRAM, f"what {name} does")
+    missing = Missing(Reason.LIBRARY, f"what {name} does")
     watched = name in _WATCHED or name in _STARTING or serving.starts(name)
     watched = watched or servers.starts(name) or debuggers.starts(name)
     return Opaque((missing,), name, harmless=not watched)

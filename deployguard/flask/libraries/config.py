@@ -71,7 +71,7 @@ def shared(config: Value | None) -> None:
     """Note that a library was handed the application: it may have set keys of its own."""
     mapping = held(config)
     if mapping is not None and mapping.rest is None:
-        missing = Missing(Reason.PROGRAM, "what a library sets in app.config")
+        missing = Missing(Reason.LIBRARY, "what a library sets in app.config")
         mapping.rest = Opaque((missing,), "app.config", harmless=True)
 
 

@@ -210,7 +210,7 @@ def _text(call: Call, path: Value | None) -> Known | Opaque | None:
         case Content(location=location):
             text = decoded(content)
             if text is None or "parse_comments" in call.keywords:
-                missing = Missing(Reason.FILE, f"the text of {location.file}")
+                missing = Missing(Reason.TEXT, f"the text of {location.file}")
                 return Opaque((missing,), "a .env file", harmless=True)
             return known(text, Evidence(location, f"{location.file} is read"))
 

@@ -18,7 +18,7 @@ FRAMEWORK = "<framework>"
 
 def harmless(name: str) -> Opaque:
     """Return something of which a call computes and starts nothing."""
-    missing = Missing(Reason.PROGRAM, f"what {name} does")
+    missing = Missing(Reason.LIBRARY, f"what {name} does")
     return Opaque((missing,), name, harmless=True)
 
 

@@ -52,7 +52,7 @@ def _own(name: str, stack: Stack) -> dict[Any, Any] | None:
 
 
 def _rest(name: str) -> Opaque:
-    missing = Missing(Reason.PROGRAM, f"what {name} does")
+    missing = Missing(Reason.LIBRARY, f"what {name} does")
     return Opaque((missing,), name, harmless=not serving.starts(name))
 
 

@@ -42,7 +42,7 @@ def _values(content: Content | Absent | Unread) -> Mapped:
         case Content(location=location):
             text = decoded(content)
             if text is None:
-                missing = Missing(Reason.FILE, f"the text of {location.file}")
+                missing = Missing(Reason.TEXT, f"the text of {location.file}")
                 return Mapped({}, Opaque((missing,), "a settings file", harmless=True))
             note = Evidence(location, f"{location.file} is read")
             return Mapped({name: known(value, note) for name, value in lines(text).items()})

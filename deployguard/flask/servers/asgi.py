@@ -134,7 +134,7 @@ def _endpoint(word: Word) -> Listener:
     if kind == "unix":
         return at(f"unix:{rest.partition(':')[0].removeprefix('address=')}", None, word.location)
     if kind not in {"tcp", "tcp6", "ssl"}:
-        missing = Missing(Reason.COMMAND, f"where the endpoint {text} is")
+        missing = Missing(Reason.ADDRESS, f"where the endpoint {text} is")
         return at(None, None, word.location, (missing,))
     port, interface = _PORT.search(rest), _INTERFACE.search(rest)
     number = port[1] if port is not None else rest.partition(":")[0]

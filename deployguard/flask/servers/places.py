@@ -27,7 +27,7 @@ def at(
             port=number,
             debugger=Answer.UNKNOWN,
             location=location,
-            missing=missing or (Missing(Reason.COMMAND, "the address it listens on"),),
+            missing=missing or (Missing(Reason.ADDRESS, "the address it listens on"),),
         )
     shown = host.strip("[]") or EVERYWHERE
     shown = EVERYWHERE if shown == "*" else shown
@@ -54,7 +54,7 @@ def bound(word: Word, default_port: int, *, lone: str = "host") -> Listener:
         path = path.removeprefix("//") if path.startswith("//") else path
         return at(f"unix:{path}", None, word.location)
     if text.startswith("fd://"):
-        missing = Missing(Reason.COMMAND, f"where the descriptor {text.removeprefix('fd://')} is")
+        missing = Missing(Reason.ADDRESS, f"where the descriptor {text.removeprefix('fd://')} is")
         return at(None, None, word.location, (missing,))
     text = text.removeprefix("tcp://")
     if text.startswith("["):

@@ -170,6 +170,6 @@ def _listeners(words: Words, place: Location) -> tuple[Listener, ...]:
         return (unix(path),)
     descriptor = words.last("fd")
     if descriptor is not None:
-        missing = Missing(Reason.COMMAND, f"where the descriptor {descriptor.value} is bound")
+        missing = Missing(Reason.ADDRESS, f"where the descriptor {descriptor.value} is bound")
         return (at(None, None, descriptor.location, (missing,)),)
     return (local(words, place),)

@@ -385,7 +385,7 @@ def _listener(key: str, word: Word) -> Listener:
     elif key.startswith("https") or key in {"suwsgi-socket", "ssl-socket"}:
         text = text.partition(",")[0]
     if text.startswith(("=", "fd://")):
-        missing = Missing(Reason.COMMAND, f"where the shared socket {text} is")
+        missing = Missing(Reason.ADDRESS, f"where the shared socket {text} is")
         return at(None, None, word.location, (missing,))
     host, colon, port = text.rpartition(":")
     if not colon:

@@ -227,7 +227,7 @@ class ContainerFiles:
                 self._failure = error
                 self.failed_at = self._clock()
         what = f"the files of {self._reference} ({self._failure.message})"
-        return Unread(Missing(Reason.IMAGE, what))
+        return Unread(Missing(Reason.IMAGE_NO_ACCESS, what))
 
     def _resolved(self, path: str) -> tuple[str, _Node] | None:
         """Follow a path through symbolic links within the root; None where nothing lies there."""

@@ -94,8 +94,10 @@ class EngineImages:
             return Unread(Missing(Reason.IMAGE, "the image, whose name cannot be seen"))
         try:
             return self.open_image(name)
+        except NotFoundError as error:
+            return Unread(Missing(Reason.IMAGE_NOT_FOUND, f"the image {name} ({error.message})"))
         except InputError as error:
-            return Unread(Missing(Reason.IMAGE, f"the image {name} ({error.message})"))
+            return Unread(Missing(Reason.IMAGE_NO_ACCESS, f"the image {name} ({error.message})"))
 
     def open_image(self, reference: str, origin: ImageOrigin | None = None) -> Image:
         """Return an image of the engine asked for; without one Docker is asked first, then podman.

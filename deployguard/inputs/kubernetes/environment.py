@@ -217,11 +217,13 @@ def _entry(form: str, reference: Mapping, pod: Pod, objects: ObjectSource) -> Va
             kind, reason = _KINDS[form]
             name = fields.text(reference, "name")
             title = qualified(pod.namespace, "" if name is None else name.value)
+            if isinstance(found, ConfigObject) and reason is Reason.CONFIG_MAP:
+                reason = Reason.CONFIG_MAP_KEY
             return _unseen(key.location, reason, f"the key {key.value} of the {kind} {title}")
 
 
 def _hidden(found: ConfigObject, key: str, place: Traced[str | None]) -> Variable:
-    reason = Reason.SECRET if found.kind == "Secret" else Reason.CONFIG_MAP
+    reason = Reason.SECRET if found.kind == "Secret" else Reason.CONFIG_MAP_KEY
     title = qualified(found.namespace, found.name)
     return _unseen(place.location, reason, f"the key {key} of the {found.kind} {title}")
 

@@ -84,6 +84,7 @@ def _as_it_is(document: Node) -> Node:
 
 
 _NOTED = 3
+NOTHING_HERE = "nothing to judge in it"
 
 
 def _read_notes(remarks: Remarks) -> Iterator[Problem]:
@@ -115,7 +116,7 @@ def _not_judged(here: list[ApiObject], source: str) -> Iterator[Problem]:
             yield Problem(ProblemCode.NOTE, message, item.location, "see the key workloads")
     if not any(item.template is not None for item in here):
         held = f": it holds {_titles(here)}" if here else ": it is empty"
-        yield Problem(ProblemCode.NOTE, f"nothing to judge in it{held}", Location(source))
+        yield Problem(ProblemCode.NOTE, f"{NOTHING_HERE}{held}", Location(source))
     elif strange:
         yield Problem(
             ProblemCode.NOTE, f"not judged: {_titles(strange)}", strange[0].location, _STRANGE

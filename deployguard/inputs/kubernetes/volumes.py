@@ -83,7 +83,7 @@ def mounts(
             )
         taken.add(path.value)
         place = posixpath.join("/", path.value)  # MakeAbsolutePath of pkg/volume/util
-        missing = Missing(Reason.FILE, f"the files that the volume {name.value} puts at {place}")
+        missing = Missing(Reason.MOUNT, f"the files that the volume {name.value} puts at {place}")
         volume = declared.get(name.value)
         if volume is None:
             _check_declared(name, pod)

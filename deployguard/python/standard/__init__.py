@@ -114,7 +114,7 @@ def module(run: "Interpreter", name: str) -> Module:
     if subject is not None:
         slots = import_module(f"{__name__}.{subject}").names(run, name)
     harmless = name.partition(".")[0] not in _STARTS and name != "http.server"
-    missing = Missing(Reason.PROGRAM, f"what {name} does")
+    missing = Missing(Reason.LIBRARY, f"what {name} does")
     if doubtful(run, name):
         run.doubts += 1
     return Module(name, slots, Opaque((missing,), name, harmless=harmless))

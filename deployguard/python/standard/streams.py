@@ -51,13 +51,13 @@ def content(run: "Interpreter", path: str, *, binary: bool, call: Call) -> Value
             try:
                 text = data.decode("utf-8")
             except UnicodeDecodeError:
-                return Opaque((Missing(Reason.FILE, f"the text of {place}"),), place, harmless=True)
+                return Opaque((Missing(Reason.TEXT, f"the text of {place}"),), place, harmless=True)
             return Known(text.replace("\r\n", "\n"), (step,))
 
 
 def _missing_file(run: "Interpreter", place: str, call: Call) -> Value:
     if place.startswith(("/proc/", "/sys/", "/dev/", "/run/secrets/", "/var/run/secrets/")):
-        missing = Missing(Reason.FILE, f"what the running container has in {place}")
+        missing = Missing(Reason.RUNNING, f"what the running container has in {place}")
         run.doubts += 1
         return Opaque((missing,), place, harmless=True)
     folder = isinstance(run.files.stat(place), Stat)
@@ -149,7 +149,7 @@ def text_in(value: Value) -> Value:
             return known(held.value.decode("utf-8", "replace"), *held.trail)
         return held
     if isinstance(value, Instance) and value.native is STANDARD:
-        return unknown("what the program reads from its standard input")
+        return unknown("what the program reads from its standard input", Reason.INPUT)
     return value
 
 

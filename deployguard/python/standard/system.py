@@ -16,6 +16,7 @@ from deployguard.python.concrete import (
     none,
     plain,
     raised,
+    running,
     text_of,
     texts,
     trails,
@@ -56,11 +57,11 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
             return _platform(run)
         case "socket":
             return {
-                "gethostname": Native("socket.gethostname", lambda _call: unknown("the host name")),
-                "getfqdn": Native("socket.getfqdn", lambda _call: unknown("the host name")),
+                "gethostname": Native("socket.gethostname", lambda _call: running("the host name")),
+                "getfqdn": Native("socket.getfqdn", lambda _call: running("the host name")),
             }
         case "getpass":
-            return {"getuser": Native("getpass.getuser", lambda _call: unknown("the user's name"))}
+            return {"getuser": Native("getpass.getuser", lambda _call: running("the user's name"))}
         case _:
             return {}
 
@@ -86,7 +87,7 @@ def _os(run: "Interpreter") -> dict[Any, Any]:
         "extsep": known("."),
         "listdir": Native("os.listdir", _listdir),
         "fspath": Native("os.fspath", _text),
-        "uname": Native("os.uname", lambda _call: unknown("the machine's name and kernel")),
+        "uname": Native("os.uname", lambda _call: running("the machine's name and kernel")),
         "PathLike": Native("os.PathLike"),
         "error": exceptions.native("OSError"),
         "remove": Native("os.remove", _remove),

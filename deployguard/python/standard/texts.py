@@ -22,6 +22,7 @@ from deployguard.python.concrete import (
     lift,
     plain,
     pure,
+    running,
     text_of,
     trails,
     unknown,
@@ -290,7 +291,7 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:  # noqa: PLR0911  (o
         case "time":
             return {
                 "sleep": Native("time.sleep", lambda _call: known(None)),
-                "time": Native("time.time", lambda _call: unknown("the time")),
+                "time": Native("time.time", lambda _call: running("the time")),
             }
         case _:
             return {}

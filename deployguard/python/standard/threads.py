@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Missing, Reason
 from deployguard.python import iteration, objects
-from deployguard.python.concrete import cannot, unknown
+from deployguard.python.concrete import cannot, running, unknown
 from deployguard.python.signals import (
     ExitSignal,
     RaiseSignal,
@@ -304,7 +304,7 @@ def names(run: "Interpreter", name: str) -> dict[Any, Any]:
                 ),
                 "set_start_method": Native("set_start_method", lambda _call: known(None)),
                 "freeze_support": Native("freeze_support", lambda _call: known(None)),
-                "cpu_count": Native("cpu_count", lambda _call: unknown("the number of processors")),
+                "cpu_count": Native("cpu_count", lambda _call: running("the number of processors")),
                 **dict.fromkeys(("Queue", "Event", "Lock", "Value", "Array"), _QUIET),
             }
         case "multiprocessing.pool":

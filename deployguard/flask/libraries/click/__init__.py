@@ -212,7 +212,7 @@ def _nearest(kind: Value, ensure: bool, call: Call) -> Value:  # noqa: FBT001  (
 
 
 def _prompt(call: Call) -> Value:
-    missing = (Missing(Reason.COMMAND, "what is answered to a prompt"),)
+    missing = (Missing(Reason.INPUT, "what is answered to a prompt"),)
     aborted = RaiseSignal("Abort", Evidence(call.location, "nobody answers the prompt"))
 
     def abort() -> None:

@@ -211,7 +211,7 @@ def _cast(site: Site, spec: Spec, value: Value, handed: tuple[Value, ...]) -> Va
 
 def prompted(site: Site, spec: Spec) -> Value:
     """Return what is answered to a prompt: nobody answers in most containers, and it ends."""
-    missing = (Missing(Reason.COMMAND, f"what is answered to the prompt for {spec.name}"),)
+    missing = (Missing(Reason.INPUT, f"what is answered to the prompt for {spec.name}"),)
     aborted = RaiseSignal("Abort", Evidence(site.location, "nobody answers the prompt"))
 
     def abort() -> None:

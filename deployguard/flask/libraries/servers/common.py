@@ -145,7 +145,7 @@ def below(
     run: Interpreter, names: Callable[[Interpreter, str], dict[Any, Any]], parent: str, *leaves: str
 ) -> dict[Any, Any]:
     """Return submodules of a package, which `from package import module` takes off it."""
-    missing = (Missing(Reason.PROGRAM, f"what {parent} does"),)
+    missing = (Missing(Reason.LIBRARY, f"what {parent} does"),)
     return {
         leaf: Module(f"{parent}.{leaf}", names(run, f"{parent}.{leaf}"), Opaque(missing, parent))
         for leaf in leaves

@@ -151,7 +151,7 @@ def test_env_from_gives_what_the_input_holds_and_hides_the_rest(
     ("origin", "expected", "reason"),
     [
         ("configMapKeyRef: {name: settings, key: FLASK_DEBUG}", "1", None),
-        ("configMapKeyRef: {name: settings, key: nope}", ..., Reason.CONFIG_MAP),
+        ("configMapKeyRef: {name: settings, key: nope}", ..., Reason.CONFIG_MAP_KEY),
         ("configMapKeyRef: {name: settings, key: nope, optional: true}", None, None),
         ("configMapKeyRef: {name: elsewhere, key: k}", ..., Reason.CONFIG_MAP),
         ("secretKeyRef: {name: keys, key: FLASK_DEBUG}", ..., Reason.SECRET),

@@ -1,0 +1,1 @@
+"""What lies in a folder: compose projects, manifests, charts, kustomizations, builds, images."""
