@@ -55,6 +55,40 @@ def served(debug: str) -> str:
 
 
 RUNS = compose("python own.py")
+REACHED = "flask run --host 0.0.0.0 --port 5000"
+ON_A_NETWORK = compose(REACHED, "networks: [n]")
+INSIDE = "{name: shop, namespace: a}"
+LISTENING = POD.replace("{name: shop}", "{name: shop, namespace: a, labels: {app: shop}}").replace(
+    "[flask, run]", f"[{REACHED.replace(' ', ', ').replace('5000', repr('5000'))}]"
+)
+SERVICE = f"""\
+---
+apiVersion: v1
+kind: Service
+metadata: {INSIDE}
+spec: {{selector: {{app: shop}}, ports: [{{port: 80, targetPort: 5000}}]}}
+"""
+INGRESS = """\
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop}
+spec: {defaultBackend: {service: {name: shop, port: {number: 80}}}}
+"""
+ROUTE = f"""\
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {INSIDE}
+spec: {{parentRefs: [{{name: gate}}], rules: [{{backendRefs: [{{name: shop, port: 80}}]}}]}}
+"""
+GATEWAY = """\
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gate, namespace: a}
+spec: {gatewayClassName: any, listeners: [{name: http, port: 80, protocol: HTTP}]}
+"""
 PLAIN = {"files/srv/app/own.py": served("True")}
 SHELL = {"files/usr/bin/sh": b"\x7fELF"}
 CASES: dict[Reason, Case] = {
@@ -84,7 +118,7 @@ CASES: dict[Reason, Case] = {
         supplied={"gone.py": served("False")},
     ),
     Reason.MOUNT: Case(
-        files={"compose.yaml": RUNS + "    volumes: ['code:/srv/app']\n"},
+        files={"compose.yaml": RUNS + "    volumes: ['code:/srv/app']\nvolumes: {code: }\n"},
         supplied={"compose.yaml": RUNS + "    volumes: ['./code:/srv/app']\n", "code/own.py": served("True")},
     ),
     Reason.TEXT: Case(
@@ -162,5 +196,19 @@ CASES: dict[Reason, Case] = {
     Reason.RUN: Case(
         files={"Dockerfile": f"{DOCKERFILE}RUN make install\n", "compose.yaml": RUNS},
         supplied={"Dockerfile": DOCKERFILE, **PLAIN},
+    ),
+    Reason.NETWORK: Case(
+        files={"compose.yaml": ON_A_NETWORK + "networks: {n: {driver: acme}}\n"},
+        supplied={"compose.yaml": ON_A_NETWORK + "networks: {n: {driver: bridge}}\n"},
+    ),
+    Reason.OBJECT: Case(
+        files={"pod.yaml": LISTENING + SERVICE + ROUTE},
+        target="pod.yaml",
+        supplied={"pod.yaml": LISTENING + SERVICE + ROUTE + GATEWAY},
+    ),
+    Reason.DEPLOYMENT: Case(
+        files={"pod.yaml": LISTENING + SERVICE + INGRESS},
+        target="pod.yaml",
+        supplied={"pod.yaml": LISTENING + SERVICE + INGRESS.replace("{name: shop}", INSIDE)},
     ),
 }  # fmt: skip

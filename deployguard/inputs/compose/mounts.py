@@ -79,7 +79,7 @@ def _inherited(service: Mapping, project: Project) -> Iterator[Mount]:
         seen.add(name.value)
         if name.value.startswith("container:"):
             what = f"the files of the volumes of {name.value.replace(':', ' ', 1)}"
-            yield Mount("/", Unread(Missing(Reason.FILE, what)), name.location)
+            yield Mount("/", Unread(Missing(Reason.MOUNT, what)), name.location)
             continue
         key, node = _service(services, name)
         other = mapping(node, f"the service {key.text}")
@@ -133,7 +133,7 @@ def _content(
         case "volume" if source is not None:
             return _volume(volume, source, path, image, project)
         case _:
-            return Unread(Missing(Reason.FILE, f"the files that a volume puts at {path}"))
+            return Unread(Missing(Reason.MOUNT, f"the files that a volume puts at {path}"))
 
 
 def _filled(image: Image | Unread, path: str, location: Location) -> Filesystem | Unread:
@@ -151,7 +151,7 @@ def _volume(
     """Return the files of a named volume; one that is bound to a folder shows that folder."""
     declared = _definition("volumes", source, project)
     what = f"the files of the volume {source.value} at {path}, which may hold older ones"
-    missing = Unread(Missing(Reason.FILE, what))
+    missing = Unread(Missing(Reason.MOUNT, what))
     if not isinstance(declared, Mapping):
         return missing
     options = declared.get("driver_opts")
@@ -185,7 +185,7 @@ def _bound(source: Traced[str], subpath: str | None, project: Project) -> Filesy
     """
     place = source_path(source.value, project.folder, project.fields)
     if place is None or not disk.exists(place):
-        return Unread(Missing(Reason.FILE, f"the files of {source.value}, which is not there"))
+        return Unread(Missing(Reason.MOUNT, f"the files of {source.value}, which is not there"))
     root = FolderFiles(place)
     return root if subpath is None else Part(root, _clean(subpath), source.location)
 
@@ -243,7 +243,7 @@ def _defined(
 ) -> Filesystem | Unread:
     """Return the content of a config or secret, from wherever the project takes it."""
     fields, name = project.fields, entry.source.value
-    unread = Unread(Missing(Reason.FILE, f"the {section.removesuffix('s')} {name}"))
+    unread = Unread(Missing(Reason.MOUNT, f"the {section.removesuffix('s')} {name}"))
     for driver in ("driver", "template_driver"):
         if fields.optional(declared, driver) is not None:
             raise UnsupportedError(

@@ -66,11 +66,11 @@ def _of_source(source: Mapping, pod: Pod, around: Surroundings, mode: int) -> He
     token = fields.mapping(source, "serviceAccountToken")
     path = None if token is None else fields.text(token, "path")
     if path is not None:
-        missing = Missing(Reason.FILE, "the token of the service account")
+        missing = Missing(Reason.MOUNT, "the token of the service account")
         return Held({normal(path.value): Entry(Unread(missing), mode)})
     if not source.entries:
         return Held()
-    return Held(hidden=Missing(Reason.FILE, "the files of a source of this form"))
+    return Held(hidden=Missing(Reason.MOUNT, "the files of a source of this form"))
 
 
 def _of_object(

@@ -152,7 +152,7 @@ def _emptied(name: str, container: Mapping, pod: Pod) -> Held:
     if not writers:
         return Held()
     what = f"the files that {' and '.join(writers)} may put into the volume {name}"
-    return Held(hidden=Missing(Reason.FILE, what))
+    return Held(hidden=Missing(Reason.MOUNT, what))
 
 
 def _containers(pod: Pod) -> Iterable[Mapping]:

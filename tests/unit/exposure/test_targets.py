@@ -56,14 +56,20 @@ def test_files_that_are_named_one_by_one_go_together_and_so_do_those_of_a_folder
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("a/x.yaml", "a/y.yaml", "b/x.yaml"):
+    names = ("a/x.yaml", "a/y.yaml", "b/x.yaml")
+    for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(DEPLOYMENT)
     assert len(set(places("a/x.yaml", "k8s:b/x.yaml"))) == 1
     assert len(set(places("k8s:a", "k8s:b"))) == 2
+    # Files that declare the same object are not applied together.
+    assert len(set(places("./"))) == 3
+    for number, name in enumerate(names):
+        own = DEPLOYMENT.replace("metadata: {name: shop}", f"metadata: {{name: shop{number}}}", 1)
+        (tmp_path / name).write_text(own)
     of_folder = places("./")
     assert len(of_folder) == 3
-    assert len(set(of_folder)) == 2
+    assert len(set(of_folder)) == 1
     assert set(of_folder).isdisjoint(places("a/x.yaml"))
 
 

@@ -33,7 +33,7 @@ def test_binary_data_becomes_no_variable() -> None:
     )
     assert {name: entry.value for name, entry in spec.env.entries.items()} == {"A": "1", "V": None}
     assert spec.env.entries["V"].missing == (
-        Missing(Reason.CONFIG_MAP, "the key B of the ConfigMap c"),
+        Missing(Reason.CONFIG_MAP_KEY, "the key B of the ConfigMap c"),
     )
 
 
