@@ -153,10 +153,12 @@ def _printed(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program that still runs, with all that it started, and close the pipes."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+    """End a program that still runs, with all that it started, and close the pipes.
+
+    What it started may outlive it, and is of its process group.
+    """
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:

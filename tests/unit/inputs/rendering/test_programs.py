@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from time import monotonic, sleep
@@ -101,35 +100,53 @@ def test_as_much_as_allowed_may_be_printed(tmp_path: Path) -> None:
 
 def test_all_that_it_started_is_ended_with_it(tmp_path: Path) -> None:
     # The loop of a second process keeps the pipe open and would go on for ever.
+    (tmp_path / "pids").mkdir()
     script = program(
-        tmp_path, "( while :; do read -t 1 < /dev/zero; done ) & echo $! >&2; echo $!; exit 0"
+        tmp_path,
+        f"( while :; do read -t 1 < /dev/zero; done ) & : > {tmp_path}/pids/$!; exit 0",
     )
     with pytest.raises(LimitError, match=r"took longer than 0\.5 s") as caught:
         run([script], environment(), Limits(seconds=0.5))
     assert caught.value.hint is not None
-    assert not processes(script)
+    assert started(tmp_path) == 1
+    assert not left(tmp_path)
 
 
-def processes(script: str) -> list[str]:
-    """Return the processes of a script that are left, waiting for those that are ending."""
+def started(folder: Path) -> int:
+    """Return how many processes have left their number in a folder."""
+    return len(list((folder / "pids").iterdir()))
+
+
+def left(folder: Path) -> list[str]:
+    """Return the processes among them that are left, waiting for those that are ending."""
     found: list[str] = []
     until = monotonic() + 10
     while monotonic() < until:
-        listed = subprocess.run(
-            ["ps", "-eo", "stat,args"], capture_output=True, text=True, check=True
-        )
-        found = [line for line in listed.stdout.splitlines() if script in line and line[0] != "Z"]
+        found = [pid.name for pid in (folder / "pids").iterdir() if is_running(pid.name)]
         if not found:
             break
         sleep(0.05)
     return found
 
 
+def is_running(pid: str) -> bool:
+    try:
+        state = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
 def test_one_that_closes_its_output_and_stays_is_ended(tmp_path: Path) -> None:
-    script = program(tmp_path, "exec >&- 2>&-; while :; do read -t 1 < /dev/zero; done")
+    (tmp_path / "pids").mkdir()
+    script = program(
+        tmp_path,
+        f": > {tmp_path}/pids/$$; exec >&- 2>&-; while :; do read -t 1 < /dev/zero; done",
+    )
     output = run([script], environment(), Limits(seconds=0.5))
     assert not output.succeeded
-    assert not processes(script)
+    assert started(tmp_path) == 1
+    assert not left(tmp_path)
 
 
 def test_one_that_is_killed_has_not_succeeded(tmp_path: Path) -> None:
