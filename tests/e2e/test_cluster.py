@@ -144,7 +144,7 @@ def test_who_is_led_to_a_pod_is_asked_of_the_cluster(plane: ControlPlane, tmp_pa
     service = {"metadata": {"name": "shop"}, "spec": spec}
     plane.create("/api/v1/namespaces/market/services", service)
     labelled = POD.replace("{name: web}", "{name: web, labels: {app: shop}}")
-    listening = labelled.replace("[flask, run]", "[flask, run, -h, 0.0.0.0, -p, 5000]")
+    listening = labelled.replace("[flask, run]", "[flask, run, --host, 0.0.0.0, --port=5000]")
     write(tmp_path, {"shop.yaml": listening.partition("      envFrom")[0]})
     admin = plane.kubeconfig("admin", "system:masters", namespace="market")
 

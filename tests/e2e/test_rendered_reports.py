@@ -46,7 +46,7 @@ warn DG107 undetermined in shop#Pod/-/release-name/containers/web
     debug.yaml:2:10: the entrypoint is python -m debugpy --listen 0.0.0.0:5678 -m shop
     debug.yaml:2:11: what python -m debugpy --listen 0.0.0.0:5678 -m shop runs is not known
   missing: the image shop:1 (images are not looked up)
-    let the image be read: pull or build it first, or scan an archive of it
+    let it be looked up with --images auto, or scan the image itself
   fix: Supply what is missing, or start the server with a plain command.
   policy: production (on_unknown)\
 """)

@@ -47,18 +47,18 @@ def answers(program: ProgramFacts) -> set[Answer]:
         (["/usr/bin/nginx"], {NO}),
         # What another program is named to is not followed unless it is known itself.
         (["collector", "--then", "nginx"], {NO}),
-        (["collector", "--then", "flask run"], {UNKNOWN, NO}),
-        (["collector", "EXEC:/srv/venv/bin/flask"], {UNKNOWN, NO}),
-        (["collector", "--command=python app.py"], {UNKNOWN, NO}),
-        (["collector", "serve.py"], {UNKNOWN, NO}),
+        (["collector", "--then", "flask run"], {UNKNOWN}),
+        (["collector", "EXEC:/srv/venv/bin/flask"], {UNKNOWN}),
+        (["collector", "--command=python app.py"], {UNKNOWN}),
+        (["collector", "serve.py"], {UNKNOWN}),
         # Nobody's: the distribution does not list it.
-        (["own"], {UNKNOWN, NO}),
+        (["own"], {UNKNOWN}),
         # These start what their configuration or their source names, or run Python inside.
-        (["perl"], {UNKNOWN, NO}),
-        (["lighttpd", "-D"], {UNKNOWN, NO}),
-        (["embedding"], {UNKNOWN, NO}),
-        (["plugged"], {UNKNOWN, NO}),
-        (["valgrind", "-q"], {UNKNOWN, NO}),
+        (["perl"], {UNKNOWN}),
+        (["lighttpd", "-D"], {UNKNOWN}),
+        (["embedding"], {UNKNOWN}),
+        (["plugged"], {UNKNOWN}),
+        (["valgrind", "-q"], {UNKNOWN}),
     ],
 )
 def test_a_known_binary_beside_a_python_runs_nothing_of_flask(
@@ -87,12 +87,12 @@ PLAIN = {"/usr/local/bin/own": ELF, "/etc/passwd": "root:x:0:0::/root:/bin/sh\n"
     [
         ({}, {NO}),
         ({"/usr/share/vim/syntax/python": "", "/usr/share/gdb/python3.11/os.py": ""}, {NO}),
-        ({"/opt/odd/bin/python3.12": ELF}, {UNKNOWN, NO}),
-        ({"/root/.pyenv/shims/pypy3": "#!/bin/sh\n"}, {UNKNOWN, NO}),
-        ({"/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0": ELF}, {UNKNOWN, NO}),
-        ({"/srv/packages/site-packages/flask/__init__.py": ""}, {UNKNOWN, NO}),
-        ({"/app/lib/python3.12/os.py": ""}, {UNKNOWN, NO}),
-        ({"/app/python312.zip": ""}, {UNKNOWN, NO}),
+        ({"/opt/odd/bin/python3.12": ELF}, {UNKNOWN}),
+        ({"/root/.pyenv/shims/pypy3": "#!/bin/sh\n"}, {UNKNOWN}),
+        ({"/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0": ELF}, {UNKNOWN}),
+        ({"/srv/packages/site-packages/flask/__init__.py": ""}, {UNKNOWN}),
+        ({"/app/lib/python3.12/os.py": ""}, {UNKNOWN}),
+        ({"/app/python312.zip": ""}, {UNKNOWN}),
     ],
 )
 def test_an_image_holds_no_python_where_nothing_of_one_lies_anywhere(
@@ -109,16 +109,16 @@ def test_an_image_holds_no_python_where_nothing_of_one_lies_anywhere(
 def test_a_program_that_carries_a_python_is_not_taken_for_none(mark: str) -> None:
     frozen = ELF + "x" * 1_100_000 + mark + "x" * 100
     program = judged("own", PLAIN | {"/usr/local/bin/own": frozen})
-    assert answers(program) == {UNKNOWN, NO}
+    assert answers(program) == {UNKNOWN}
     assert program.facts.debugger.missing[0].what.startswith("what /usr/local/bin/own does")
     # One beside it may be what it starts.
-    assert answers(judged("own", PLAIN | {"/opt/shop": frozen})) == {UNKNOWN, NO}
+    assert answers(judged("own", PLAIN | {"/opt/shop": frozen})) == {UNKNOWN}
 
 
 def test_a_script_that_is_not_followed_runs_no_flask_where_there_is_no_python() -> None:
     script = {"/usr/bin/sh": ELF, "/entry.sh": "#!/usr/bin/sh\ncoproc odd\nexec $(unknown)\n"}
     assert answers(judged("/entry.sh", PLAIN | script)) == {NO}
-    assert answers(judged("/entry.sh", WITH_PYTHON | script)) == {UNKNOWN, NO}
+    assert answers(judged("/entry.sh", WITH_PYTHON | script)) == {UNKNOWN}
 
 
 def test_files_that_were_not_read_may_hold_a_python() -> None:
@@ -154,4 +154,4 @@ def test_a_program_that_is_mounted_over_an_image_is_not_judged_by_the_image() ->
     image = MemoryFiles(PLAIN)
     mounted = MemoryFiles(PLAIN | {"/usr/local/bin/own": frozen})
     (program,) = flask.judge(process("own"), mounted, image)
-    assert answers(program) == {UNKNOWN, NO}
+    assert answers(program) == {UNKNOWN}
