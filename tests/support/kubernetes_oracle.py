@@ -82,3 +82,7 @@ def _built(package: str, name: str) -> Path:
             missing(f"Kubernetes' own code cannot be built: {done.stderr[-300:]}")
         made.rename(kept)
     return kept
+
+
+if __name__ == "__main__":
+    _built("./reader", "kubectl-reader")
