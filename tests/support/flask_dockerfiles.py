@@ -159,7 +159,7 @@ CASES = (
     Case("mount-cache", f"{_HEAD}RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,source=requirements.txt,target=requirements.txt pip install -r requirements.txt\n"
          f"COPY app.py .\nENV FLASK_DEBUG=1\n{_RUN}"),
     Case("apt-and-clean", f"{_HEAD}RUN set -ex; apt-get update; apt-get install -y --no-install-recommends build-essential libpq-dev; rm -rf /var/lib/apt/lists/*\n{_INSTALL}COPY . .\nCMD python app.py\n", DEBUG, opaque=True),
-    Case("apk-virtual", f"{_HEAD}COPY . .\nRUN apk add --no-cache --virtual .deps gcc musl-dev && pip install -r requirements.txt && apk del .deps\n{_GUNICORN}", requirements=REQS_PROD),
+    Case("apk-virtual", f"{_HEAD}COPY . .\nRUN apk add --no-cache --virtual .deps gcc musl-dev && pip install -r requirements.txt && apk del .deps\n{_GUNICORN}", requirements=REQS_PROD, opaque=True),
     Case("compiled", f"{_COPY}RUN python -m compileall -q /app\nENV PYTHONDONTWRITEBYTECODE=1\nCMD python app.py\n", DEBUG),
     Case("escape", "# escape=`\nFROM {python}\nWORKDIR /app\nCOPY requirements.txt `\n     ./\nRUN pip install `\n  -r requirements.txt\nCOPY . .\nCMD python app.py\n", DEBUG),
     Case("syntax-directive", f"# syntax-less comment\n{_COPY}ENV DEBUG=${{UNSET:-1}}\nCMD python app.py\n", BY_ENV),
