@@ -165,7 +165,7 @@ def _reached(judged: Sequence[_Judged]) -> Iterator[tuple[Target, tuple[Containe
             yield _with_problems(one.target, (_defect(error),)), ()
 
 
-def _exposed(container: Container, around: exposure.Surroundings) -> Container:
+def _exposed(container: Container, around: "exposure.Surroundings | None") -> Container:
     spec = container.spec
     programs = tuple(
         replace(one, facts=replace(one.facts, reachable=exposure.reach(spec, (one,), around)))

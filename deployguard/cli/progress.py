@@ -1,7 +1,6 @@
 """What a scan is doing right now, on a terminal: one line that is written over and goes away."""
 
 import os
-import shutil
 import sys
 import time
 from contextlib import suppress
@@ -31,6 +30,8 @@ class Progress:
         now = time.monotonic()
         if not self._wanted or now < self._next:
             return
+        import shutil
+
         from deployguard.report.escape import line
         from deployguard.report.redact import masked
 

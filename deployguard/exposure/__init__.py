@@ -1,20 +1,36 @@
 """Who reaches a container's listeners: the bind address and what is published, farthest wins."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from deployguard.exposure.addresses import is_loopback
-from deployguard.exposure.cluster import NOTHING, Declared, Surroundings, of_pod, surroundings
+from deployguard.exposure.declared import Declared
 from deployguard.exposure.publishing import farthest_port, on_loopback, said
 from deployguard.exposure.reaches import farthest
 from deployguard.model.container import ContainerKind, ContainerSpec, Network
 from deployguard.model.evidence import Answer, Evidence, Missing, Reason, no, unknown, yes
 from deployguard.model.facts import Listener, ProgramFacts, Reach, Scope
 
-__all__ = ["NOTHING", "Declared", "Surroundings", "reach", "surroundings"]
+if TYPE_CHECKING:
+    # What leads to Pods takes many types, which images and compose projects do without.
+    from deployguard.exposure.cluster import Surroundings
+
+__all__ = ["Declared", "Surroundings", "reach", "surroundings"]
+
+
+def surroundings(targets: Sequence[Declared]) -> "Sequence[Surroundings | None]":
+    """Return what is around each target, in their order; None where none declares anything."""
+    if all(one.traffic is None for one in targets):
+        return [None] * len(targets)
+    from deployguard.exposure import cluster  # noqa: PLC0415  (only for manifests)
+
+    return cluster.surroundings(targets)
 
 
 def reach(
-    spec: ContainerSpec, programs: Iterable[ProgramFacts], around: Surroundings = NOTHING
+    spec: ContainerSpec,
+    programs: Iterable[ProgramFacts],
+    around: "Surroundings | None" = None,
 ) -> Reach:
     """Return who reaches the programs: the debugger's listeners where one comes up, else any.
 
@@ -41,7 +57,7 @@ def _hidden(program: ProgramFacts) -> Reach:
     return Reach(unknown(missing), None)
 
 
-def _listener(spec: ContainerSpec, listener: Listener, around: Surroundings) -> Reach:
+def _listener(spec: ContainerSpec, listener: Listener, around: "Surroundings | None") -> Reach:
     address = listener.address
     if address is None:
         missing = listener.missing or (Missing(Reason.SOURCE, "the address it listens on"),)
@@ -64,7 +80,7 @@ def _inside(spec: ContainerSpec, listener: Listener) -> Reach:
     return Reach(no(*listener.evidence), Scope.LOOPBACK)
 
 
-def _beyond(spec: ContainerSpec, listener: Listener, around: Surroundings) -> Reach:
+def _beyond(spec: ContainerSpec, listener: Listener, around: "Surroundings | None") -> Reach:
     evidence = listener.evidence
     match spec.network:
         case Network.HOST:
@@ -79,7 +95,9 @@ def _beyond(spec: ContainerSpec, listener: Listener, around: Surroundings) -> Re
         case Network.UNKNOWN:
             return _open(spec, listener)
         case Network.DEFAULT if spec.kind is ContainerKind.KUBERNETES_CONTAINER:
-            return of_pod(spec, listener, around)
+            from deployguard.exposure import cluster  # noqa: PLC0415  (only for Pods)
+
+            return cluster.of_pod(spec, listener, around or cluster.NOTHING)
         case Network.DEFAULT:
             return _published(spec, listener)
 

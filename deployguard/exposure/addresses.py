@@ -2,7 +2,6 @@
 
 import ipaddress
 import re
-import socket
 
 # What /etc/hosts of a container names (moby libnetwork/etchosts, kubelet_pods.go hostsFileContent).
 _LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost", "ip6-loopback"})
@@ -38,6 +37,8 @@ def is_loopback_address(text: str) -> bool | None:
 def _by_numbers(text: str) -> bool | None:
     if not _NUMBERS.fullmatch(text):
         return None
+    import socket  # noqa: PLC0415  (for the few addresses that are no plain ones)
+
     try:
         packed = socket.inet_aton(text)
     except OSError:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from deployguard.exposure.declared import Declared
 from deployguard.exposure.policies import Admission, Policies
 from deployguard.exposure.publishing import farthest_port, on_loopback, said
 from deployguard.exposure.reaches import farthest
@@ -16,14 +17,6 @@ from deployguard.model.traffic import Traffic
 _APART = Missing(Reason.DEPLOYMENT, "whether the files that lead there are applied together")
 
 _PROXY = Missing(Reason.NETWORK, "whether the NetworkPolicies let in the proxy that leads there")
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """What a target declares; targets with an equal `place` are applied together."""
-
-    traffic: Traffic
-    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +39,22 @@ class Surroundings:
                 yield replace(way, missing=(*way.missing, _APART))
 
 
-NOTHING = Surroundings(Services(()), Services(()), Policies(Traffic()))
+_NO_TRAFFIC = Traffic()
+NOTHING = Surroundings(Services(()), Services(()), Policies(_NO_TRAFFIC))
 
 
 def surroundings(targets: Sequence[Declared]) -> list[Surroundings]:
     """Return what is around each target, in their order; what it costs grows with their number."""
+    traffic = [one.traffic or _NO_TRAFFIC for one in targets]
     places: dict[str, list[Traffic]] = {}
-    for one in targets:
-        places.setdefault(one.place, []).append(one.traffic)
-    far = Services(one.traffic for one in targets)
+    for one, declared in zip(targets, traffic, strict=True):
+        places.setdefault(one.place, []).append(declared)
+    far = Services(traffic)
     near = {place: Services(held, far) for place, held in places.items()}
     alone = len(places) <= 1
     return [
-        Surroundings(near[one.place], NOTHING.far if alone else far, Policies(one.traffic))
-        for one in targets
+        Surroundings(near[one.place], NOTHING.far if alone else far, Policies(declared))
+        for one, declared in zip(targets, traffic, strict=True)
     ]
 
 

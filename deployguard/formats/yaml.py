@@ -20,7 +20,6 @@ import yaml
 
 from deployguard.errors import LimitError, SyntaxInputError
 from deployguard.formats import kubectl_text
-from deployguard.formats.float_keys import float_key
 from deployguard.formats.json_nodes import JsonReader, NotJsonError
 from deployguard.formats.nodes import (
     MAX_ALIASED_NODES,
@@ -488,6 +487,8 @@ class _Builder:
             case Scalar(value=int(value)) if self.dialect is Dialect.KUBECTL and value in _INT64:
                 return Scalar(str(value), node.text, node.location, node.tag)
             case Scalar(value=float(value)) if self.dialect is Dialect.KUBECTL:
+                from deployguard.formats.float_keys import float_key  # noqa: PLC0415  (so rare)
+
                 return Scalar(float_key(value), node.text, node.location, node.tag)
             case Scalar():
                 raise SyntaxInputError(

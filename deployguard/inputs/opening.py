@@ -29,7 +29,6 @@ from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.problem import Problem
 from deployguard.model.report import Status, Target, TargetKind
 from deployguard.model.skipped import Skipped
-from deployguard.model.traffic import Traffic
 
 if TYPE_CHECKING:
     from deployguard.inputs.compose import ComposeOptions
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from deployguard.inputs.kubernetes.cluster import UserCluster
     from deployguard.inputs.kubernetes.manifests import Manifests
     from deployguard.model.objects import ObjectSource
+    from deployguard.model.traffic import Traffic
 
 
 # What --images says about images that are named, where no engine is to be asked.
@@ -75,13 +75,13 @@ class OpeningOptions:
 class Opened:
     """One target and its containers; further problems may show while files are read.
 
-    `traffic` is what it declares around them, and targets with an equal `place` are applied
-    together: files that are named one by one, and those of one folder.
+    `traffic` is what it declares around them, None of what is no manifest. Targets with an equal
+    `place` are applied together: files that are named one by one, and those of one folder.
     """
 
     target: Target
     specs: tuple[ContainerSpec, ...]
-    traffic: Traffic = field(default_factory=Traffic)
+    traffic: "Traffic | None" = None
     place: str = ""
 
     def late_problems(self) -> tuple[Problem, ...]:
@@ -339,7 +339,7 @@ class Openings:
         kept = _target(target, target.name, _KINDS[target.form], (*manifests.notes, *unlisted))
         return Opened(target=kept, specs=specs, traffic=leading, place=_place(target))
 
-    def _traffic(self, manifests: "Manifests") -> tuple[Traffic, tuple[Problem, ...]]:
+    def _traffic(self, manifests: "Manifests") -> "tuple[Traffic, tuple[Problem, ...]]":
         """Return what leads to the Pods of manifests, in the cluster if asked, and notes on it."""
         from deployguard.inputs.kubernetes.traffic import traffic  # noqa: PLC0415  (see _compose)
 
