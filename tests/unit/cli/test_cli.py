@@ -351,6 +351,27 @@ def test_help_loads_no_stage() -> None:
     assert done.stderr == "[]\n"
 
 
+def test_a_compose_project_loads_nothing_of_manifests_and_folders() -> None:
+    code = (
+        "import sys; from deployguard import cli; "
+        "cli.run(['scan', 'compose:-', '--images', 'never']); "
+        "print([n for n in sys.modules if n.startswith(('deployguard.model.traffic', "
+        "'deployguard.exposure.cluster', 'deployguard.inputs.kubernetes', "
+        "'deployguard.inputs.rendering.helm', 'deployguard.inputs.discovery.finding'))], "
+        "file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        input="services: {web: {image: shop, command: flask run, ports: ['80:5000']}}",
+    )
+    assert "services.web" in done.stdout
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [("explain DG101", 0), ("policy show strict", 0), ("scan no-such-file.yaml", 3)],
