@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from deployguard.cli.images import Images
 from deployguard.cli.notes import note
 from deployguard.errors import LimitError, UnreadableError, UsageError
 from deployguard.model.action import Action
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from deployguard.model.report import Report
 
 FORMATS = ("text", "json", "sarif", "github")
-IMAGES = ("auto", "engine", "registry", "build", "never")
 
 _MAX_STDIN = 64 * 1024 * 1024
 _COLORS = {"block": "red", "failed": "red", "warn": "yellow", "incomplete": "yellow"}
@@ -91,7 +91,11 @@ def _formats(
     "--env", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="For interpolation."
 )
 @click.option("--profile", "profiles", multiple=True, help="Take in services of this profile.")
-@click.option("--images", type=click.Choice(IMAGES), help="Where to look them up; else auto.")
+@click.option(
+    "--images",
+    type=click.Choice([place.value for place in Images]),
+    help="Where to look them up; else auto.",
+)
 @click.option(
     "--platform",
     metavar="OS/ARCH",

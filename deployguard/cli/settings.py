@@ -11,30 +11,20 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from deployguard import files, policy
+from deployguard.cli.images import Images
 from deployguard.errors import InputError, PolicyError
 from deployguard.formats import yaml
 from deployguard.formats.checked import Reader, nodes
+from deployguard.inputs.discovery.kinds import LAYOUT
 
 NAME = ".deployguard.yaml"
 PLATFORM = re.compile(r"[a-z0-9_.-]+(?:/[a-z0-9_.-]+){1,2}", re.IGNORECASE)
 _LIMIT = 1024 * 1024
-_LAYOUT = "oci-layout"
 _KEYS = ("policy", "exclude", "images", "platform", "workloads")
 _KIND = re.compile(r"[A-Z][A-Za-z0-9]*\.[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 _PATH = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*")
-
-
-class Images(StrEnum):
-    """Where images that compose files and manifests name are looked up."""
-
-    AUTO = "auto"
-    ENGINE = "engine"
-    REGISTRY = "registry"
-    BUILD = "build"
-    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +50,7 @@ def settings(targets: Sequence[str], prefixes: Sequence[str]) -> Settings:
     """
     for folder in _folders(targets, prefixes):
         path = posixpath.join(folder, NAME) if folder != "." else NAME
-        if os.path.lexists(path) and not os.path.lexists(posixpath.join(folder, _LAYOUT)):
+        if os.path.lexists(path) and not os.path.lexists(posixpath.join(folder, LAYOUT)):
             return read(path)
     return Settings()
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,15 +108,28 @@ spec: {containers: [{name: web, image: "shop:1", command: [sh, -c, "touch ran; f
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
-        path = tmp_path / "project" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        path.chmod(0o755)
+    write(tmp_path / "project", FILES)
+    for name in FILES:
+        (tmp_path / "project" / name).chmod(0o755)
     step = examples(20, 2)
     for number, case in enumerate(list(cases())[::step]):
         (tmp_path / f"case{number}.tar").write_bytes(archive(case))
     return tmp_path
+
+
+def observed(commands: list[list[str]], **environ: str) -> dict[str, Any]:
+    """Run commands of ours under the hook; return codes, events and what was imported."""
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", WATCHED],
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+        env={**os.environ, **environ},
+    )
+    found: dict[str, Any] = json.loads(done.stderr.splitlines()[-1])
+    return found
 
 
 def test_nothing_is_written_executed_imported_or_reached(folder: Path) -> None:
@@ -134,15 +148,7 @@ def test_nothing_is_written_executed_imported_or_reached(folder: Path) -> None:
         ["policy", "validate", f"{project}/broken.yaml"], ["scan", "--nonsense"],
     ]  # fmt: skip
     before = {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", WATCHED],
-        input=json.dumps(commands),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=300,
-    )
-    found = json.loads(done.stderr.splitlines()[-1])
+    found = observed(commands)
     assert found["events"] == []
     assert found["foreign"] == []
     assert found["codes"] == [1, 1, 1, 1, 0, 0, 0, 0, 2, 2]
@@ -168,16 +174,7 @@ def test_only_helm_and_kustomize_are_started_and_only_for_their_targets(tmp_path
         ["scan", f"k8s:{tmp_path}/k8s", f"compose:{tmp_path}/compose.yaml", f"dockerfile:{tmp_path}", *options],
     ]  # fmt: skip
     before = sorted(tmp_path.rglob("*"))
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", WATCHED],
-        input=json.dumps(commands),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=300,
-        env={**os.environ, "PATH": os.pathsep.join(map(str, programs))},
-    )
-    found = json.loads(done.stderr.splitlines()[-1])
+    found = observed(commands, PATH=os.pathsep.join(map(str, programs)))
     started = [words for event, words in found["events"] if event == "subprocess.Popen"]
     assert len(started) == 2
     assert started[0].startswith(f"('{programs[0]}/helm', ['{programs[0]}/helm', 'template', ")

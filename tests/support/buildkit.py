@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.components import CACHE, missing
+from tests.support.components import CACHE, go, missing
 
 VERSION = "v0.34.2"
 _MODULE = "github.com/moby/buildkit"
@@ -176,17 +176,15 @@ def _remove(files: dict[str, tuple[str, bytes, int]], path: str, *, itself: bool
 
 def fetch() -> None:
     """Compile the programs; the module's checksum is Go's checksum database's business."""
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if all((_CACHED / name).exists() for name in _PROGRAMS):
         return
-    if go is None:
-        raise SystemExit("there is no go to compile BuildKit with")
+    compiler = go("BuildKit")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environ = {**os.environ, "GOPATH": f"{name}/go", "GOFLAGS": "-modcacherw -buildvcs=false",
                    "CGO_ENABLED": "0"}  # fmt: skip
         told = subprocess.run(
-            [go, "mod", "download", "-json", f"{_MODULE}@{VERSION}"],
+            [compiler, "mod", "download", "-json", f"{_MODULE}@{VERSION}"],
             check=True, capture_output=True, cwd=folder, env=environ,
         )  # fmt: skip
         source = folder / "source"
@@ -195,7 +193,7 @@ def fetch() -> None:
         made.mkdir()
         commands: Sequence[str] = [f"./cmd/{program}" for program in _PROGRAMS]
         subprocess.run(
-            [go, "build", "-mod=mod", "-ldflags=-s -w", "-o", f"{made}/", *commands],
+            [compiler, "build", "-mod=mod", "-ldflags=-s -w", "-o", f"{made}/", *commands],
             check=True, cwd=source, env=environ,
         )  # fmt: skip
         CACHE.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Real components of the tests: where one is missing a test skips, visibly; in CI it fails."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,3 +21,9 @@ def missing(what: str) -> NoReturn:
     if promised:
         pytest.fail(f"{what}, though every component should be there", pytrace=False)
     pytest.skip(what)
+
+
+def go(what: str) -> str:
+    """Return the Go compiler, or skip the test for want of what it would have made."""
+    found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    return found or missing(f"there is no go to build {what} with")

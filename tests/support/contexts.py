@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.support import memory
+from tests.support import builds, memory
 
 DOCKERFILE = """\
 FROM scratch
@@ -33,9 +33,7 @@ def write_context(root: Path) -> None:
     files = memory.venv(**memory.FLASK_3, gunicorn="23.0.0", debugpy="1.8.0")
     files |= {f"/srv/app/{name}": text for name, text in SOURCES.items()}
     files |= dict.fromkeys(("/usr/bin/python3", "/usr/local/bin/acme-start"), memory.ELF)
-    for path, text in files.items():
-        place = root / "files" / path.lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text)
-        place.chmod(0o755)
-    (root / "Dockerfile").write_text(DOCKERFILE)
+    laid = {f"files{path}": text for path, text in files.items()}
+    builds.write(root, {"Dockerfile": DOCKERFILE, **laid})
+    for name in laid:
+        (root / name).chmod(0o755)

@@ -69,6 +69,15 @@ class ControlPlane:
         )  # fmt: skip
         assert answer.status_code == 201, answer.text
 
+    def made(self, path: str, thing: Mapping[str, object]) -> dict[str, Any] | str:
+        """Return an object as the server would keep it, or why it refuses it, as to kubectl."""
+        answer = requests.post(
+            f"{self.url}{path}?dryRun=All&fieldValidation=Strict", json=thing, timeout=30,
+            verify=str(self.folder / "ca.pem"), cert=str(self.folder / "admin.pem"),
+        )  # fmt: skip
+        found: dict[str, Any] = answer.json()
+        return found if answer.ok else str(found["message"])
+
     def asked_by(self, user: str) -> list[dict[str, Any]]:
         """Return the requests of a user, as the API server's audit log has them."""
         lines = (self.folder / "audit.log").read_text().splitlines()

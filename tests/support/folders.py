@@ -9,6 +9,7 @@ from deployguard.inputs.discovery.finding import FindOptions, Found, find
 from deployguard.inputs.discovery.sources import Sources
 from deployguard.inputs.discovery.walk import Skips
 from deployguard.model.skipped import Skipped
+from tests.support import builds
 
 POD = """\
 apiVersion: v1
@@ -42,14 +43,14 @@ TREES = st.dictionaries(st.tuples(_PLACES, _CONTENTS), st.none(), max_size=12).m
 
 def write(root: Path, files: Mapping[str, str | bytes]) -> Path:
     """Write files below a folder; OWN_NAME in a text is the file's own, without its ending."""
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, bytes):
-            path.write_bytes(content)
-        else:
-            path.write_text(content.replace("OWN_NAME", path.name.partition(".")[0].lower() or "x"))
+    builds.write(root, {name: _filled(name, content) for name, content in files.items()})
     return root
+
+
+def _filled(name: str, content: str | bytes) -> str | bytes:
+    if isinstance(content, bytes):
+        return content
+    return content.replace("OWN_NAME", Path(name).name.partition(".")[0].lower() or "x")
 
 
 def look_through(

@@ -9,13 +9,12 @@ import base64
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.support.components import CACHE, missing
+from tests.support.components import CACHE, go, missing
 
 _SOURCES = Path(__file__).parents[1] / "kubernetes" / "oracle"
 
@@ -65,13 +64,11 @@ def _built(package: str, name: str) -> Path:
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
     kept = CACHE / f"{name}-{digest}"
     if not kept.exists():
-        go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-        if go is None:
-            missing("there is no go to build Kubernetes' own code with")
+        compiler = go("Kubernetes' own code")
         made = kept.with_suffix(f".{os.getpid()}")
         made.parent.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
-            [go, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(made), package],
+            [compiler, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(made), package],
             cwd=_SOURCES,
             env={**os.environ, "CGO_ENABLED": "0"},
             check=False,

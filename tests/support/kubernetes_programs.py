@@ -7,11 +7,10 @@ tests/kubernetes/programs (its versions and checksums are pinned there).
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-from tests.support.components import CACHE, missing
+from tests.support.components import CACHE, go, missing
 
 _MODULE = Path(__file__).parents[1] / "kubernetes" / "programs"
 _NAMES = ("etcd", "kube-apiserver")
@@ -35,12 +34,10 @@ def folder() -> Path:
 
 def build() -> None:
     """Build what is not there yet; the API server's version is what its linker is told."""
-    go = shutil.which("go")
     target = CACHE / f"kubernetes-{version()}"
     if all((target / name).exists() for name in _NAMES):
         return
-    if go is None:
-        raise SystemExit("there is no Go to build kube-apiserver with")
+    compiler = go("kube-apiserver")
     target.mkdir(parents=True, exist_ok=True)
     _, minor, _ = version().split(".")
     said = {"gitVersion": f"v{version()}", "gitMajor": "1", "gitMinor": minor}
@@ -49,11 +46,12 @@ def build() -> None:
     for name, package in packages.items():
         partial = target / f"{name}.{os.getpid()}"
         subprocess.run(
-            [go, "build", "-trimpath", "-ldflags", f"-s -w {flags}", "-o", str(partial), package],
+            [compiler, "build", "-trimpath", "-ldflags", f"-s -w {flags}",
+             "-o", str(partial), package],
             check=True,
             cwd=_MODULE,
             env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"},
-        )
+        )  # fmt: skip
         partial.rename(target / name)
 
 

@@ -7,7 +7,6 @@ tests.support.renderers` fetches them into the cache.
 import hashlib
 import io
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -16,7 +15,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.components import CACHE, missing
+from tests.support.components import CACHE, go, missing
 
 KUSTOMIZE = "5.8.1"
 
@@ -96,13 +95,11 @@ def _unpack(layer: Layer, place: Path) -> None:
 
 
 def _build() -> None:
+    compiler = go("kustomize")
     partial = CACHE / f"{_KUSTOMIZE.name}.{os.getpid()}"
     partial.mkdir(parents=True)
-    go = shutil.which("go")
-    if go is None:
-        raise SystemExit("there is no Go to build kustomize with")
     subprocess.run(
-        [go, "install", "-trimpath", f"sigs.k8s.io/kustomize/kustomize/v5@v{KUSTOMIZE}"],
+        [compiler, "install", "-trimpath", f"sigs.k8s.io/kustomize/kustomize/v5@v{KUSTOMIZE}"],
         check=True,
         env={**os.environ, "GOBIN": str(partial), "CGO_ENABLED": "0", "GOFLAGS": ""},
     )

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.support.components import CACHE, missing
+from tests.support.components import CACHE, go
 from tests.support.images import Fixture
 
 _NGINX_ENTRY = """\
@@ -326,16 +326,14 @@ def go_program() -> bytes:
     """Compile a static Go program, kept in the cache."""
     kept = CACHE / "go-server"
     if not kept.exists():
-        go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-        if go is None:
-            missing("there is no go to compile a program with")
+        compiler = go("a program")
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "main.go")
             source.write_text(_GO)
             settings = {"GOCACHE": f"{folder}/cache", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0",
                         "GO111MODULE": "off"}  # fmt: skip
             subprocess.run(
-                [go, "build", "-o", f"{folder}/server", str(source)],
+                [compiler, "build", "-o", f"{folder}/server", str(source)],
                 check=True,
                 env={**os.environ, **settings},
             )

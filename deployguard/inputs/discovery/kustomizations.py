@@ -23,7 +23,6 @@ _COMPONENT = "Component"
 class Kustomization:
     """A folder with a kustomization: what it refers to, as paths in normal form."""
 
-    folder: str
     file: str
     uses: tuple[str, ...] = ()
     component: bool = False
@@ -34,7 +33,7 @@ def read(folder: str, file: str, sources: Sources) -> Kustomization:
     try:
         documents = list(yaml.documents(sources.read(file), file, yaml.Dialect.KUBECTL))
     except InputError:
-        return Kustomization(folder=folder, file=file)
+        return Kustomization(file=file)
     tops = [node for node in documents if isinstance(node, yaml.Mapping)]
     kinds = [node.get("kind") for node in tops]
     uses = {
@@ -44,7 +43,6 @@ def read(folder: str, file: str, sources: Sources) -> Kustomization:
         if "://" not in name
     }
     return Kustomization(
-        folder=folder,
         file=file,
         uses=tuple(sorted(uses)),
         component=any(isinstance(kind, yaml.Scalar) and kind.text == _COMPONENT for kind in kinds),

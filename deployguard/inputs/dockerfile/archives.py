@@ -31,8 +31,7 @@ def unpacked(data: bytes, location: Location) -> Tree:
     """Return the files of an archive. Raises NotUnpackedError."""
     try:
         plain = b"".join(_bounded(data))
-        source = _Bytes(plain)
-        return _tree(plain, source, location)
+        return _tree(plain, location)
     except (InputError, OSError, EOFError, lzma.LZMAError, ValueError) as error:
         raise NotUnpackedError from error
 
@@ -71,10 +70,10 @@ def _pieces(data: bytes) -> Iterator[bytes]:
     packing.finish()
 
 
-def _tree(plain: bytes, source: "_Bytes", location: Location) -> Tree:
+def _tree(plain: bytes, location: Location) -> Tree:
     files: dict[str, File | Link] = {}
     folders: set[str] = set()
-    for entry in tar.entries(source):
+    for entry in tar.entries(tar.Memory(plain)):
         path = clean(entry.name)
         above = posixpath.dirname(path)
         # What is written through a link of the archive lies elsewhere.
@@ -101,21 +100,3 @@ def _parents(path: str) -> Iterator[str]:
     while path != "/":
         path = posixpath.dirname(path)
         yield path
-
-
-class _Bytes:
-    """The bytes of a tar in order."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.position = 0
-
-    def read(self, size: int) -> bytes:
-        """Return up to `size` bytes."""
-        found = self._data[self.position : self.position + size]
-        self.position += len(found)
-        return found
-
-    def skip(self, size: int) -> None:
-        """Pass over bytes."""
-        self.position = min(len(self._data), self.position + size)

@@ -45,6 +45,24 @@ class Source(Protocol):
         """Pass over bytes; `position` shows whether there were as many."""
 
 
+class Memory:
+    """Bytes in memory as a source."""
+
+    def __init__(self, data: bytes | bytearray) -> None:
+        self._data = data
+        self.position = 0
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes."""
+        found = bytes(self._data[self.position : self.position + size])
+        self.position += len(found)
+        return found
+
+    def skip(self, size: int) -> None:
+        """Pass over bytes."""
+        self.position = min(self.position + size, len(self._data))
+
+
 class EntryKind(StrEnum):
     """What a header describes, as far as it matters here."""
 

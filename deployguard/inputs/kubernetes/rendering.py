@@ -5,8 +5,8 @@ from pathlib import PurePath
 
 from deployguard.errors import UnsupportedError
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
+from deployguard.inputs.discovery.kinds import CHART, KUSTOMIZATIONS
 
-_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _KUSTOMIZE_GROUP = "kustomize.config.k8s.io/"
 # What names Helm's own objects and functions; other tools' braces ({{ .Data.x }}) are their own.
 _HELM = re.compile(
@@ -22,13 +22,13 @@ def check_rendered(document: Node, source: str) -> None:
         return
     version, kind = document.get("apiVersion"), document.get("kind")
     grouped = isinstance(version, Scalar) and version.text.startswith(_KUSTOMIZE_GROUP)
-    if grouped or PurePath(source).name in _KUSTOMIZATIONS:
+    if grouped or PurePath(source).name in KUSTOMIZATIONS:
         raise UnsupportedError(
             "a kustomization is rendered before it is applied",
             location=document.location,
             hint="name its folder, which kustomize renders: kustomize:DIR",
         )
-    if PurePath(source).name == "Chart.yaml" and kind is None:
+    if PurePath(source).name == CHART and kind is None:
         raise UnsupportedError(
             "a Helm chart is rendered before it is applied",
             location=document.location,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TypeAlias
 
 from deployguard.formats.yaml import Mapping, Node, Scalar
@@ -37,7 +38,7 @@ class ChartPlaces:
         # The strongest first: the last file given, then the chart's own, then a subchart's.
         self._values = [
             *(ValuesFile(root) for root in reversed(given)),
-            *_own_values(chart, ()),
+            *_own_values(chart),
         ]
         self._below = {id(one.files): path for one, path in _paths(chart, ())}
         self._contents = _unique_contents(self._values)
@@ -119,8 +120,8 @@ class ChartPlaces:
         return replace(location, file=source[0].label(source[1]) + RENDERED)
 
 
-def _own_values(chart: Chart, below: tuple[str, ...]) -> Iterator[ValuesFile]:
-    for one, path in _paths(chart, below):
+def _own_values(chart: Chart) -> Iterator[ValuesFile]:
+    for one, path in _paths(chart, ()):
         root = one.document("values.yaml")
         if root is not None:
             yield ValuesFile(root, path)
@@ -141,12 +142,8 @@ def _content(node: Node) -> _Content:
         case List(items=items):
             return ("list", *map(_content, items))
         case Mapping(entries=entries):
-            parts = sorted(((str(key.value), value) for key, value in entries), key=_key)
+            parts = sorted(((str(key.value), value) for key, value in entries), key=itemgetter(0))
             return ("mapping", *((key, _content(value)) for key, value in parts))
-
-
-def _key(entry: tuple[str, Node]) -> str:
-    return entry[0]
 
 
 def _unique_contents(values: Sequence[ValuesFile]) -> dict[_Content, Node]:

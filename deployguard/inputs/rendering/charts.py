@@ -16,6 +16,7 @@ from deployguard import files
 from deployguard.errors import InputError, LimitError, NotFoundError
 from deployguard.formats import yaml
 from deployguard.formats.yaml import Dialect, Node, documents
+from deployguard.inputs.discovery.kinds import CHART
 from deployguard.inputs.image import tar
 from deployguard.inputs.image.compression import unpacker
 from deployguard.model.evidence import Location
@@ -90,7 +91,7 @@ def read(name: str) -> Chart:
     else:
         found = _members(files.read(name, _BYTES), name, room)
         place = f"{name}#"
-    if "Chart.yaml" not in found:
+    if CHART not in found:
         raise NotFoundError(
             f"{name} is no chart: it has no Chart.yaml",
             location=Location(name),
@@ -121,25 +122,9 @@ def _folder(root: Path, below: str, room: _Room) -> dict[str, bytes]:
     return found
 
 
-class _Memory:
-    """Bytes in memory as the source of a tar."""
-
-    def __init__(self, data: bytes | bytearray) -> None:
-        self._data = data
-        self.position = 0
-
-    def read(self, size: int) -> bytes:
-        found = bytes(self._data[self.position : self.position + size])
-        self.position += len(found)
-        return found
-
-    def skip(self, size: int) -> None:
-        self.position = min(self.position + size, len(self._data))
-
-
 def _members(data: bytes, name: str, room: _Room) -> dict[str, bytes]:
     """Return the files of a packed chart, without the folder that it lies in."""
-    source = _Memory(_unpacked(data, name, room))
+    source = tar.Memory(_unpacked(data, name, room))
     found: dict[str, bytes] = {}
     for entry in tar.entries(source):
         path = posixpath.normpath(entry.name.lstrip("/")).partition("/")[2]
@@ -181,7 +166,7 @@ def _chart(found: Mapping[str, bytes], place: str, room: _Room, depth: int) -> C
     charts = [
         _chart(members, f"{place}charts/{folder}/", room, depth + 1)
         for folder, members in inner.items()
-        if "Chart.yaml" in members
+        if CHART in members
     ]
     charts += [
         _chart(
@@ -193,7 +178,7 @@ def _chart(found: Mapping[str, bytes], place: str, room: _Room, depth: int) -> C
         for file, data in packed.items()
     ]
     alone = Chart(name="", place=place, files=own)
-    description = alone.document("Chart.yaml")
+    description = alone.document(CHART)
     name = _text(description, "name") or ""
     return Chart(name=name, place=place, files=own, charts=tuple(_called(alone, charts)))
 
@@ -201,7 +186,7 @@ def _chart(found: Mapping[str, bytes], place: str, room: _Room, depth: int) -> C
 def _called(parent: Chart, charts: list[Chart]) -> Iterator[Chart]:
     """Yield the subcharts under each name that the parent gives them: aliases, or their own."""
     aliases: dict[str, list[str]] = {}
-    for file in ("Chart.yaml", "requirements.yaml"):
+    for file in (CHART, "requirements.yaml"):
         description = parent.document(file)
         listed = None if description is None else description.get("dependencies")
         for entry in listed.items if isinstance(listed, yaml.Sequence) else ():

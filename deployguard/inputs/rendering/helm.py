@@ -5,7 +5,7 @@ have to lie in the chart, plugins and post-renderers have no place to be found i
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from deployguard import files
@@ -26,7 +26,7 @@ from deployguard.inputs.rendering.chart_places import ChartPlaces
 from deployguard.inputs.rendering.charts import Chart
 from deployguard.inputs.rendering.options import RenderingOptions
 from deployguard.inputs.rendering.programs import NOWHERE, Output, environment, find, run
-from deployguard.inputs.rendering.reading import Reading, read_rendered
+from deployguard.inputs.rendering.reading import Reading, read_rendered, short, warnings
 from deployguard.inputs.rendering.templates import RenderedLines, located
 from deployguard.model.codes import ProblemCode
 from deployguard.model.evidence import RENDERED, Location
@@ -37,9 +37,7 @@ _INSTALL = (
     "helm template DIR | deployguard scan k8s:-"
 )
 _VALUES_LIMIT = 8 * 1024 * 1024
-_NOTED = 3
 _TESTS = {"test", "test-success", "test-failure"}
-_LONGEST_MESSAGE = 600
 _SHORTEST_SECRET = 8
 
 
@@ -69,12 +67,14 @@ def render(
     if not output.succeeded:
         raise _refused(output, name, chart, options)
     text = output.text.decode("utf-8", "replace")
-    written = [*given, *(one.files.get("values.yaml", b"") for one in chart.everywhere())]
+    written = [
+        *(data for data, _ in given),
+        *(one.files.get("values.yaml", b"") for one in chart.everywhere()),
+    ]
     lines = RenderedLines(text, chart, [data.decode("utf-8", "replace") for data in written])
     sets = (*options.sets, *options.set_strings)
-    roots = [_root(data, file) for data, file in zip(given, options.values, strict=True)]
-    places = ChartPlaces(lines, chart, [root for root in roots if root], sets)
-    notes = (*_unchecked(outside), *_warnings(output.messages, name))
+    places = ChartPlaces(lines, chart, [root for _, root in given if root], sets)
+    notes = (*_unchecked(outside), *warnings("helm", output.messages, name))
     reading = Reading(options.namespace, workloads)
     found = read_rendered(output.text, f"{name}{RENDERED}", places, reading, notes)
     found = Manifests(found.objects, (*found.notes, *_tests(found)))
@@ -114,21 +114,16 @@ def _environment() -> dict[str, str]:
     )
 
 
-def _values(file: str) -> bytes:
-    """Return a file of values. Raises InputError where it cannot be read."""
+def _values(file: str) -> tuple[bytes, yaml.Mapping | None]:
+    """Return a file of values with its root. Raises InputError where it cannot be read."""
     data = files.read(file, _VALUES_LIMIT)
-    _root(data, file)
-    return data
-
-
-def _root(data: bytes, file: str) -> yaml.Mapping | None:
     try:
         node = next(documents(data, file, Dialect.KUBECTL), None)
     except SyntaxInputError as error:
         raise SyntaxInputError(
             error.message, location=error.location, hint="it is given with --values: correct it"
         ) from error
-    return node if isinstance(node, yaml.Mapping) else None
+    return data, node if isinstance(node, yaml.Mapping) else None
 
 
 def _unchecked(outside: Iterable[tuple[str, str]]) -> Iterator[Problem]:
@@ -141,12 +136,6 @@ def _unchecked(outside: Iterable[tuple[str, str]]) -> Iterator[Problem]:
         )
 
 
-def _warnings(messages: Sequence[str], name: str) -> Iterator[Problem]:
-    """Yield what helm warned of though it rendered the chart."""
-    for message in messages[:_NOTED]:
-        yield Problem(ProblemCode.NOTE, f"helm: {_short(message)}", Location(name))
-
-
 def _tests(manifests: Manifests) -> Iterator[Problem]:
     """Yield the objects that only `helm test` starts: they are judged all the same."""
     for item in manifests.objects:
@@ -157,10 +146,6 @@ def _tests(manifests: Manifests) -> Iterator[Problem]:
             yield Problem(
                 ProblemCode.NOTE, f"{item.title} is started by helm test alone", item.location
             )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} ..."
 
 
 # Where helm names a place: FILE:LINE of a template, or the file alone. The last one is innermost.
@@ -206,7 +191,7 @@ def _refused(output: Output, name: str, chart: Chart, options: RenderingOptions)
         ((kind, hint) for sign, kind, hint in _HINTS if sign in told),
         (SyntaxInputError, _OTHERWISE),
     )
-    return kind(f"helm: {_short(told)}", location=location, hint=hint)
+    return kind(f"helm: {short(told)}", location=location, hint=hint)
 
 
 def _given(sets: Iterable[str]) -> Iterator[str]:

@@ -21,9 +21,9 @@ from deployguard.errors import (
     UnsupportedError,
 )
 from deployguard.formats.yaml import Dialect, Mapping, Node, Scalar, Sequence, documents
+from deployguard.inputs.discovery.kinds import KUSTOMIZATIONS
 from deployguard.model.evidence import Location
 
-NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _FILE_LIMIT = 8 * 1024 * 1024
 _KUSTOMIZATIONS = 2_000
 _DEEP = 32
@@ -130,12 +130,12 @@ def _folder(folder: Path, named: Location, walk: _Walk) -> Kustomization:
         raise SyntaxInputError(
             f"{folder} leads back to itself", location=named, hint="take it out of its own bases"
         )
-    file = next((folder / name for name in NAMES if files.exists(folder / name)), None)
+    file = next((folder / name for name in KUSTOMIZATIONS if files.exists(folder / name)), None)
     if file is None:
         raise NotFoundError(
             f"{folder} holds no kustomization",
             location=named,
-            hint=f"name a folder with a {NAMES[0]}",
+            hint=f"name a folder with a {KUSTOMIZATIONS[0]}",
         )
     found = inside(file)
     root = found[0] if found else Mapping((), Location(str(file)))

@@ -5,7 +5,7 @@ loaded; what they would fetch is refused before they are started.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from deployguard.errors import EmptyError, InputError, SyntaxInputError
@@ -15,18 +15,14 @@ from deployguard.inputs.rendering import kustomizations, origins
 from deployguard.inputs.rendering.kustomization_places import KustomizationPlaces
 from deployguard.inputs.rendering.options import RenderingOptions
 from deployguard.inputs.rendering.programs import Output, environment, find, run
-from deployguard.inputs.rendering.reading import Reading, read_rendered
-from deployguard.model.codes import ProblemCode
+from deployguard.inputs.rendering.reading import Reading, read_rendered, short, warnings
 from deployguard.model.evidence import RENDERED, Location
-from deployguard.model.problem import Problem
 
 _INSTALL = (
     "install kubectl (https://kubernetes.io/docs/tasks/tools) or kustomize, or render it where one "
     "is: kubectl kustomize DIR | deployguard scan k8s:-"
 )
 _ERROR = re.compile(r"\Aerror: ", re.IGNORECASE)
-_NOTED = 3
-_LONGEST_MESSAGE = 600
 
 
 def render(
@@ -44,12 +40,14 @@ def render(
     if not output.succeeded:
         raise _refused(output, name, Path(program).name)
     places = KustomizationPlaces(origins.collect(found))
+    whole = str(Path(name).absolute())
+    said = (line.removeprefix("# ").replace(whole, name) for line in output.messages)
     rendered = read_rendered(
         output.text,
         f"{name}{RENDERED}",
         places,
         Reading(options.namespace, workloads),
-        tuple(_warnings(output.messages, name)),
+        tuple(warnings("kustomize", said, name)),
     )
     if not rendered.objects:
         raise EmptyError(
@@ -60,16 +58,6 @@ def render(
     return rendered
 
 
-def _warnings(messages: Sequence[str], name: str) -> Iterator[Problem]:
-    for message in messages[:_NOTED]:
-        text = message.removeprefix("# ").replace(str(Path(name).absolute()), name)
-        yield Problem(ProblemCode.NOTE, f"kustomize: {_short(text)}", Location(name))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} ..."
-
-
 def _refused(output: Output, name: str, program: str) -> InputError:
     """Return the program's own words as an error."""
     lines = [line.strip() for line in output.messages]
@@ -77,7 +65,7 @@ def _refused(output: Output, name: str, program: str) -> InputError:
     told = _ERROR.sub("", " ".join(lines[start:]))
     told = told.replace(str(Path(name).absolute()), name) or "ended without a word"
     return SyntaxInputError(
-        f"{program}: {_short(told)}",
+        f"{program}: {short(told)}",
         location=Location(name),
         hint="correct the kustomization; kubectl kustomize shows the same",
     )

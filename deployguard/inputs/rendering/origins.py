@@ -195,8 +195,7 @@ def _patch(kustomization: Kustomization, node: Node, origins: Origins) -> None:
         operations = _operations(document)
         kind, name = _selected(target) if target is not None else _identity(document)
         for origin in origins.objects:
-            called = name is None or any(name.fullmatch(one) for one in origin.names)
-            if not called or kind not in (None, origin.kind):
+            if name not in (None, *origin.names) or kind not in (None, origin.kind):
                 continue
             if operations:
                 origin.patches += operations
@@ -262,21 +261,17 @@ def _operations(document: Node) -> list[Mapping]:
     return [one for one in document.items if isinstance(one, Mapping) and text(one, "path")]
 
 
-def _selected(target: Node) -> tuple[str | None, re.Pattern[str] | None]:
+def _selected(target: Node) -> tuple[str | None, str | None]:
+    """Return the kind and the name that a target asks for, None where any will do."""
     kind, name = text(target, "kind"), text(target, "name")
-    try:
-        pattern = None if name is None else re.compile(re.escape(str(name.value)))
-    except re.error:
-        pattern = None
-    return None if kind is None else str(kind.value), pattern
+    return None if kind is None else str(kind.value), None if name is None else str(name.value)
 
 
-def _identity(document: Node) -> tuple[str | None, re.Pattern[str] | None]:
+def _identity(document: Node) -> tuple[str | None, str]:
+    """Return the kind and the name of the object that a patch is for."""
     kind = text(document, "kind")
-    metadata = next(values(document, "metadata"), None)
-    name = text(metadata, "name")
-    pattern = re.compile(re.escape("" if name is None else str(name.value)))
-    return None if kind is None else str(kind.value), pattern
+    name = text(next(values(document, "metadata"), None), "name")
+    return None if kind is None else str(kind.value), "" if name is None else str(name.value)
 
 
 def _generate(kustomization: Kustomization, node: Node, kind: str, origins: Origins) -> None:

@@ -1,7 +1,8 @@
 """What a program rendered as manifests, with the places of what it was rendered from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from deployguard.errors import InputError
@@ -9,8 +10,12 @@ from deployguard.formats.yaml import Node
 from deployguard.inputs.kubernetes import manifests
 from deployguard.inputs.kubernetes.manifests import Manifests
 from deployguard.inputs.kubernetes.workloads import Workloads
+from deployguard.model.codes import ProblemCode
 from deployguard.model.evidence import Location
 from deployguard.model.problem import Problem
+
+_NOTED = 3
+_LONGEST_MESSAGE = 600
 
 
 class Places(Protocol):
@@ -44,3 +49,15 @@ def read_rendered(
             error.location = places.at(error.location)
         raise
     return Manifests(found.objects, (*notes, *found.notes))
+
+
+def warnings(program: str, messages: Iterable[str], name: str) -> Iterator[Problem]:
+    """Yield what a program warned of though it rendered what was asked for."""
+    for message in islice(messages, _NOTED):
+        yield Problem(ProblemCode.NOTE, f"{program}: {short(message)}", Location(name))
+
+
+def short(message: str) -> str:
+    """Return what a program said, cut where it goes on and on."""
+    whole = len(message) <= _LONGEST_MESSAGE
+    return message if whole else f"{message[:_LONGEST_MESSAGE]} ..."

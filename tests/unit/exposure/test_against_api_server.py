@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from deployguard.model.evidence import Answer
-from tests.support import api_server
-from tests.support.api_server import ApiServer
+from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.exposure import CLUSTER_IP, DEPLOYMENT, in_cluster, policy, service, thing
 
 _PATHS = {
@@ -145,8 +144,8 @@ POD = DEPLOYMENT.replace("{name: shop}", "{name: shop, namespace: default}", 1).
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    with api_server.running(tmp_path_factory.mktemp("control-plane")) as found:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with control_plane(tmp_path_factory.mktemp("control-plane")) as found:
         yield found
 
 
@@ -162,7 +161,7 @@ def joined(objects: list[dict[str, Any]]) -> str:
     return "\n---\n".join(map(json.dumps, objects)) + "\n"
 
 
-def made(server: ApiServer, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def made(server: ControlPlane, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     answers = [server.made(_PATHS[one["kind"]], one) for one in objects]
     assert not [answer for answer in answers if isinstance(answer, str)]
     return [
@@ -173,7 +172,7 @@ def made(server: ApiServer, objects: list[dict[str, Any]]) -> list[dict[str, Any
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_an_object_means_what_it_means_with_its_defaults(name: str, server: ApiServer) -> None:
+def test_an_object_means_what_it_means_with_its_defaults(name: str, server: ControlPlane) -> None:
     written = [*placed(POD), *placed(ACCEPTED[name])]
     kept = made(server, written)
     assert kept != written
@@ -183,7 +182,9 @@ def test_an_object_means_what_it_means_with_its_defaults(name: str, server: ApiS
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_the_api_server_refuses_is_read_without_an_error(name: str, server: ApiServer) -> None:
+def test_what_the_api_server_refuses_is_read_without_an_error(
+    name: str, server: ControlPlane
+) -> None:
     objects = placed(REFUSED[name])
     answers = [server.made(_PATHS[one["kind"]], one) for one in objects]
     assert [answer for answer in answers if isinstance(answer, str)]
@@ -192,7 +193,7 @@ def test_what_the_api_server_refuses_is_read_without_an_error(name: str, server:
 
 @pytest.mark.parametrize("spec", POLICIES)
 def test_a_policy_keeps_out_only_where_the_api_server_takes_it(
-    spec: str, server: ApiServer
+    spec: str, server: ControlPlane
 ) -> None:
     objects = placed(policy(spec))
     alone = in_cluster(joined(placed(POD))).scope
@@ -210,7 +211,7 @@ def test_a_policy_keeps_out_only_where_the_api_server_takes_it(
      "annotations: {a b: c}", "annotations: {A.b/C: d}", "label: {}", "uid: a", "finalizers: []"],
 )  # fmt: skip
 def test_the_metadata_of_a_policy_are_what_the_api_server_takes(
-    metadata: str, server: ApiServer
+    metadata: str, server: ControlPlane
 ) -> None:
     objects = placed(policy("podSelector: {}", f"deny, {metadata}"))
     taken = not isinstance(server.made(_PATHS["NetworkPolicy"], objects[0]), str)
@@ -222,7 +223,7 @@ def test_the_metadata_of_a_policy_are_what_the_api_server_takes(
     "name", ["deny", "deny.all", "Deny", "deny_all", "-deny", "deny.", "d" * 254, "a..b"]
 )
 def test_the_name_of_a_policy_is_one_that_the_api_server_takes(
-    name: str, server: ApiServer
+    name: str, server: ControlPlane
 ) -> None:
     objects = placed(policy("podSelector: {}", f"'{name}'"))
     taken = not isinstance(server.made(_PATHS["NetworkPolicy"], objects[0]), str)
@@ -230,7 +231,7 @@ def test_the_name_of_a_policy_is_one_that_the_api_server_takes(
     assert found == ("loopback" if taken else "private")
 
 
-def test_a_port_of_the_host_is_kept_as_it_is_written(server: ApiServer) -> None:
+def test_a_port_of_the_host_is_kept_as_it_is_written(server: ControlPlane) -> None:
     (pod,) = placed(POD)
     container = pod["spec"]["template"]["spec"]["containers"][0]
     for address, expected in (("127.0.0.1", "host"), ("localhost", "public"), ("", "public")):

@@ -44,9 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def ports(files: Mapping[str, str], target: str = ".") -> dict[str, str | None]:
     """Return what each container knows of the port that a ConfigMap holds, by file."""
-    for name, text in files.items():
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(text)
+    write(Path(), files)
     found = {}
     for one in scan(target, "--format", "json").report["containers"]:
         (value,) = (v["value"] for v in one["process"]["env"] if v["name"] == "FLASK_RUN_PORT")
