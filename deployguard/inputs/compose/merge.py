@@ -138,7 +138,7 @@ def _networks(low: Node, high: Node, place: Path) -> Node:
     return merge(_named(low, _nothing, place), _named(high, _nothing, place), place)
 
 
-def _started(node: Node) -> Node:
+def _started(node: Node) -> Mapping:
     """Return what a dependency asks for where nothing is said."""
     members: Entries = {
         "condition": (text("condition", node), text("service_started", node)),
@@ -225,13 +225,8 @@ def dependencies(node: Node, place: Path) -> Mapping:
     named = _named(node, _started, place)
     for key, value in named.entries:
         if isinstance(value, Mapping):
-            named = set_to(named, key.text, merge(_defaults(value), value))
+            named = set_to(named, key.text, merge(_started(value), value))
     return named
-
-
-def _defaults(node: Node) -> Mapping:
-    found = _started(node)
-    return found if isinstance(found, Mapping) else Mapping((), node.location)
 
 
 def networks(node: Node, place: Path) -> Mapping:

@@ -11,7 +11,6 @@ Source: docker/compose pkg/compose/create.go (buildContainerMountOptions) and co
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from deployguard import files as disk
 from deployguard.effective.contents import EmptyFolder, OneFile, Part
@@ -19,6 +18,7 @@ from deployguard.errors import SyntaxInputError, UnsupportedError
 from deployguard.formats.yaml import Mapping, Node, Scalar
 from deployguard.inputs.compose import builds
 from deployguard.inputs.compose.fields import Fields, mapping
+from deployguard.inputs.compose.resolved import Project
 from deployguard.inputs.compose.volumes import Volume, source_path, volumes
 from deployguard.inputs.folder import FolderFiles
 from deployguard.model.container import Mount
@@ -27,10 +27,6 @@ from deployguard.model.filesystem import Content, Filesystem, Unread
 from deployguard.model.image import Image
 
 _SECRETS = "/run/secrets/"
-
-
-class Project(builds.Project, Protocol):
-    """What the mounts of a service need of the project it belongs to."""
 
 
 def mounts(service: Mapping, image: Image | Unread, project: Project) -> tuple[Mount, ...]:
@@ -69,7 +65,6 @@ def _inherited(service: Mapping, project: Project) -> Iterator[Mount]:
 
     A tmpfs stays with its service. Of a container that compose does not know, nothing is known.
     """
-    services = mapping(project.whole.get("services"), "services")
     seen: set[str] = set()
     pending = list(_named(service, project.fields))
     while pending:
@@ -81,7 +76,7 @@ def _inherited(service: Mapping, project: Project) -> Iterator[Mount]:
             what = f"the files of the volumes of {name.value.replace(':', ' ', 1)}"
             yield Mount("/", Unread(Missing(Reason.MOUNT, what)), name.location)
             continue
-        key, node = _service(services, name)
+        key, node = _service(name, project)
         other = mapping(node, f"the service {key.text}")
         image = builds.image(key, other, project.fields.optional(other, "image"), project)
         tmpfs = {
@@ -101,15 +96,15 @@ def _named(service: Mapping, fields: Fields) -> Iterator[Traced[str]]:
         yield replace(text, value=name.removeprefix("service:"))
 
 
-def _service(services: Mapping, name: Traced[str]) -> tuple[Scalar, Node]:
-    for key, node in services.entries:
-        if key.text == name.value:
-            return key, node
-    raise SyntaxInputError(
-        f'depends on undefined service "{name.value}"',
-        location=name.location,
-        hint="name a service of the project, or container:NAME",
-    )
+def _service(name: Traced[str], project: Project) -> tuple[Scalar, Node]:
+    found = project.part("services").get(name.value)
+    if found is None:
+        raise SyntaxInputError(
+            f'depends on undefined service "{name.value}"',
+            location=name.location,
+            hint="name a service of the project, or container:NAME",
+        )
+    return found
 
 
 def _content(
@@ -192,16 +187,15 @@ def _bound(source: Traced[str], subpath: str | None, project: Project) -> Filesy
 
 def _definition(section: str, name: Traced[str], project: Project) -> Node:
     """Return what the project says of a volume, config or secret."""
-    top = project.whole.get(section)
-    node = top.get(name.value) if isinstance(top, Mapping) else None
-    if node is None:
+    found = project.part(section).get(name.value)
+    if found is None:
         word = section.removesuffix("s")
         raise SyntaxInputError(
             f"refers to undefined {word} {name.value}: invalid compose project",
             location=name.location,
             hint=f"declare it under the project's {section}",
         )
-    return node
+    return found[1]
 
 
 @dataclass(frozen=True, slots=True)

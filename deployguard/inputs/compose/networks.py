@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
 from deployguard.inputs.compose.fields import Fields, mapping
+from deployguard.inputs.compose.objects import is_external
 from deployguard.inputs.compose.ports import EVERYWHERE, ports
 from deployguard.model.container import ContainerSpec, Network, Port
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
@@ -231,11 +232,11 @@ def _network(name: str, node: Mapping, fields: Fields) -> _Joined:
     internal = fields.flag(node, "internal")
     inside = internal is not None and internal.value
     if kind in _ON_THE_LINK:
-        orphan = "parent" not in options and not _is_external(node, fields)
+        orphan = "parent" not in options and not is_external(node)
         return _on_link(name, place, internal=inside or orphan)
     if kind in {"host", "none", "null"}:
         return _outside("host" if kind == "host" else "none", place)
-    if _is_external(node, fields):
+    if is_external(node):
         return _outside(_external_name(node, fields) or real, node.location)
     if kind not in _BRIDGED:
         what = f"who reaches the network {name} of the driver {kind}"
@@ -266,14 +267,6 @@ def _bridge(name: str, node: Mapping, options: AnyMapping[str, str | None]) -> _
         missing=(missing,) if "routed" in modes else (),
         address=options.get(_BINDING) or EVERYWHERE,
     )
-
-
-def _is_external(node: Mapping, fields: Fields) -> bool:
-    found = node.get("external")
-    if isinstance(found, Mapping):
-        return True
-    flag = fields.flag(node, "external")
-    return flag is not None and flag.value
 
 
 def _external_name(node: Mapping, fields: Fields) -> str | None:

@@ -33,11 +33,7 @@ def ports(service: Mapping, fields: Fields, everywhere: str = EVERYWHERE) -> Ite
     """
     seen: set[tuple[int, str, str | None]] = set()
     for item in fields.items(service, "ports"):
-        if isinstance(item, Mapping):
-            found = _long(item, fields, everywhere)
-        else:
-            found = _short(_whole(item, fields, "ports"), everywhere)
-        for port in found:
+        for port in _published(item, fields, everywhere):
             key = (port.container, port.protocol, port.published)
             if key not in seen:
                 seen.add(key)
@@ -48,6 +44,21 @@ def ports(service: Mapping, fields: Fields, everywhere: str = EVERYWHERE) -> Ite
         # compose takes any text here, and what is no port has no effect.
         if match is not None and len(match[1]) <= _DIGITS:
             yield Port(int(match[1]), match[3] or "tcp", None, text.location)
+
+
+def check_ports(service: Mapping, fields: Fields) -> None:
+    """Raise SyntaxInputError as `ports` does; ranges are not counted out, however long they are."""
+    for item in fields.items(service, "ports"):
+        next(_published(item, fields, EVERYWHERE))
+    for item in fields.items(service, "expose"):
+        _whole(item, fields, "expose")
+
+
+def _published(item: Node, fields: Fields, everywhere: str) -> Iterator[Port]:
+    """Yield at least one port; what is refused is so before the first."""
+    if isinstance(item, Mapping):
+        return _long(item, fields, everywhere)
+    return _short(_whole(item, fields, "ports"), everywhere)
 
 
 def _whole(item: Node, fields: Fields, name: str) -> Traced[str]:

@@ -8,8 +8,6 @@ from pathlib import Path as FilePath
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
 from deployguard.inputs.compose.trees import Path, matches, path, set_to, string
 
-_REMOTE = ("service:", "github.com/", "git@")
-
 
 def relocated(node: Node, folder: str, place: Path = ()) -> Node:
     """Return a tree whose relative paths begin with a folder."""
@@ -51,7 +49,7 @@ def _path(node: Node, folder: str) -> Node:
 
 def _context(node: Node, folder: str) -> Node:
     name = string(node) or ""
-    return node if "://" in name or name.startswith(_REMOTE) else _path(node, folder)
+    return node if is_remote(name) or name.startswith("service:") else _path(node, folder)
 
 
 def is_remote(name: str) -> bool:

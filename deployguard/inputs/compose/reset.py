@@ -36,19 +36,22 @@ def take_tags(node: Node, place: Path = ()) -> tuple[Node | None, tuple[Path, ..
 
 def applied(node: Node, paths: tuple[Path, ...], place: Path = ()) -> Node:
     """Return what was there before without what the paths name; members of lists are not named."""
-    if not paths:
-        return node
+    wild = tuple(one for one in paths if "*" in one)
+    return _without(node, frozenset(paths), wild, place) if paths else node
+
+
+def _without(node: Node, named: frozenset[Path], wild: tuple[Path, ...], place: Path) -> Node:
     match node:
         case Mapping():
-            entries = tuple(
-                (key, applied(value, paths, (*place, key.text)))
-                for key, value in node.entries
-                if not any(matches((*place, key.text), one) for one in paths)
-            )
-            return replace(node, entries=entries)
+            entries = []
+            for key, value in node.entries:
+                here = (*place, key.text)
+                if here not in named and not any(matches(here, one) for one in wild):
+                    entries.append((key, _without(value, named, wild, here)))
+            return replace(node, entries=tuple(entries))
         case Sequence():
             items = tuple(
-                applied(item, paths, (*place, f"[{index}]"))
+                _without(item, named, wild, (*place, f"[{index}]"))
                 for index, item in enumerate(node.items)
             )
             return replace(node, items=items)
