@@ -10,7 +10,7 @@ from pathlib import Path
 from deployguard import files as disk
 from deployguard.errors import SyntaxInputError
 from deployguard.formats import compose_env
-from deployguard.formats.interpolation import Lookup
+from deployguard.formats.interpolation import Lookup, over
 from deployguard.formats.yaml import Mapping
 from deployguard.inputs.compose.consistency import is_run_elsewhere
 from deployguard.inputs.compose.fields import Fields
@@ -62,13 +62,8 @@ def _own(service: Mapping, fields: Fields) -> Environment:
 def _env_files(
     service: Mapping, folder: str, fields: Fields, own: Environment
 ) -> Iterator[Environment]:
-    above: dict[str, Traced[str | None]] = dict(own.entries)
-
-    def lookup(name: str) -> str | None:
-        outer = fields.lookup(name)
-        entry = own.entries.get(name)
-        return outer if outer is not None or entry is None else entry.value
-
+    above: dict[str, Traced[str | None]] = {}
+    lookup = over(fields.lookup, own.entries)
     for item in fields.items(service, "env_file"):
         if not isinstance(item, Mapping):
             path, required, form = fields.text(item, "env_file"), True, None

@@ -1,6 +1,6 @@
 """Projects that a project includes (compose-go loader/include.go)."""
 
-import os.path
+import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
@@ -100,10 +100,10 @@ def _loaded(
             location=item.location,
             hint="include it in one place alone",
         )
-    folder = os.path.dirname(main) or "."  # noqa: PTH120  (a text, as in every path here)
+    folder = posixpath.dirname(main) or "."
     if include.folder is not None:
         folder = scope.path(include.folder, item.location)
-    relative = os.path.relpath(folder, scope.folder)
+    relative = posixpath.relpath(folder, scope.folder)
     lookup = from_env_files(_env_files(include, folder, scope), scope.lookup, item.location)
     inner = replace(scope, folder=folder, lookup=lookup, extended={})
     files = tuple(

@@ -10,7 +10,7 @@ from deployguard.inputs.compose.trees import (
     Path,
     entries,
     is_null,
-    matches,
+    of_place,
     path,
     plain,
     refuse_override,
@@ -38,9 +38,9 @@ def merge(base: Mapping, over: Mapping, place: Path = ()) -> Mapping:
 
 
 def _laid(low: Node, high: Node, place: Path) -> Node:
-    for pattern, special in _SPECIAL.items():
-        if matches(place, pattern):
-            return special(low, high, place)
+    special = of_place(_SPECIAL, place)
+    if special is not None:
+        return special(low, high, place)
     if is_null(high):
         return low
     match low, high:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from deployguard import files as disk
-from deployguard.effective.contents import EmptyFolder, OneFile, Part
+from deployguard.effective.contents import EmptyFolder, OneFile, Part, normal
 from deployguard.errors import SyntaxInputError, UnsupportedError
 from deployguard.formats.yaml import Mapping, Node, Scalar
 from deployguard.inputs.compose import builds
@@ -46,16 +46,16 @@ def _own(service: Mapping, image: Image | Unread, project: Project) -> Iterator[
     fields = project.fields
     if isinstance(image, Image):
         for declared in image.config.volumes:
-            path = _clean(declared.value)
+            path = normal(declared.value)
             yield path, Mount(path, _filled(image, path, declared.location), declared.location)
     for kind in ("configs", "secrets"):
         for mount in _entries(service, kind, project):
             yield mount.path, mount
     for text in fields.texts(service, "tmpfs"):
-        path = _clean(text.value.partition(":")[0])
+        path = normal(text.value.partition(":")[0])
         yield path, Mount(path, EmptyFolder(text.location), text.location)
     for volume in volumes(service, fields):
-        path = _clean(volume.target.value)
+        path = normal(volume.target.value)
         content = _content(volume, path, image, project)
         yield path, Mount(path, content, volume.target.location)
 
@@ -80,7 +80,7 @@ def _inherited(service: Mapping, project: Project) -> Iterator[Mount]:
         other = mapping(node, f"the service {key.text}")
         image = builds.image(key, other, project.fields.optional(other, "image"), project)
         tmpfs = {
-            _clean(text.value.partition(":")[0]) for text in project.fields.texts(other, "tmpfs")
+            normal(text.value.partition(":")[0]) for text in project.fields.texts(other, "tmpfs")
         }
         for path, mount in dict(_own(other, image, project)).items():
             if path not in tmpfs:
@@ -137,7 +137,7 @@ def _filled(image: Image | Unread, path: str, location: Location) -> Filesystem 
 
 
 def _part(files: Filesystem, volume: Volume) -> Filesystem:
-    return Part(files, _clean(volume.subpath or "/"), volume.target.location)
+    return Part(files, normal(volume.subpath or "/"), volume.target.location)
 
 
 def _volume(
@@ -170,7 +170,7 @@ def _volume(
     root = FolderFiles(place)
     if root.list("/") == () and volume.copied:
         return _filled(image, path, volume.target.location)
-    return root if volume.subpath is None else Part(root, _clean(volume.subpath), device.location)
+    return root if volume.subpath is None else Part(root, normal(volume.subpath), device.location)
 
 
 def _bound(source: Traced[str], subpath: str | None, project: Project) -> Filesystem | Unread:
@@ -182,7 +182,7 @@ def _bound(source: Traced[str], subpath: str | None, project: Project) -> Filesy
     if place is None or not disk.exists(place):
         return Unread(Missing(Reason.MOUNT, f"the files of {source.value}, which is not there"))
     root = FolderFiles(place)
-    return root if subpath is None else Part(root, _clean(subpath), source.location)
+    return root if subpath is None else Part(root, normal(subpath), source.location)
 
 
 def _definition(section: str, name: Traced[str], project: Project) -> Node:
@@ -211,7 +211,7 @@ def _entries(service: Mapping, section: str, project: Project) -> Iterator[Mount
     for entry in _asked(service, section, project.fields):
         node = _definition(section, entry.source, project)
         content = _defined(mapping(node, entry.source.value), section, entry, project)
-        yield Mount(_clean(entry.target), content, entry.source.location)
+        yield Mount(normal(entry.target), content, entry.source.location)
 
 
 def _asked(service: Mapping, section: str, fields: Fields) -> Iterator[_Entry]:
@@ -265,7 +265,3 @@ def _written(text: str, location: Location, name: str) -> Content:
     # Readers of the file count its own lines, which must not be taken for lines of the project.
     place = replace(location, file=f"{location.file}#{name}", line=None, column=None)
     return Content(text.encode(), place)
-
-
-def _clean(path: str) -> str:
-    return posixpath.normpath("/" + path.lstrip("/"))

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from deployguard.errors import SyntaxInputError, nearest
+from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping, Node, Scalar
 from deployguard.inputs.compose.fields import Fields, wrong
 from deployguard.model.container import Port
@@ -17,9 +17,6 @@ _NUMBER = re.compile(r"\+?[0-9]+", re.ASCII)
 # What follows a second dash is dropped (docker/go-connections nat.ParsePortRange).
 _RANGE = re.compile(r"([0-9]+)(?:-([0-9]+)(?:-.*)?)?", re.ASCII)
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
-_LONG = frozenset(
-    {"target", "published", "host_ip", "protocol", "mode", "name", "app_protocol"}
-)  # fmt: skip
 _DIGITS = 5
 _WAY_OUT = 'write "HOST:CONTAINER" in quotes, each a number from 1 to 65535'
 _PORTS = 65_536
@@ -135,16 +132,6 @@ def _range(text: str, location: Location) -> range:
 
 def _long(node: Mapping, fields: Fields, everywhere: str) -> Iterator[Port]:
     """Read the long form; what the engine alone would refuse is taken as it is."""
-    for key, value in node.entries:
-        if key.text not in _LONG and not key.text.startswith("x-"):
-            close = nearest(key.text, _LONG)
-            raise SyntaxInputError(
-                f"additional properties '{key.text}' not allowed",
-                location=key.location,
-                hint=f"did you mean {close}?" if close else "compose refuses it as well",
-            )
-        if isinstance(value, Scalar) and value.value is None:
-            raise wrong(value, key.text, "a text or a whole number")
     target = fields.optional_scalar(node, "target")
     if target is None or not _NUMBER.fullmatch(target.value) or len(target.value) > _DIGITS + 1:
         raise SyntaxInputError(

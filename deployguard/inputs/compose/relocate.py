@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
-from deployguard.inputs.compose.trees import Path, matches, path, set_to, string
+from deployguard.inputs.compose.trees import Path, of_place, path, set_to, string
 
 
 def relocated(node: Node, folder: str, place: Path = ()) -> Node:
     """Return a tree whose relative paths begin with a folder."""
-    for pattern, change in _CHANGES.items():
-        if matches(place, pattern):
-            return change(node, folder)
+    change = of_place(_CHANGES, place)
+    if change is not None:
+        return change(node, folder)
     match node:
         case Mapping():
             members = tuple(

@@ -6,32 +6,34 @@ from deployguard.formats.yaml import Mapping, Node, Sequence
 from deployguard.inputs.compose.trees import Path, matches
 
 
-def take_tags(node: Node, place: Path = ()) -> tuple[Node | None, tuple[Path, ...]]:
+def take_tags(node: Node) -> tuple[Node | None, tuple[Path, ...]]:
     """Return a document without what !reset marks, and the paths that it resets or overrides."""
-    if node.tag == "!reset":
-        return None, (place,)
-    if node.tag == "!override":
-        return node, (place,)
-    found: tuple[Path, ...] = ()
+    found: list[Path] = []
+    kept = _taken(node, (), found)
+    return kept, tuple(found)
+
+
+def _taken(node: Node, place: Path, found: list[Path]) -> Node | None:
+    if node.tag in {"!reset", "!override"}:
+        found.append(place)
+        return node if node.tag == "!override" else None
     match node:
         case Mapping():
             entries = []
             for key, value in node.entries:
-                kept, paths = take_tags(value, (*place, key.text))
-                found += paths
+                kept = _taken(value, (*place, key.text), found)
                 if kept is not None:
                     entries.append((key, kept))
-            return replace(node, entries=tuple(entries)), found
+            return replace(node, entries=tuple(entries))
         case Sequence():
             items = []
             for index, item in enumerate(node.items):
-                kept, paths = take_tags(item, (*place, str(index)))
-                found += paths
+                kept = _taken(item, (*place, str(index)), found)
                 if kept is not None:
                     items.append(kept)
-            return replace(node, items=tuple(items)), found
+            return replace(node, items=tuple(items))
         case _:
-            return node, ()
+            return node
 
 
 def applied(node: Node, paths: tuple[Path, ...], place: Path = ()) -> Node:
