@@ -92,7 +92,8 @@ def _loaded(
 ) -> Mapping:
     if not include.paths:
         return Mapping((), item.location)
-    main = scope.path(include.paths[0].text, include.paths[0].location)
+    names = tuple(scope.path(path.text, path.location) for path in include.paths)
+    main = names[0]
     if main in above:
         chain = " includes ".join((*above, main))
         raise SyntaxInputError(
@@ -108,8 +109,7 @@ def _loaded(
     inner = replace(scope, folder=folder, lookup=lookup, extended={})
     files = tuple(
         replace(path, value=name, text=name)
-        for path in include.paths
-        for name in (scope.path(path.text, path.location),)
+        for path, name in zip(include.paths, names, strict=True)
     )
     return load(files, inner, relative, above)
 

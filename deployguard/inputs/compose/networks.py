@@ -13,6 +13,7 @@ from deployguard.formats.yaml import Mapping
 from deployguard.inputs.compose.fields import Fields, mapping
 from deployguard.inputs.compose.objects import is_external
 from deployguard.inputs.compose.ports import EVERYWHERE, ports
+from deployguard.inputs.compose.resolved import Project
 from deployguard.model.container import ContainerSpec, Network, Port
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 
@@ -43,19 +44,15 @@ class _Joined:
     address: str = EVERYWHERE
 
 
-def attached(
-    specs: tuple[ContainerSpec, ...], whole: Mapping, fields: Fields
-) -> tuple[ContainerSpec, ...]:
+def attached(specs: tuple[ContainerSpec, ...], project: Project) -> tuple[ContainerSpec, ...]:
     """Return the services of a project with their networks.
 
-    Raises SyntaxInputError for networks and services that compose does not find.
+    Raises SyntaxInputError for services that compose does not find.
     """
-    if not specs:
-        return ()
-    services = mapping(whole.get("services"), "services")
-    nodes = {key.text: node for key, node in services.entries if isinstance(node, Mapping)}
-    held = whole.get("networks")
-    declared = _Declared(mapping(held, "networks") if held is not None else None, fields)
+    fields = project.fields
+    services = project.part("services")
+    nodes = {spec.name: mapping(services[spec.name][1], spec.name) for spec in specs}
+    declared = _Declared(project)
     modes = {spec.name: fields.optional(nodes[spec.name], "network_mode") for spec in specs}
     owners = _owners(specs, nodes, modes, fields)
     joined = {spec.name: declared.joined(nodes[spec.name], modes[spec.name]) for spec in specs}
@@ -143,10 +140,9 @@ def _end(name: str, following: dict[str, str], modes: AnyMapping[str, Traced[str
 class _Declared:
     """The networks of a project by name, each read once."""
 
-    def __init__(self, networks: Mapping | None, fields: Fields) -> None:
-        entries = () if networks is None else networks.entries
-        self._networks = {key.text: node for key, node in entries}
-        self._fields = fields
+    def __init__(self, project: Project) -> None:
+        self._networks = project.part("networks")
+        self._fields = project.fields
         self._read: dict[str, _Joined] = {}
 
     def joined(self, service: Mapping, mode: Traced[str] | None) -> _Joined:
@@ -185,9 +181,8 @@ class _Declared:
                 location=name.location,
                 hint=f"list it at the top: networks: {{{name.value}: {{}}}}",
             )
-        if not isinstance(found, Mapping):
-            return _Joined()
-        return _network(name.value, found, self._fields)
+        node = None if found is None else found[1]
+        return _network(name.value, node, self._fields) if isinstance(node, Mapping) else _Joined()
 
 
 def _by_mode(mode: Traced[str]) -> _Joined:

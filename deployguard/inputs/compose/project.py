@@ -149,7 +149,7 @@ def _services(selection: _Selection, project: Project) -> tuple[ContainerSpec, .
             published += len(specs[-1].ports)
         elif isinstance(node, Mapping):
             _check_unstarted(node, project, asked=key.text not in unasked)
-    return attached(tuple(specs), project.whole, project.fields)
+    return attached(tuple(specs), project)
 
 
 def _check_unstarted(service: Mapping, project: Project, *, asked: bool) -> None:
