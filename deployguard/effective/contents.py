@@ -28,6 +28,11 @@ class LinkedFilesystem(Filesystem, Protocol):
         """
 
 
+def normal(path: str) -> str:
+    """Return a path from the root, without `.`, `..` and doubled slashes."""
+    return posixpath.normpath("/" + path.lstrip("/"))
+
+
 def below(path: str, directory: str) -> bool:
     """Return whether a path is a directory, or lies in it."""
     path, directory = posixpath.normpath(path), posixpath.normpath(directory)

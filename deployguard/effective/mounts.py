@@ -3,7 +3,7 @@
 import posixpath
 from dataclasses import dataclass, replace
 
-from deployguard.effective.contents import LinkedFilesystem, below, inside
+from deployguard.effective.contents import LinkedFilesystem, below, inside, normal
 from deployguard.model.container import ContainerSpec, Mount
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import (
@@ -54,8 +54,8 @@ class _Mounted:
         if self._mounts is None:
             made: dict[str, Mount] = {}
             self._mounts = ()
-            for mount in sorted(self.declared, key=lambda one: _normal(one.path).count("/")):
-                place = _real(self, _normal(mount.path))
+            for mount in sorted(self.declared, key=lambda one: normal(one.path).count("/")):
+                place = _real(self, normal(mount.path))
                 made[place] = replace(mount, path=place)
                 self._mounts = tuple(made.values())
         return self._mounts
@@ -107,7 +107,7 @@ class _Mounted:
 
     @staticmethod
     def _whole(place: _Place) -> str:
-        return _normal(posixpath.join(place.root, place.path.lstrip("/")))
+        return normal(posixpath.join(place.root, place.path.lstrip("/")))
 
     def _place(self, path: str) -> _Place | Absent | Unread:
         """Return the files that hold a path and its name there.
@@ -115,7 +115,7 @@ class _Mounted:
         A link may lead from the image into a mount, out of a mount, or from one into another:
         the files on one side cannot follow it.
         """
-        path = _normal(path)
+        path = normal(path)
         for _ in range(LINK_HOPS):
             mount = self._mount(path)
             if mount is None:
@@ -134,7 +134,7 @@ class _Mounted:
             target = content.link(inner) if isinstance(content, LinkedFilesystem) else None
             if target is None:
                 return _Place(content, inner, mount.path)
-            path = _normal(posixpath.join(mount.path, target))
+            path = normal(posixpath.join(mount.path, target))
         return Absent(path)
 
     def _mount(self, path: str) -> Mount | None:
@@ -162,11 +162,7 @@ def _real(files: Filesystem, path: str) -> str:
         if isinstance(found, Unread):
             return path
         if isinstance(found, Stat):
-            return _normal(posixpath.join(found.path, rest))
+            return normal(posixpath.join(found.path, rest))
         above, name = posixpath.split(above)
         rest = posixpath.join(name, rest)
     return path
-
-
-def _normal(path: str) -> str:
-    return posixpath.normpath("/" + path.lstrip("/"))

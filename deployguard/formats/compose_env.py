@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from deployguard.errors import LimitError, SyntaxInputError
-from deployguard.formats.interpolation import Lookup, interpolate
+from deployguard.formats.interpolation import Lookup, interpolate, over
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Location, Traced
 
@@ -35,14 +35,7 @@ def environment(
     """
     text = _text(data, source)
     entries: dict[str, Traced[str | None]] = {}
-
-    def inner(name: str) -> str | None:
-        outer = lookup(name)
-        if outer is not None:
-            return outer
-        entry = entries.get(name) or above.get(name)
-        return entry.value if entry is not None else None
-
+    inner = over(over(lookup, entries), above)
     made = 0
     counted, line = 0, 1
     position = _start(text, 0)

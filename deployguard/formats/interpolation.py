@@ -1,10 +1,10 @@
 """Variables in compose files (compose-spec 12-interpolation.md; compose-go `template`)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from deployguard.errors import InputError, LimitError, SyntaxInputError
-from deployguard.model.evidence import Location
+from deployguard.model.evidence import Location, Traced
 
 Lookup = Callable[[str], str | None]
 
@@ -18,6 +18,19 @@ _VARIABLE = re.compile(
 _NESTING = 16
 # MAX_ARG_STRLEN of Linux: a process is not started with a longer word or variable.
 LONGEST = 128 * 1024
+
+
+def over(lookup: Lookup, below: Mapping[str, Traced[str | None]]) -> Lookup:
+    """Return a lookup that takes from below what is not set; entries may still come there."""
+
+    def find(name: str) -> str | None:
+        outer = lookup(name)
+        if outer is not None:
+            return outer
+        entry = below.get(name)
+        return entry.value if entry is not None else None
+
+    return find
 
 
 def interpolate(text: str, lookup: Lookup, location: Location) -> str:

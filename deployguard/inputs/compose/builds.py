@@ -2,66 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from deployguard.errors import SyntaxInputError, nearest
+from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping, Node, Scalar
 from deployguard.inputs.compose.fields import Fields, mapping, wrong
+from deployguard.inputs.compose.resolved import Project
 from deployguard.inputs.compose.volumes import source_path
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
 from deployguard.model.image import Image
-from deployguard.model.objects import ImageSource
-
-
-class Project(Protocol):
-    """What a build needs of the project it belongs to."""
-
-    @property
-    def name(self) -> str:
-        """The project's name, of which the names of its images are made."""
-
-    @property
-    def whole(self) -> Mapping:
-        """The merged project, in which other services are found."""
-
-    @property
-    def made(self) -> dict[str, Image | Unread | None]:
-        """The images of services that were asked for, None while one is looked for."""
-
-    @property
-    def folder(self) -> Path:
-        """The folder that relative paths are seen from."""
-
-    @property
-    def fields(self) -> Fields:
-        """What reads its nodes."""
-
-    @property
-    def images(self) -> ImageSource:
-        """Where images are looked up."""
-
-    @property
-    def platform(self) -> str | None:
-        """The platform that is asked for."""
-
-    @property
-    def built(self) -> bool:
-        """Whether images that were built before are judged."""
-
 
 if TYPE_CHECKING:
     from deployguard.inputs.dockerfile import Context
-
-_KNOWN = frozenset(
-    {
-        "additional_contexts", "args", "cache_from", "cache_to", "context", "dockerfile",
-        "dockerfile_inline", "entitlements", "extra_hosts", "isolation", "labels", "network",
-        "no_cache", "platforms", "privileged", "provenance", "pull", "sbom", "secrets", "shm_size",
-        "ssh", "tags", "target", "ulimits",
-    }
-)  # fmt: skip
 
 
 def image(
@@ -108,13 +61,8 @@ def _build(build: Node, service: Mapping, project: Project) -> Image | Unread:
     from deployguard.inputs import dockerfile  # noqa: PLC0415  (only for projects with builds)
 
     fields = project.fields
-    if isinstance(build, Scalar):
-        context: Traced[str] | None = fields.text(build, "build")
-        section = Mapping((), build.location)
-    else:
-        section = mapping(build, "build")
-        _check(section)
-        context = fields.optional(section, "context")
+    section = mapping(build, "build")
+    context = fields.optional(section, "context")
     folder = context.value if context is not None and context.value else "."
     file = fields.optional(section, "dockerfile")
     target = fields.optional(section, "target")
@@ -137,17 +85,6 @@ def _build(build: Node, service: Mapping, project: Project) -> Image | Unread:
     path = str(place / file.value) if file is not None else None
     (stage,) = dockerfile.build(str(place), path, project.images, options)
     return stage.image
-
-
-def _check(section: Mapping) -> None:
-    for key, _ in section.entries:
-        if key.text not in _KNOWN and not key.text.startswith("x-"):
-            close = nearest(key.text, _KNOWN)
-            raise SyntaxInputError(
-                f"build: additional properties '{key.text}' not allowed",
-                location=key.location,
-                hint=f"did you mean {close}?" if close else "compose refuses it as well",
-            )
 
 
 def _platform(section: Mapping, service: Mapping, project: Project) -> str | None:
@@ -184,15 +121,15 @@ def _contexts(section: Mapping, project: Project) -> Iterator[tuple[str, "Contex
 
 
 def _of_service(name: str, location: Location, project: Project) -> Image | Unread:
-    for key, node in mapping(project.whole.get("services"), "services").entries:
-        if key.text == name:
-            other = mapping(node, f"the service {name}")
-            return image(key, other, project.fields.optional(other, "image"), project)
-    raise SyntaxInputError(
-        f"additional_contexts names the service {name}, which there is not",
-        location=location,
-        hint="name a service of the project",
-    )
+    if name not in project.part("services"):
+        raise SyntaxInputError(
+            f"additional_contexts names the service {name}, which there is not",
+            location=location,
+            hint="name a service of the project",
+        )
+    key, node = project.part("services")[name]
+    other = mapping(node, f"the service {name}")
+    return image(key, other, project.fields.optional(other, "image"), project)
 
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")

@@ -6,12 +6,11 @@ are read, and merge alike.
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice
 
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
 from deployguard.inputs.compose.fields import Fields, wrong
 from deployguard.inputs.compose.merge import build, dependencies, networks
-from deployguard.inputs.compose.ports import ports
+from deployguard.inputs.compose.ports import check_ports
 from deployguard.inputs.compose.trees import (
     Path,
     changed_members,
@@ -102,12 +101,10 @@ def _ports(node: Node, place: Path) -> Node:
         raise wrong(node, ".".join(place), "a list")
     short = tuple(item for item in node.items if not isinstance(item, Mapping))
     read = Mapping(((text("ports", node), replace(node, items=short)),), node.location)
-    for _ in islice(ports(read, Fields(lambda _: None)), _MOST_PORTS):
-        pass
+    check_ports(read, Fields(lambda _: None))
     return node
 
 
-_MOST_PORTS = 100_000
 _LONG: dict[str, Callable[[Node, Path], Node]] = {
     "build": _build,
     "configs": _sources,

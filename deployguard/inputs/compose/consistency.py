@@ -20,17 +20,20 @@ _LIMITS = {
     "mem_reservation": ("reservations", "memory"),
     "pids_limit": ("limits", "pids"),
 }
+_Section = AnyMapping[str, Node]
 _WITHOUT_TARGET = frozenset({"rebuild", "restart"})
 
 
 def check_consistency(whole: Mapping, enabled: AnyMapping[str, Mapping]) -> None:
     """Raise SyntaxInputError where the services that start do not fit together."""
+    networks, services = section(whole, "networks"), section(whole, "services")
+    models, secrets = section(whole, "models"), section(whole, "secrets")
     for name, service in enabled.items():
-        _check_networks(name, service, whole)
-        _check_declared(name, service, whole)
+        _check_networks(name, service, networks)
+        _check_declared(name, service, models, secrets)
         _check_alone(name, service)
         _check_limits(name, service)
-        _check_dependencies(name, service, whole, enabled)
+        _check_dependencies(name, service, services, enabled)
     _check_cycle({name: dict(_needed(service)) for name, service in enabled.items()})
 
 
@@ -52,7 +55,7 @@ def _refused(message: str, node: Node, hint: str) -> SyntaxInputError:
     )
 
 
-def _check_networks(name: str, service: Mapping, whole: Mapping) -> None:
+def _check_networks(name: str, service: Mapping, declared: _Section) -> None:
     mode, asked = service.get("network_mode"), service.get("networks")
     names = [key for key, _ in asked.entries] if isinstance(asked, Mapping) else []
     if mode is not None and string(mode) and names:
@@ -61,7 +64,6 @@ def _check_networks(name: str, service: Mapping, whole: Mapping) -> None:
             mode,
             "keep one of them",
         )
-    declared = section(whole, "networks")
     for key in names:
         if key.text != "default" and key.text not in declared:
             raise _refused(
@@ -71,9 +73,9 @@ def _check_networks(name: str, service: Mapping, whole: Mapping) -> None:
             )
 
 
-def _check_declared(name: str, service: Mapping, whole: Mapping) -> None:
+def _check_declared(name: str, service: Mapping, models: _Section, known_secrets: _Section) -> None:
     for key in section(service, "models"):
-        if key not in section(whole, "models"):
+        if key not in models:
             raise _refused(
                 f"service {name} refers to undefined model {key}",
                 service.get("models") or service,
@@ -83,7 +85,7 @@ def _check_declared(name: str, service: Mapping, whole: Mapping) -> None:
     secrets = build.get("secrets") if isinstance(build, Mapping) else None
     for item in secrets.items if isinstance(secrets, Sequence) else ():
         source = string(item.get("source") if isinstance(item, Mapping) else item)
-        if source is not None and source not in section(whole, "secrets"):
+        if source is not None and source not in known_secrets:
             raise _refused(
                 f"service {name} refers to undefined build secret {source}",
                 item,
@@ -156,9 +158,8 @@ def _distinct(name: str, one: str, other: str, node: Node) -> SyntaxInputError:
 
 
 def _check_dependencies(
-    name: str, service: Mapping, whole: Mapping, enabled: AnyMapping[str, Mapping]
+    name: str, service: Mapping, known: _Section, enabled: AnyMapping[str, Mapping]
 ) -> None:
-    known = section(whole, "services")
     for other, (node, required) in _needed(service):
         if other in enabled or (other in known and not required):
             continue

@@ -10,36 +10,38 @@ from pathlib import Path
 from deployguard import files as disk
 from deployguard.errors import SyntaxInputError
 from deployguard.formats import compose_env
-from deployguard.formats.interpolation import Lookup
+from deployguard.formats.interpolation import Lookup, over
 from deployguard.formats.yaml import Mapping
+from deployguard.inputs.compose.consistency import is_run_elsewhere
 from deployguard.inputs.compose.fields import Fields
 from deployguard.inputs.compose.relocate import at_home, joined
+from deployguard.inputs.compose.resolved import Project
 from deployguard.inputs.compose.scope import ENV_FILE_LIMIT
-from deployguard.inputs.compose.trees import is_null, section
+from deployguard.inputs.compose.trees import section
 from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 
 _SUFFIXES = {"model_var": "MODEL", "endpoint_var": "URL"}
 
 
-def environment(service: Mapping, whole: Mapping, folder: Path, fields: Fields) -> Environment:
+def environment(service: Mapping, project: Project) -> Environment:
     """Return what a service's process finds; a name without a value comes from outside, or goes.
 
     Raises InputError for an env file that is not there or that compose refuses.
     """
-    own = _own(service, fields)
-    files = tuple(_env_files(service, str(folder), fields, own))
-    return overlay((_from_providers(service, whole), *files, own, _models(service, whole, fields)))
+    own = _own(service, project.fields)
+    files = tuple(_env_files(service, str(project.folder), project.fields, own))
+    return overlay((_from_providers(service, project), *files, own, _models(service, project)))
 
 
-def labels(service: Mapping, folder: Path, fields: Fields) -> dict[str, str]:
+def labels(service: Mapping, project: Project) -> dict[str, str]:
     """Return a service's labels: those of its label files, and its own over them."""
     found: dict[str, Traced[str | None]] = {}
-    for text in fields.texts(service, "label_file"):
-        name = _placed(text.value, str(folder))
+    for text in project.fields.texts(service, "label_file"):
+        name = _placed(text.value, str(project.folder))
         data = disk.read(name, ENV_FILE_LIMIT, text.location)
         found |= compose_env.environment(data, name, lambda _: None, found).entries
-    own = dict(fields.pairs(service, "labels"))
+    own = dict(project.fields.pairs(service, "labels"))
     return {name: value.value or "" for name, value in {**found, **own}.items()}
 
 
@@ -60,13 +62,8 @@ def _own(service: Mapping, fields: Fields) -> Environment:
 def _env_files(
     service: Mapping, folder: str, fields: Fields, own: Environment
 ) -> Iterator[Environment]:
-    above: dict[str, Traced[str | None]] = dict(own.entries)
-
-    def lookup(name: str) -> str | None:
-        outer = fields.lookup(name)
-        entry = own.entries.get(name)
-        return outer if outer is not None or entry is None else entry.value
-
+    above: dict[str, Traced[str | None]] = {}
+    lookup = over(fields.lookup, own.entries)
     for item in fields.items(service, "env_file"):
         if not isinstance(item, Mapping):
             path, required, form = fields.text(item, "env_file"), True, None
@@ -112,14 +109,15 @@ def _placed(name: str, folder: str) -> str:
     return joined(folder, at_home(name))
 
 
-def _models(service: Mapping, whole: Mapping, fields: Fields) -> Environment:
+def _models(service: Mapping, project: Project) -> Environment:
     """Return what tells a service of its models; where they answer shows when they run.
 
     Source: docker/compose pkg/compose/model.go (SetModelVariables).
     """
+    fields, known = project.fields, project.part("models")
     entries: dict[str, Traced[str | None]] = {}
     for name, node in section(service, "models").items():
-        declared = section(whole, "models").get(name)
+        declared = known[name][1] if name in known else None
         model = fields.optional(declared, "model") if isinstance(declared, Mapping) else None
         for option, suffix in _SUFFIXES.items():
             given = fields.optional(node, option) if isinstance(node, Mapping) else None
@@ -132,16 +130,16 @@ def _models(service: Mapping, whole: Mapping, fields: Fields) -> Environment:
     return Environment(entries, location=service.location)
 
 
-def _from_providers(service: Mapping, whole: Mapping) -> Environment:
+def _from_providers(service: Mapping, project: Project) -> Environment:
     """Return what services that a provider runs may set: any variable that begins with their name.
 
     Source: docker/compose pkg/compose/plugins.go (runPlugin).
     """
-    services = section(whole, "services")
+    services = project.part("services")
     unseen = []
     for name in section(service, "depends_on"):
-        other = services.get(name)
-        if isinstance(other, Mapping) and not is_null(other.get("provider")):
+        other = services[name][1] if name in services else None
+        if isinstance(other, Mapping) and is_run_elsewhere(other):
             prefix = f"{name.upper()}_"
             what = f"the variables {prefix}* that the provider of {name} sets"
             unseen.append(Missing(Reason.VARIABLE, what))

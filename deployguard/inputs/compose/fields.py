@@ -8,6 +8,7 @@ from decimal import Decimal
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.interpolation import Lookup
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
+from deployguard.inputs.compose.trees import is_null
 from deployguard.model.evidence import Traced
 
 
@@ -129,7 +130,7 @@ def _set(entry: Traced[str]) -> Traced[str | None] | None:
 
 def _present(parent: Mapping, name: str) -> Node | None:
     node = parent.get(name)
-    return None if isinstance(node, Scalar) and node.value is None else node
+    return None if is_null(node) else node
 
 
 def spelled(node: Scalar) -> str:

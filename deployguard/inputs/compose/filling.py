@@ -12,7 +12,7 @@ from deployguard.formats.interpolation import Lookup, interpolate
 from deployguard.formats.nodes import Value
 from deployguard.formats.yaml import TIMESTAMP, Mapping, Node, Scalar, Sequence
 from deployguard.inputs.compose.fields import BOOLEANS, wrong
-from deployguard.inputs.compose.trees import Path, matches, path
+from deployguard.inputs.compose.trees import Path, of_place, path
 
 _INT = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _INT_LENGTH = 20  # a sign and the digits of 64 bits
@@ -86,7 +86,7 @@ def _fits(text: str) -> bool:
 
 
 def _cast(text: str, node: Node, place: Path) -> Value:
-    kind = next((kind for pattern, kind in _KINDS.items() if matches(place, pattern)), None)
+    kind = of_place(_KINDS, place)
     match kind:
         case "a whole number" if _INT.fullmatch(text) and len(text) <= _INT_LENGTH:
             return int(text)

@@ -1,6 +1,6 @@
 """Projects that a project includes (compose-go loader/include.go)."""
 
-import os.path
+import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
@@ -11,7 +11,16 @@ from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
 from deployguard.inputs.compose.fields import wrong
 from deployguard.inputs.compose.relocate import joined
 from deployguard.inputs.compose.scope import WAY_OUT, Scope, from_env_files, own_env_file
-from deployguard.inputs.compose.trees import entries, plain, set_to, string, text, without
+from deployguard.inputs.compose.trees import (
+    entries,
+    is_null,
+    plain,
+    section,
+    set_to,
+    string,
+    text,
+    without,
+)
 
 # Loads a whole project from its files, relative paths seen from the folder that is named.
 LoadModel = Callable[[tuple[Scalar, ...], Scope, str, tuple[str, ...]], Mapping]
@@ -35,7 +44,7 @@ def included(top: Mapping, scope: Scope, above: tuple[str, ...], load: LoadModel
     if node is None:
         return top
     top = without(top, "include")
-    if isinstance(node, Scalar) and node.value is None:
+    if is_null(node):
         return top
     if not isinstance(node, Sequence):
         raise wrong(node, "include", "a list")
@@ -45,18 +54,12 @@ def included(top: Mapping, scope: Scope, above: tuple[str, ...], load: LoadModel
             location=node.location,
             hint=WAY_OUT,
         )
-    own = {part: frozenset(entries_of(top, part)) for part in _PARTS}
+    own = {part: frozenset(section(top, part)) for part in _PARTS}
     for item in node.items:
         found = _loaded(_read(item), item, scope, above, load)
         for part in _PARTS:
             top = _imported(top, found, part, own[part])
     return top
-
-
-def entries_of(top: Mapping, part: str) -> dict[str, Node]:
-    """Return the members of a part of a project."""
-    node = top.get(part)
-    return {key.text: value for key, value in node.entries} if isinstance(node, Mapping) else {}
 
 
 def _read(item: Node) -> _Include:
@@ -76,7 +79,7 @@ def _read(item: Node) -> _Include:
 
 def _texts(item: Mapping, name: str) -> Iterator[Scalar]:
     node = item.get(name)
-    if node is None or (isinstance(node, Scalar) and node.value is None):
+    if node is None or is_null(node):
         return
     for one in node.items if isinstance(node, Sequence) else (node,):
         if not isinstance(one, Scalar) or string(one) is None:
@@ -89,7 +92,8 @@ def _loaded(
 ) -> Mapping:
     if not include.paths:
         return Mapping((), item.location)
-    main = scope.path(include.paths[0].text, include.paths[0].location)
+    names = tuple(scope.path(path.text, path.location) for path in include.paths)
+    main = names[0]
     if main in above:
         chain = " includes ".join((*above, main))
         raise SyntaxInputError(
@@ -97,16 +101,15 @@ def _loaded(
             location=item.location,
             hint="include it in one place alone",
         )
-    folder = os.path.dirname(main) or "."  # noqa: PTH120  (a text, as in every path here)
+    folder = posixpath.dirname(main) or "."
     if include.folder is not None:
         folder = scope.path(include.folder, item.location)
-    relative = os.path.relpath(folder, scope.folder)
+    relative = posixpath.relpath(folder, scope.folder)
     lookup = from_env_files(_env_files(include, folder, scope), scope.lookup, item.location)
     inner = replace(scope, folder=folder, lookup=lookup, extended={})
     files = tuple(
         replace(path, value=name, text=name)
-        for path in include.paths
-        for name in (scope.path(path.text, path.location),)
+        for path, name in zip(include.paths, names, strict=True)
     )
     return load(files, inner, relative, above)
 
@@ -125,7 +128,7 @@ def _env_files(include: _Include, folder: str, scope: Scope) -> tuple[str, ...]:
 
 
 def _imported(top: Mapping, found: Mapping, part: str, own: frozenset[str]) -> Mapping:
-    members = entries_of(found, part)
+    members = section(found, part)
     if not members:
         return top
     node = top.get(part)

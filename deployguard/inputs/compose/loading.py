@@ -5,7 +5,7 @@ what it resets, given what it includes, laid over the documents before it, check
 in the long form before the next one is laid over it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 from deployguard.formats.interpolation import Lookup
@@ -32,8 +32,6 @@ from deployguard.inputs.compose.trees import (
 from deployguard.inputs.compose.unique import unique
 from deployguard.model.evidence import Location
 
-Change = Callable[[Mapping, tuple[Path, ...]], Mapping]
-
 
 def load_project(
     files: Iterable[tuple[str, tuple[Mapping, ...]]],
@@ -47,14 +45,7 @@ def load_project(
     """
     model: Mapping | None = None
     for name, parts in files:
-
-        def included_in(top: Mapping, _: tuple[Path, ...], name: str = name) -> Mapping:
-            return included(top, scope, (*above, name), _include)
-
-        def extended_in(top: Mapping, paths: tuple[Path, ...], name: str = name) -> Mapping:
-            return extended(top, name, paths, scope, _load_extended)
-
-        model, _ = _load_file(parts, scope, model, (extended_in, included_in))
+        model, _ = _load_file(name, parts, scope, model, (*above, name))
     whole = model if model is not None else Mapping((), Location(scope.folder))
     whole = _with_contexts(whole)
     check_objects(whole)
@@ -73,33 +64,35 @@ def _include(
 def _load_extended(
     name: str, parts: tuple[Mapping, ...], scope: Scope
 ) -> tuple[Mapping, tuple[Path, ...]]:
-    model, paths = _load_file(parts, scope, None, None)
+    model, paths = _load_file(name, parts, scope, None, None)
     return model if model is not None else Mapping((), Location(name)), paths
 
 
 def _load_file(
+    name: str,
     parts: tuple[Mapping, ...],
     scope: Scope,
     model: Mapping | None,
-    changes: tuple[Change, Change] | None,
+    path: tuple[str, ...] | None,
 ) -> tuple[Mapping | None, tuple[Path, ...]]:
     """Lay the documents of a file over what there is; also return what the last one resets.
 
-    `changes` extend and include; a file that is extended is taken without them, and unchecked.
+    `path` are the files that lead to it, itself last; a file that is extended has none: it neither
+    extends nor includes yet, and stays unchecked.
     """
     paths: tuple[Path, ...] = ()
     for part in parts:
         kept, paths = take_tags(part)
         top = mapping(filled(kept or replace(part, entries=()), scope.lookup), "a compose file")
-        if changes is not None:
-            top = changes[0](top, paths)
+        if path is not None:
+            top = extended(top, name, paths, scope, _load_extended)
         if model is not None:
             model = mapping(applied(model, paths), "a compose file")
-        if changes is not None:
-            top = changes[1](top, paths)
+        if path is not None:
+            top = included(top, scope, path, _include)
         laid = merge(model, top) if model is not None else merge(replace(top, entries=()), top)
         laid = mapping(unique(laid), "a compose file")
-        if changes is not None:
+        if path is not None:
             check_schema(laid)
             laid = without(laid, "version")
         model = mapping(unique(canonical(laid)), "a compose file")

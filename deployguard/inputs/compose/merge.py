@@ -10,7 +10,7 @@ from deployguard.inputs.compose.trees import (
     Path,
     entries,
     is_null,
-    matches,
+    of_place,
     path,
     plain,
     refuse_override,
@@ -38,9 +38,9 @@ def merge(base: Mapping, over: Mapping, place: Path = ()) -> Mapping:
 
 
 def _laid(low: Node, high: Node, place: Path) -> Node:
-    for pattern, special in _SPECIAL.items():
-        if matches(place, pattern):
-            return special(low, high, place)
+    special = of_place(_SPECIAL, place)
+    if special is not None:
+        return special(low, high, place)
     if is_null(high):
         return low
     match low, high:
@@ -138,7 +138,7 @@ def _networks(low: Node, high: Node, place: Path) -> Node:
     return merge(_named(low, _nothing, place), _named(high, _nothing, place), place)
 
 
-def _started(node: Node) -> Node:
+def _started(node: Node) -> Mapping:
     """Return what a dependency asks for where nothing is said."""
     members: Entries = {
         "condition": (text("condition", node), text("service_started", node)),
@@ -225,13 +225,8 @@ def dependencies(node: Node, place: Path) -> Mapping:
     named = _named(node, _started, place)
     for key, value in named.entries:
         if isinstance(value, Mapping):
-            named = set_to(named, key.text, merge(_defaults(value), value))
+            named = set_to(named, key.text, merge(_started(value), value))
     return named
-
-
-def _defaults(node: Node) -> Mapping:
-    found = _started(node)
-    return found if isinstance(found, Mapping) else Mapping((), node.location)
 
 
 def networks(node: Node, place: Path) -> Mapping:

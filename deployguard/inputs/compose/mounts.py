@@ -11,14 +11,14 @@ Source: docker/compose pkg/compose/create.go (buildContainerMountOptions) and co
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from deployguard import files as disk
-from deployguard.effective.contents import EmptyFolder, OneFile, Part
+from deployguard.effective.contents import EmptyFolder, OneFile, Part, normal
 from deployguard.errors import SyntaxInputError, UnsupportedError
 from deployguard.formats.yaml import Mapping, Node, Scalar
 from deployguard.inputs.compose import builds
 from deployguard.inputs.compose.fields import Fields, mapping
+from deployguard.inputs.compose.resolved import Project
 from deployguard.inputs.compose.volumes import Volume, source_path, volumes
 from deployguard.inputs.folder import FolderFiles
 from deployguard.model.container import Mount
@@ -27,10 +27,6 @@ from deployguard.model.filesystem import Content, Filesystem, Unread
 from deployguard.model.image import Image
 
 _SECRETS = "/run/secrets/"
-
-
-class Project(builds.Project, Protocol):
-    """What the mounts of a service need of the project it belongs to."""
 
 
 def mounts(service: Mapping, image: Image | Unread, project: Project) -> tuple[Mount, ...]:
@@ -50,16 +46,16 @@ def _own(service: Mapping, image: Image | Unread, project: Project) -> Iterator[
     fields = project.fields
     if isinstance(image, Image):
         for declared in image.config.volumes:
-            path = _clean(declared.value)
+            path = normal(declared.value)
             yield path, Mount(path, _filled(image, path, declared.location), declared.location)
     for kind in ("configs", "secrets"):
         for mount in _entries(service, kind, project):
             yield mount.path, mount
     for text in fields.texts(service, "tmpfs"):
-        path = _clean(text.value.partition(":")[0])
+        path = normal(text.value.partition(":")[0])
         yield path, Mount(path, EmptyFolder(text.location), text.location)
     for volume in volumes(service, fields):
-        path = _clean(volume.target.value)
+        path = normal(volume.target.value)
         content = _content(volume, path, image, project)
         yield path, Mount(path, content, volume.target.location)
 
@@ -69,7 +65,6 @@ def _inherited(service: Mapping, project: Project) -> Iterator[Mount]:
 
     A tmpfs stays with its service. Of a container that compose does not know, nothing is known.
     """
-    services = mapping(project.whole.get("services"), "services")
     seen: set[str] = set()
     pending = list(_named(service, project.fields))
     while pending:
@@ -81,11 +76,11 @@ def _inherited(service: Mapping, project: Project) -> Iterator[Mount]:
             what = f"the files of the volumes of {name.value.replace(':', ' ', 1)}"
             yield Mount("/", Unread(Missing(Reason.MOUNT, what)), name.location)
             continue
-        key, node = _service(services, name)
+        key, node = _service(name, project)
         other = mapping(node, f"the service {key.text}")
         image = builds.image(key, other, project.fields.optional(other, "image"), project)
         tmpfs = {
-            _clean(text.value.partition(":")[0]) for text in project.fields.texts(other, "tmpfs")
+            normal(text.value.partition(":")[0]) for text in project.fields.texts(other, "tmpfs")
         }
         for path, mount in dict(_own(other, image, project)).items():
             if path not in tmpfs:
@@ -101,15 +96,15 @@ def _named(service: Mapping, fields: Fields) -> Iterator[Traced[str]]:
         yield replace(text, value=name.removeprefix("service:"))
 
 
-def _service(services: Mapping, name: Traced[str]) -> tuple[Scalar, Node]:
-    for key, node in services.entries:
-        if key.text == name.value:
-            return key, node
-    raise SyntaxInputError(
-        f'depends on undefined service "{name.value}"',
-        location=name.location,
-        hint="name a service of the project, or container:NAME",
-    )
+def _service(name: Traced[str], project: Project) -> tuple[Scalar, Node]:
+    found = project.part("services").get(name.value)
+    if found is None:
+        raise SyntaxInputError(
+            f'depends on undefined service "{name.value}"',
+            location=name.location,
+            hint="name a service of the project, or container:NAME",
+        )
+    return found
 
 
 def _content(
@@ -142,7 +137,7 @@ def _filled(image: Image | Unread, path: str, location: Location) -> Filesystem 
 
 
 def _part(files: Filesystem, volume: Volume) -> Filesystem:
-    return Part(files, _clean(volume.subpath or "/"), volume.target.location)
+    return Part(files, normal(volume.subpath or "/"), volume.target.location)
 
 
 def _volume(
@@ -175,7 +170,7 @@ def _volume(
     root = FolderFiles(place)
     if root.list("/") == () and volume.copied:
         return _filled(image, path, volume.target.location)
-    return root if volume.subpath is None else Part(root, _clean(volume.subpath), device.location)
+    return root if volume.subpath is None else Part(root, normal(volume.subpath), device.location)
 
 
 def _bound(source: Traced[str], subpath: str | None, project: Project) -> Filesystem | Unread:
@@ -187,21 +182,20 @@ def _bound(source: Traced[str], subpath: str | None, project: Project) -> Filesy
     if place is None or not disk.exists(place):
         return Unread(Missing(Reason.MOUNT, f"the files of {source.value}, which is not there"))
     root = FolderFiles(place)
-    return root if subpath is None else Part(root, _clean(subpath), source.location)
+    return root if subpath is None else Part(root, normal(subpath), source.location)
 
 
 def _definition(section: str, name: Traced[str], project: Project) -> Node:
     """Return what the project says of a volume, config or secret."""
-    top = project.whole.get(section)
-    node = top.get(name.value) if isinstance(top, Mapping) else None
-    if node is None:
+    found = project.part(section).get(name.value)
+    if found is None:
         word = section.removesuffix("s")
         raise SyntaxInputError(
             f"refers to undefined {word} {name.value}: invalid compose project",
             location=name.location,
             hint=f"declare it under the project's {section}",
         )
-    return node
+    return found[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +211,7 @@ def _entries(service: Mapping, section: str, project: Project) -> Iterator[Mount
     for entry in _asked(service, section, project.fields):
         node = _definition(section, entry.source, project)
         content = _defined(mapping(node, entry.source.value), section, entry, project)
-        yield Mount(_clean(entry.target), content, entry.source.location)
+        yield Mount(normal(entry.target), content, entry.source.location)
 
 
 def _asked(service: Mapping, section: str, fields: Fields) -> Iterator[_Entry]:
@@ -271,7 +265,3 @@ def _written(text: str, location: Location, name: str) -> Content:
     # Readers of the file count its own lines, which must not be taken for lines of the project.
     place = replace(location, file=f"{location.file}#{name}", line=None, column=None)
     return Content(text.encode(), place)
-
-
-def _clean(path: str) -> str:
-    return posixpath.normpath("/" + path.lstrip("/"))

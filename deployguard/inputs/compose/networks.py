@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
 from deployguard.inputs.compose.fields import Fields, mapping
+from deployguard.inputs.compose.objects import is_external
 from deployguard.inputs.compose.ports import EVERYWHERE, ports
+from deployguard.inputs.compose.resolved import Project
 from deployguard.model.container import ContainerSpec, Network, Port
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 
@@ -42,19 +44,15 @@ class _Joined:
     address: str = EVERYWHERE
 
 
-def attached(
-    specs: tuple[ContainerSpec, ...], whole: Mapping, fields: Fields
-) -> tuple[ContainerSpec, ...]:
+def attached(specs: tuple[ContainerSpec, ...], project: Project) -> tuple[ContainerSpec, ...]:
     """Return the services of a project with their networks.
 
-    Raises SyntaxInputError for networks and services that compose does not find.
+    Raises SyntaxInputError for services that compose does not find.
     """
-    if not specs:
-        return ()
-    services = mapping(whole.get("services"), "services")
-    nodes = {key.text: node for key, node in services.entries if isinstance(node, Mapping)}
-    held = whole.get("networks")
-    declared = _Declared(mapping(held, "networks") if held is not None else None, fields)
+    fields = project.fields
+    services = project.part("services")
+    nodes = {spec.name: mapping(services[spec.name][1], spec.name) for spec in specs}
+    declared = _Declared(project)
     modes = {spec.name: fields.optional(nodes[spec.name], "network_mode") for spec in specs}
     owners = _owners(specs, nodes, modes, fields)
     joined = {spec.name: declared.joined(nodes[spec.name], modes[spec.name]) for spec in specs}
@@ -142,10 +140,9 @@ def _end(name: str, following: dict[str, str], modes: AnyMapping[str, Traced[str
 class _Declared:
     """The networks of a project by name, each read once."""
 
-    def __init__(self, networks: Mapping | None, fields: Fields) -> None:
-        entries = () if networks is None else networks.entries
-        self._networks = {key.text: node for key, node in entries}
-        self._fields = fields
+    def __init__(self, project: Project) -> None:
+        self._networks = project.part("networks")
+        self._fields = project.fields
         self._read: dict[str, _Joined] = {}
 
     def joined(self, service: Mapping, mode: Traced[str] | None) -> _Joined:
@@ -184,9 +181,8 @@ class _Declared:
                 location=name.location,
                 hint=f"list it at the top: networks: {{{name.value}: {{}}}}",
             )
-        if not isinstance(found, Mapping):
-            return _Joined()
-        return _network(name.value, found, self._fields)
+        node = None if found is None else found[1]
+        return _network(name.value, node, self._fields) if isinstance(node, Mapping) else _Joined()
 
 
 def _by_mode(mode: Traced[str]) -> _Joined:
@@ -231,11 +227,11 @@ def _network(name: str, node: Mapping, fields: Fields) -> _Joined:
     internal = fields.flag(node, "internal")
     inside = internal is not None and internal.value
     if kind in _ON_THE_LINK:
-        orphan = "parent" not in options and not _is_external(node, fields)
+        orphan = "parent" not in options and not is_external(node)
         return _on_link(name, place, internal=inside or orphan)
     if kind in {"host", "none", "null"}:
         return _outside("host" if kind == "host" else "none", place)
-    if _is_external(node, fields):
+    if is_external(node):
         return _outside(_external_name(node, fields) or real, node.location)
     if kind not in _BRIDGED:
         what = f"who reaches the network {name} of the driver {kind}"
@@ -266,14 +262,6 @@ def _bridge(name: str, node: Mapping, options: AnyMapping[str, str | None]) -> _
         missing=(missing,) if "routed" in modes else (),
         address=options.get(_BINDING) or EVERYWHERE,
     )
-
-
-def _is_external(node: Mapping, fields: Fields) -> bool:
-    found = node.get("external")
-    if isinstance(found, Mapping):
-        return True
-    flag = fields.flag(node, "external")
-    return flag is not None and flag.value
 
 
 def _external_name(node: Mapping, fields: Fields) -> str | None:

@@ -14,7 +14,7 @@ def check_objects(top: Mapping) -> None:
             if isinstance(node, Mapping):
                 _check_source(f"{part}.{name}", node, sources)
     for name, node in section(top, "volumes").items():
-        if isinstance(node, Mapping) and _is_external(node):
+        if isinstance(node, Mapping) and is_external(node):
             for key, _ in node.entries:
                 if key.text not in {"name", "external"} and not key.text.startswith("x-"):
                     raise SyntaxInputError(
@@ -26,7 +26,8 @@ def check_objects(top: Mapping) -> None:
         _check_watched(name, node)
 
 
-def _is_external(node: Mapping) -> bool:
+def is_external(node: Mapping) -> bool:
+    """Say whether what is declared is made outside of the project."""
     external = node.get("external")
     return isinstance(external, Mapping) or (
         isinstance(external, Scalar) and external.value is True

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from deployguard.errors import SyntaxInputError, nearest
+from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping, Node, Scalar
 from deployguard.inputs.compose.fields import Fields, wrong
 from deployguard.model.container import Port
@@ -17,9 +17,6 @@ _NUMBER = re.compile(r"\+?[0-9]+", re.ASCII)
 # What follows a second dash is dropped (docker/go-connections nat.ParsePortRange).
 _RANGE = re.compile(r"([0-9]+)(?:-([0-9]+)(?:-.*)?)?", re.ASCII)
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
-_LONG = frozenset(
-    {"target", "published", "host_ip", "protocol", "mode", "name", "app_protocol"}
-)  # fmt: skip
 _DIGITS = 5
 _WAY_OUT = 'write "HOST:CONTAINER" in quotes, each a number from 1 to 65535'
 _PORTS = 65_536
@@ -33,11 +30,7 @@ def ports(service: Mapping, fields: Fields, everywhere: str = EVERYWHERE) -> Ite
     """
     seen: set[tuple[int, str, str | None]] = set()
     for item in fields.items(service, "ports"):
-        if isinstance(item, Mapping):
-            found = _long(item, fields, everywhere)
-        else:
-            found = _short(_whole(item, fields, "ports"), everywhere)
-        for port in found:
+        for port in _published(item, fields, everywhere):
             key = (port.container, port.protocol, port.published)
             if key not in seen:
                 seen.add(key)
@@ -48,6 +41,21 @@ def ports(service: Mapping, fields: Fields, everywhere: str = EVERYWHERE) -> Ite
         # compose takes any text here, and what is no port has no effect.
         if match is not None and len(match[1]) <= _DIGITS:
             yield Port(int(match[1]), match[3] or "tcp", None, text.location)
+
+
+def check_ports(service: Mapping, fields: Fields) -> None:
+    """Raise SyntaxInputError as `ports` does; ranges are not counted out, however long they are."""
+    for item in fields.items(service, "ports"):
+        next(_published(item, fields, EVERYWHERE))
+    for item in fields.items(service, "expose"):
+        _whole(item, fields, "expose")
+
+
+def _published(item: Node, fields: Fields, everywhere: str) -> Iterator[Port]:
+    """Yield at least one port; what is refused is so before the first."""
+    if isinstance(item, Mapping):
+        return _long(item, fields, everywhere)
+    return _short(_whole(item, fields, "ports"), everywhere)
 
 
 def _whole(item: Node, fields: Fields, name: str) -> Traced[str]:
@@ -124,16 +132,6 @@ def _range(text: str, location: Location) -> range:
 
 def _long(node: Mapping, fields: Fields, everywhere: str) -> Iterator[Port]:
     """Read the long form; what the engine alone would refuse is taken as it is."""
-    for key, value in node.entries:
-        if key.text not in _LONG and not key.text.startswith("x-"):
-            close = nearest(key.text, _LONG)
-            raise SyntaxInputError(
-                f"additional properties '{key.text}' not allowed",
-                location=key.location,
-                hint=f"did you mean {close}?" if close else "compose refuses it as well",
-            )
-        if isinstance(value, Scalar) and value.value is None:
-            raise wrong(value, key.text, "a text or a whole number")
     target = fields.optional_scalar(node, "target")
     if target is None or not _NUMBER.fullmatch(target.value) or len(target.value) > _DIGITS + 1:
         raise SyntaxInputError(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence as AnySequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from deployguard.inputs.compose.environment import environment, labels
 from deployguard.inputs.compose.fields import Fields, mapping, wrong
 from deployguard.inputs.compose.loading import load_project
 from deployguard.inputs.compose.networks import attached
-from deployguard.inputs.compose.ports import ports
+from deployguard.inputs.compose.ports import check_ports, ports
+from deployguard.inputs.compose.resolved import Project
 from deployguard.inputs.compose.scope import Scope, empty, parsed
 from deployguard.inputs.compose.variables import (
     ComposeOptions,
@@ -28,27 +29,11 @@ from deployguard.inputs.compose.variables import (
 from deployguard.model.codes import ProblemCode
 from deployguard.model.container import ContainerKind, ContainerSpec, Port
 from deployguard.model.evidence import Location, Traced
-from deployguard.model.filesystem import Unread
-from deployguard.model.image import Image
 from deployguard.model.objects import ImageSource
 from deployguard.model.problem import Problem
 
 _PORTS_LIMIT = 100_000  # of a whole project: one line may publish 65,536
 _Words = Traced[tuple[Traced[str | None], ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Project:
-    target: str
-    folder: Path
-    fields: Fields
-    images: ImageSource
-    given: AnyMapping[str, str]
-    name: str = ""
-    platform: str | None = None
-    built: bool = False
-    whole: Mapping = field(default_factory=lambda: Mapping((), Location("-")))
-    made: dict[str, Image | Unread | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +71,7 @@ def load(
         whole = load_project(read, Scope(folder=str(folder), lookup=lookup))
         values.check_values(whole)
         selection = _selected(whole, profiles(options, lookup), first)
-        project = _Project(
+        project = Project(
             target=target,
             folder=folder,
             fields=Fields(lookup),
@@ -153,29 +138,26 @@ def _is_asked(service: Mapping, wanted: frozenset[str]) -> bool:
     return not own or "*" in wanted or bool(own & wanted)
 
 
-def _services(selection: _Selection, project: _Project) -> tuple[ContainerSpec, ...]:
-    keys = mapping(project.whole.get("services") or project.whole, "services").entries
+def _services(selection: _Selection, project: Project) -> tuple[ContainerSpec, ...]:
+    unasked = frozenset(key.text for key in selection.unasked)
     specs: list[ContainerSpec] = []
     published = 0
-    for key, node in keys:
+    for key, node in project.part("services").values():
         service = selection.started.get(key.text)
         if service is not None:
             specs.append(_service(key, service, project, _PORTS_LIMIT - published))
             published += len(specs[-1].ports)
         elif isinstance(node, Mapping):
-            _check_unstarted(key, node, selection, project)
-    return attached(tuple(specs), project.whole, project.fields)
+            _check_unstarted(node, project, asked=key.text not in unasked)
+    return attached(tuple(specs), project)
 
 
-def _check_unstarted(
-    key: Scalar, service: Mapping, selection: _Selection, project: _Project
-) -> None:
+def _check_unstarted(service: Mapping, project: Project, *, asked: bool) -> None:
     """Raise InputError for what compose refuses in a service that does not start all the same."""
-    for _ in islice(ports(service, project.fields), _PORTS_LIMIT):
-        pass
-    if key not in selection.unasked:
-        environment(service, project.whole, project.folder, project.fields)
-        labels(service, project.folder, project.fields)
+    check_ports(service, project.fields)
+    if asked:
+        environment(service, project)
+        labels(service, project)
 
 
 _SHORT = 6  # values of fewer characters stand in a message by chance
@@ -232,7 +214,7 @@ def check(options: ComposeOptions) -> None:
         project_lookup(".", options)
 
 
-def _service(key: Scalar, service: Mapping, project: _Project, most_ports: int) -> ContainerSpec:
+def _service(key: Scalar, service: Mapping, project: Project, most_ports: int) -> ContainerSpec:
     fields = project.fields
     reference = fields.optional(service, "image")
     image = builds.image(key, service, reference, project)
@@ -253,10 +235,10 @@ def _service(key: Scalar, service: Mapping, project: _Project, most_ports: int) 
         location=key.location,
         image=image,
         image_reference=reference,
-        labels=labels(service, project.folder, fields),
+        labels=labels(service, project),
         entrypoint=_words(service.get("entrypoint"), "entrypoint", fields),
         cmd=_not_empty(_words(service.get("command"), "command", fields)),
-        env=environment(service, project.whole, project.folder, fields),
+        env=environment(service, project),
         working_dir=directory if directory is None or directory.value else None,
         user=user if user is None or user.value else None,
         terminal=fields.flag(service, "tty"),

@@ -6,16 +6,14 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
-from deployguard.inputs.compose.trees import Path, matches, path, set_to, string
-
-_REMOTE = ("service:", "github.com/", "git@")
+from deployguard.inputs.compose.trees import Path, of_place, path, set_to, string
 
 
 def relocated(node: Node, folder: str, place: Path = ()) -> Node:
     """Return a tree whose relative paths begin with a folder."""
-    for pattern, change in _CHANGES.items():
-        if matches(place, pattern):
-            return change(node, folder)
+    change = of_place(_CHANGES, place)
+    if change is not None:
+        return change(node, folder)
     match node:
         case Mapping():
             members = tuple(
@@ -51,7 +49,7 @@ def _path(node: Node, folder: str) -> Node:
 
 def _context(node: Node, folder: str) -> Node:
     name = string(node) or ""
-    return node if "://" in name or name.startswith(_REMOTE) else _path(node, folder)
+    return node if is_remote(name) or name.startswith("service:") else _path(node, folder)
 
 
 def is_remote(name: str) -> bool:

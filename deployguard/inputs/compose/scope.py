@@ -7,7 +7,7 @@ from pathlib import Path
 from deployguard import files as disk
 from deployguard.errors import EmptyError, LimitError, SyntaxInputError, UnsupportedError
 from deployguard.formats import compose_env
-from deployguard.formats.interpolation import Lookup
+from deployguard.formats.interpolation import Lookup, over
 from deployguard.formats.yaml import Dialect, Mapping, documents
 from deployguard.inputs.compose.fields import mapping
 from deployguard.inputs.compose.relocate import at_home, is_remote, joined
@@ -93,20 +93,9 @@ def from_env_files(names: Iterable[str], lookup: Lookup, place: Location | None 
     below: dict[str, Traced[str | None]] = {}
     for name in names:
         data = disk.read(name, ENV_FILE_LIMIT, place)
-        found = compose_env.environment(data, name, _over(lookup, below))
+        found = compose_env.environment(data, name, over(lookup, below))
         below |= found.entries
-    return _over(lookup, below)
-
-
-def _over(lookup: Lookup, below: dict[str, Traced[str | None]]) -> Lookup:
-    def current(name: str) -> str | None:
-        outer = lookup(name)
-        if outer is not None:
-            return outer
-        entry = below.get(name)
-        return entry.value if entry is not None else None
-
-    return current
+    return over(lookup, below)
 
 
 def own_env_file(folder: str) -> tuple[str, ...]:

@@ -3,12 +3,13 @@
 from collections.abc import Hashable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import TIMESTAMP, Mapping, Node, Scalar, Sequence
 
 Path: TypeAlias = tuple[str, ...]
+Special = TypeVar("Special")
 Entries: TypeAlias = dict[str, tuple[Scalar, Node]]
 
 
@@ -22,6 +23,11 @@ def matches(place: Path, pattern: Path) -> bool:
     return len(place) == len(pattern) and all(
         expected in ("*", step) for step, expected in zip(place, pattern, strict=True)
     )
+
+
+def of_place(table: AnyMapping[Path, Special], place: Path) -> Special | None:
+    """Return what a table by patterns has for a path."""
+    return next((found for pattern, found in table.items() if matches(place, pattern)), None)
 
 
 def entries(node: Mapping) -> Entries:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
 from deployguard.inputs.compose.fields import spelled
-from deployguard.inputs.compose.trees import Path, is_null, matches, path, plain, string
+from deployguard.inputs.compose.trees import Path, is_null, of_place, path, plain, string
 
 
 def unique(node: Node, place: Path = ()) -> Node:
@@ -20,10 +20,8 @@ def unique(node: Node, place: Path = ()) -> Node:
             entries = tuple((key, unique(value, (*place, key.text))) for key, value in node.entries)
             return replace(node, entries=entries)
         case Sequence():
-            for pattern, name in _NAMES.items():
-                if matches(place, pattern):
-                    return _last(node, name, place)
-            return node
+            name = of_place(_NAMES, place)
+            return node if name is None else _last(node, name, place)
         case _:
             return node
 

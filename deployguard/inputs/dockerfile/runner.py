@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deployguard.effective import search
+from deployguard.effective.contents import below
 from deployguard.effective.search import Executable
 from deployguard.formats.build_words import Value
 from deployguard.inputs.dockerfile.trees import (
@@ -78,7 +79,7 @@ class Runner:
     def write(self, place: str, tree: Tree, *, instead: type | None = None) -> None:
         """Lay files over what is at a place; what is mounted does not stay."""
         self.view.put(place, tree, instead=instead)
-        if not any(within(place, target) for target, _ in self.setting.mounts):
+        if not any(below(place, target) for target, _ in self.setting.mounts):
             self.files.put(place, tree, instead=instead)
 
     def entry(self, path: str) -> tuple[str, Found]:
@@ -133,8 +134,3 @@ class Runner:
             for name in found
             if fnmatch.fnmatchcase(name, pattern) and (hidden or not name.startswith("."))
         ]
-
-
-def within(place: str, folder: str) -> bool:
-    """Say whether a place is a folder, or lies in it."""
-    return place == folder or place.startswith(folder.rstrip("/") + "/")

@@ -300,11 +300,6 @@ class Layers:
         self._writes[place] = (_Write(self._count, tree), *others)
         self._register(place)
 
-    def remove(self, place: str) -> None:
-        """Take away what is at a place and below."""
-        if not isinstance(self.entry(place), Absent):
-            self.put(place, Single(Gone()))
-
     def place(self, path: str) -> str:
         """Return where a path leads to, links on the way followed as far as they are known."""
         return View(self).real(clean(path))

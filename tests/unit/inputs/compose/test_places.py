@@ -169,6 +169,18 @@ def test_a_path_of_the_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert chain(specs(tmp_path, files)["web"].env.get("A")) == [("1", "a.env", 1)]
 
 
+def test_a_project_without_services_has_networks_all_the_same(tmp_path: Path) -> None:
+    files = {"compose.yaml": "networks: {ports: {}, environment: {driver: bridge}}\n"}
+    assert specs(tmp_path, files) == {}
+
+
+def test_ranges_of_services_that_do_not_start_cost_nothing(tmp_path: Path) -> None:
+    idle = "{image: a, profiles: [p], ports: ['1-65535:1-65535']}"
+    services = ", ".join(f"s{n}: {idle}" for n in range(1_000))
+    files = {"compose.yaml": f"services: {{web: {{image: a}}, {services}}}\n"}
+    assert list(specs(tmp_path, files)) == ["web"]
+
+
 def test_what_does_not_start_is_named() -> None:
     text = """\
 services:
