@@ -113,13 +113,13 @@ def _reference(item: ApiObject, backend: Mapping) -> Iterator[Backend]:
     if _or(backend, "group", "") or _or(backend, "kind", "Service") != "Service":
         yield unread(item, backend, other)
         return
-    name, port = fields.text(backend, "name"), port_of(backend, "port")
+    name = fields.text(backend, "name")
     if name is not None:
         yield Backend(
             namespace=other,
             service=name.value,
             location=name.location,
-            port=None if port is None else port.value,
+            port=port_of(backend, "port"),
             granted=item.kind if other != item.namespace else None,
         )
 
@@ -155,10 +155,9 @@ def _destination(item: ApiObject, destination: Mapping) -> Iterator[Backend]:
     place = None if host is None else in_cluster(host.value, item.namespace)
     if host is not None and place is not None:
         port = fields.mapping(destination, "port")
-        number = None if port is None else port_of(port, "number")
         yield Backend(
             namespace=place[0],
             service=place[1],
             location=host.location,
-            port=None if number is None else number.value,
+            port=None if port is None else port_of(port, "number"),
         )
