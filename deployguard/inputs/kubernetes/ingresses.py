@@ -109,8 +109,7 @@ def _of_traefik(item: ApiObject) -> Iterator[Backend]:
     for route in fields.mappings(specified(item), "routes"):
         for backend in fields.mappings(route, "services"):
             kind, name = fields.text(backend, "kind"), fields.text(backend, "name")
-            other = fields.text(backend, "namespace")
-            namespace = other.value if other is not None and other.value else item.namespace
+            namespace = fields.word(backend, "namespace", item.namespace)
             if kind is not None and kind.value not in {"", "Service"}:
                 yield unread(item, backend, namespace)
             elif name is not None:

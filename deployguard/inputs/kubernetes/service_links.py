@@ -89,8 +89,7 @@ def _of_port(
         raise SyntaxInputError(
             "a port of a Service needs a port", location=port.location, hint="add its number"
         )
-    protocol = fields.text(port, "protocol")
-    spoken = protocol.value if protocol is not None and protocol.value else "TCP"
+    spoken = fields.word(port, "protocol", "TCP")
     digits = Traced[str | None](str(number.value), number.location)
     address = None if host.value is None else f"{_bracketed(host.value)}:{number.value}"
     url = Traced(

@@ -66,10 +66,9 @@ def service(item: ApiObject, endpoints: Iterable[Endpoint] = ()) -> Service:
 
 def _ports(spec: Mapping) -> Iterator[ServicePort]:
     for port in fields.mappings(spec, "ports"):
-        number, name = fields.number(port, "port"), fields.text(port, "name")
+        number, called = fields.number(port, "port"), fields.word(port, "name", None)
         target = port_of(port, "targetPort")
         if number is not None and is_tcp(port):
-            called = name.value if name is not None and name.value else None
             yield ServicePort(number.value, called, target or number.value)
 
 
