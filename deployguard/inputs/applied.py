@@ -75,7 +75,7 @@ def _not_empty(file: str, found: Manifests) -> Manifests:
 def _declared(manifests: Manifests) -> frozenset[tuple[str, str, str | None, str]]:
     """Return the names by which a cluster would tell the objects apart."""
     return frozenset(
-        (item.api_version.rpartition("/")[0], item.kind, item.namespace, item.name)
+        (item.group, item.kind, item.namespace, item.name)
         for item in manifests.objects
         if not item.generated
     )

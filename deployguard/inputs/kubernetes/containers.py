@@ -11,8 +11,9 @@ from deployguard.inputs.kubernetes.expansion import Budget
 from deployguard.inputs.kubernetes.manifests import ApiObject, Manifests
 from deployguard.inputs.kubernetes.pods import Elsewhere, Pod, is_windows, pods
 from deployguard.inputs.kubernetes.ports import pod_ports, ports
-from deployguard.inputs.kubernetes.volumes import LISTS, mounts, staged, volumes
-from deployguard.model.container import ContainerKind, ContainerSpec, Network, Workload
+from deployguard.inputs.kubernetes.service_links import by_namespace
+from deployguard.inputs.kubernetes.volumes import LISTS, Volumes, mounts, staged, volumes
+from deployguard.model.container import ContainerKind, ContainerSpec, Network, Port, Workload
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Unread
@@ -31,6 +32,15 @@ class _Context:
     around: Surroundings
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the containers of one Pod have in common."""
+
+    pod: Pod
+    volumes: Volumes
+    ports: tuple[Port, ...]
+
+
 def containers(
     manifests: Manifests, target: str, objects: ObjectSource, images: ImageSource
 ) -> tuple[ContainerSpec, ...]:
@@ -38,14 +48,15 @@ def containers(
 
     Raises SyntaxInputError where something has a shape that the API server would refuse.
     """
-    services = tuple(
+    linked = by_namespace(
         item for item in manifests.objects if (item.group, item.kind) == ("", "Service")
     )
-    context = _Context(target, images, Surroundings(objects, services))
+    context = _Context(target, images, Surroundings(objects, linked))
+    held = frozenset((item.kind, item.namespace, item.name) for item in manifests.objects)
     return tuple(
         spec
         for item in manifests.objects
-        for found in pods(item, manifests.objects)
+        for found in pods(item, held)
         for spec in _specs(item, found, context)
     )
 
@@ -60,13 +71,13 @@ def _specs(item: ApiObject, found: Pod | Elsewhere, context: _Context) -> Iterat
             location=item.location,
             hint="list them under spec.containers of the Pod or its template",
         )
-    held = volumes(found)
+    shared = _Shared(found, volumes(found), tuple(pod_ports(found.spec)))
     names: set[str] = set()
     for listed in LISTS:
         for container in fields.mappings(found.spec, listed):
             name = _name(container, names)
             names.add(name)
-            yield _spec(container, name, (item, found, listed, held), context)
+            yield _spec(container, name, listed, shared, context)
 
 
 def _name(container: Mapping, taken: set[str]) -> str:
@@ -97,10 +108,12 @@ def _elsewhere(item: ApiObject, found: Elsewhere, target: str) -> ContainerSpec:
 def _spec(
     container: Mapping,
     name: str,
-    place: tuple[ApiObject, Pod, str, dict[str, Mapping]],
+    listed: str,
+    shared: _Shared,
     context: _Context,
 ) -> ContainerSpec:
-    item, pod, listed, held = place
+    pod = shared.pod
+    item = pod.owner
     part = () if pod.part is None else (pod.part,)
     image = fields.text(container, "image")
     env = environment(container, pod, context.around)
@@ -124,9 +137,12 @@ def _spec(
         user=_user(container, pod),
         terminal=fields.flag(container, "tty"),
         ports=tuple(ports(container)),
-        network_ports=tuple(pod_ports(pod.spec)),
+        network_ports=shared.ports,
         network=Network.HOST if host is not None and host.value else Network.DEFAULT,
-        mounts=(*mounts(container, pod, held, context.around, env), *staged(container, pod)),
+        mounts=(
+            *mounts(container, pod, shared.volumes, context.around, env),
+            *staged(container, pod),
+        ),
         hooks=tuple(_hooks(container, pod)),
     )
 

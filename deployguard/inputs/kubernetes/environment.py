@@ -13,7 +13,7 @@ from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
 from deployguard.inputs.kubernetes import fields, service_links
 from deployguard.inputs.kubernetes.expansion import Budget, expand
-from deployguard.inputs.kubernetes.manifests import ApiObject, qualified
+from deployguard.inputs.kubernetes.manifests import qualified
 from deployguard.inputs.kubernetes.pods import Pod
 from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Location, Missing, Reason, Traced
@@ -29,10 +29,13 @@ _KINDS = {"configMap": ("ConfigMap", Reason.CONFIG_MAP), "secret": ("Secret", Re
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the containers of an input may refer to, and how much references may still make."""
+    """What the containers of an input may refer to, and how much references may still make.
+
+    `linked` are the variables of its Services by namespace.
+    """
 
     objects: ObjectSource
-    services: tuple[ApiObject, ...] = ()
+    linked: service_links.Linked = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
 
 
@@ -41,8 +44,10 @@ def environment(container: Mapping, pod: Pod, around: Surroundings) -> Environme
 
     Raises SyntaxInputError for what the API server would refuse, such as a value that is a number.
     """
-    sources = (_source(entry, pod, around) for entry in fields.mappings(container, "envFrom"))
-    base = overlay((service_links.links(pod, around.services), *sources))
+    linked = service_links.links(pod, around.linked)
+    sources = [_source(entry, pod, around) for entry in fields.mappings(container, "envFrom")]
+    # Not copied where nothing lies over it: many Pods share the variables of many Services.
+    base = overlay((linked, *sources)) if sources else linked
     own: dict[str, Variable] = {}
     layers = [base]
     for entry in fields.mappings(container, "env"):
@@ -57,7 +62,7 @@ def environment(container: Mapping, pod: Pod, around: Surroundings) -> Environme
         if variable is not None:
             own[name.value] = variable
             layers.append(Environment({name.value: variable}))
-    return overlay(layers)
+    return overlay(layers) if own else base
 
 
 def lookup(environment: Environment, pod: Pod) -> Lookup:

@@ -5,10 +5,13 @@ Every function raises SyntaxInputError where the field holds something else.
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
 from deployguard.model.evidence import Traced
+
+Default = TypeVar("Default", bound=str | None)
 
 
 def text(parent: Mapping, name: str) -> Traced[str] | None:
@@ -26,6 +29,12 @@ def text_of(node: Node, name: str) -> Traced[str]:
             return Traced("", node.location)
         case _:
             raise _wrong(node, name, "text")
+
+
+def word(parent: Mapping, name: str, otherwise: Default) -> str | Default:
+    """Return a text field that is not empty; to the API server an empty one is as if absent."""
+    found = text(parent, name)
+    return found.value if found is not None and found.value else otherwise
 
 
 def flag(parent: Mapping, name: str) -> Traced[bool] | None:

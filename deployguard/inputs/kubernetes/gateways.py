@@ -15,11 +15,6 @@ _FROM = {"All": Attachable.ALL, "Selector": Attachable.SELECTED, "None": Attacha
 _MESH = "mesh"
 
 
-def _or(parent: Mapping, name: str, default: str) -> str:
-    found = fields.text(parent, name)
-    return found.value if found is not None and found.value else default
-
-
 def gateway(item: ApiObject) -> Gateway:
     """Read a Gateway of the Gateway API; a listener takes routes of its own namespace by default.
 
@@ -29,8 +24,8 @@ def gateway(item: ApiObject) -> Gateway:
     for listener in fields.mappings(specified(item), "listeners"):
         allowed = fields.mapping(listener, "allowedRoutes")
         spaces = None if allowed is None else fields.mapping(allowed, "namespaces")
-        origin = "Same" if spaces is None else _or(spaces, "from", "Same")
-        listeners.append((_or(listener, "name", ""), _FROM.get(origin, Attachable.SAME)))
+        origin = "Same" if spaces is None else fields.word(spaces, "from", "Same")
+        listeners.append((fields.word(listener, "name", ""), _FROM.get(origin, Attachable.SAME)))
     return Gateway(
         group=GATEWAY_API,
         namespace=item.namespace,
@@ -53,18 +48,17 @@ def grants(item: ApiObject) -> Iterator[Grant]:
     """Read a ReferenceGrant: each pair of who may refer and to what."""
     spec = specified(item)
     services = [
-        name.value if name is not None and name.value else None
+        fields.word(target, "name", None)
         for target in fields.mappings(spec, "to")
-        if _or(target, "group", "") == "" and _or(target, "kind", "") == "Service"
-        for name in (fields.text(target, "name"),)
+        if fields.word(target, "group", "") == "" and fields.word(target, "kind", "") == "Service"
     ]
     for origin in fields.mappings(spec, "from"):
         for service in services:
             yield Grant(
                 namespace=item.namespace,
                 service=service,
-                kind=_or(origin, "kind", ""),
-                origin=_or(origin, "namespace", ""),
+                kind=fields.word(origin, "kind", ""),
+                origin=fields.word(origin, "namespace", ""),
             )
 
 
@@ -76,15 +70,16 @@ def route(item: ApiObject) -> Entry:
 def _parents(item: ApiObject) -> Iterator[Gate]:
     """Yield the gateways of a route; a Service as a parent is one of the mesh, inside alone."""
     for parent in fields.mappings(specified(item), "parentRefs"):
-        group, kind = _or(parent, "group", GATEWAY_API), _or(parent, "kind", "Gateway")
-        namespace = fields.text(parent, "namespace")
-        section = fields.text(parent, "sectionName")
+        group = fields.word(parent, "group", GATEWAY_API)
+        kind = fields.word(parent, "kind", "Gateway")
+        namespace = fields.word(parent, "namespace", item.namespace)
+        section = fields.word(parent, "sectionName", None)
         if kind != "Service":
             yield Gate(
                 group if kind == "Gateway" else f"{group} {kind}",
-                namespace.value if namespace is not None and namespace.value else item.namespace,
-                _or(parent, "name", ""),
-                section.value if section is not None and section.value else None,
+                namespace,
+                fields.word(parent, "name", ""),
+                section,
             )
 
 
@@ -108,9 +103,8 @@ def _reference(item: ApiObject, backend: Mapping) -> Iterator[Backend]:
     weight = fields.number(backend, "weight")
     if weight is not None and not weight.value:
         return
-    namespace = fields.text(backend, "namespace")
-    other = namespace.value if namespace is not None and namespace.value else item.namespace
-    if _or(backend, "group", "") or _or(backend, "kind", "Service") != "Service":
+    other = fields.word(backend, "namespace", item.namespace)
+    if fields.word(backend, "group", "") or fields.word(backend, "kind", "Service") != "Service":
         yield unread(item, backend, other)
         return
     name, port = fields.text(backend, "name"), port_of(backend, "port")
@@ -119,7 +113,7 @@ def _reference(item: ApiObject, backend: Mapping) -> Iterator[Backend]:
             namespace=other,
             service=name.value,
             location=name.location,
-            port=None if port is None else port.value,
+            port=port,
             granted=item.kind if other != item.namespace else None,
         )
 
@@ -155,10 +149,9 @@ def _destination(item: ApiObject, destination: Mapping) -> Iterator[Backend]:
     place = None if host is None else in_cluster(host.value, item.namespace)
     if host is not None and place is not None:
         port = fields.mapping(destination, "port")
-        number = None if port is None else port_of(port, "number")
         yield Backend(
             namespace=place[0],
             service=place[1],
             location=host.location,
-            port=None if number is None else number.value,
+            port=None if port is None else port_of(port, "number"),
         )

@@ -1,6 +1,6 @@
 """Ingresses, Routes of OpenShift and IngressRoutes of Traefik, as they lead to Services."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from deployguard.formats.yaml import Mapping
 from deployguard.inputs.kubernetes import fields
@@ -11,7 +11,7 @@ from deployguard.model.traffic import Backend, Entry, Gate
 
 
 def entry(
-    item: ApiObject, backends: Iterator[Backend], gates: tuple[Gate, ...] | None = None
+    item: ApiObject, backends: Iterable[Backend], gates: tuple[Gate, ...] | None = None
 ) -> Entry:
     """Return an entry that leads to each Service once."""
     return Entry(
@@ -60,7 +60,7 @@ def _of_backend(item: ApiObject, backend: Mapping) -> Iterator[Backend]:
             namespace=item.namespace,
             service=name.value,
             location=name.location,
-            port=None if chosen is None else chosen.value,
+            port=chosen,
         )
 
 
@@ -95,7 +95,7 @@ def _of_openshift(item: ApiObject) -> Iterator[Backend]:
                 namespace=item.namespace,
                 service=name.value,
                 location=name.location,
-                port=None if chosen is None else chosen.value,
+                port=chosen,
                 of_pod=chosen is not None,
             )
 
@@ -109,15 +109,13 @@ def _of_traefik(item: ApiObject) -> Iterator[Backend]:
     for route in fields.mappings(specified(item), "routes"):
         for backend in fields.mappings(route, "services"):
             kind, name = fields.text(backend, "kind"), fields.text(backend, "name")
-            other = fields.text(backend, "namespace")
-            namespace = other.value if other is not None and other.value else item.namespace
+            namespace = fields.word(backend, "namespace", item.namespace)
             if kind is not None and kind.value not in {"", "Service"}:
                 yield unread(item, backend, namespace)
             elif name is not None:
-                port = port_of(backend, "port")
                 yield Backend(
                     namespace=namespace,
                     service=name.value,
                     location=name.location,
-                    port=None if port is None else port.value,
+                    port=port_of(backend, "port"),
                 )

@@ -10,7 +10,7 @@ from deployguard.formats.yaml import Mapping, Node
 from deployguard.inputs.kubernetes import fields, nodes
 
 _DEFAULT_NAME = "user-container"
-_DEFAULT_PORT = 8080
+DEFAULT_PORT = 8080
 
 
 def spec(declared: Mapping, service: str | None) -> Mapping:
@@ -39,12 +39,8 @@ def _completed(container: Mapping, name: str, *, is_serving: bool, service: str 
 def _variables(container: Mapping, *, is_serving: bool, service: str | None) -> Iterator[Node]:
     here = container.location
     if is_serving:
-        declared = next(fields.mappings(container, "ports"), None)
-        port = None if declared is None else fields.number(declared, "containerPort")
-        number = port.value if port is not None and port.value else _DEFAULT_PORT
-        yield nodes.mapping(
-            {"name": nodes.text("PORT", here), "value": nodes.text(str(number), here)}, here
-        )
+        number = nodes.text(str(declared_port(container) or DEFAULT_PORT), here)
+        yield nodes.mapping({"name": nodes.text("PORT", here), "value": number}, here)
     for name, label, value in _OWN:
         source: dict[str, Node] = {"name": nodes.text(name, here)}
         if value and service is not None:
@@ -55,6 +51,13 @@ def _variables(container: Mapping, *, is_serving: bool, service: str | None) -> 
                 {"fieldRef": nodes.mapping({"fieldPath": path}, here)}, here
             )
         yield nodes.mapping(source, here)
+
+
+def declared_port(container: Mapping) -> int | None:
+    """Return the port that a container says it serves, None where it says none."""
+    first = next(fields.mappings(container, "ports"), None)
+    port = None if first is None else fields.number(first, "containerPort")
+    return None if port is None else port.value or None
 
 
 # The variables that Knative sets, and the label that says the same; a Service names the first two.

@@ -2,6 +2,7 @@
 
 from deployguard.formats.yaml import Mapping
 from deployguard.inputs.kubernetes import fields
+from deployguard.inputs.kubernetes.knative import DEFAULT_PORT, declared_port
 from deployguard.inputs.kubernetes.manifests import ApiObject
 from deployguard.inputs.kubernetes.services import specified
 from deployguard.model.evidence import Evidence
@@ -9,7 +10,6 @@ from deployguard.model.traffic import Service, ServicePort
 
 _POD_LABEL = "serving.knative.dev/service"
 _VISIBILITY = ("networking.knative.dev/visibility", "serving.knative.dev/visibility")
-_DEFAULT_PORT = 8080
 _HTTP = 80
 
 
@@ -32,9 +32,5 @@ def knative_service(item: ApiObject) -> Service:
 def _port(item: ApiObject) -> int:
     template = fields.mapping(specified(item), "template") or Mapping((), item.location)
     spec = fields.mapping(template, "spec") or Mapping((), item.location)
-    for container in fields.mappings(spec, "containers"):
-        for port in fields.mappings(container, "ports"):
-            number = fields.number(port, "containerPort")
-            if number is not None:
-                return number.value
-    return _DEFAULT_PORT
+    declared = map(declared_port, fields.mappings(spec, "containers"))
+    return next(filter(None, declared), DEFAULT_PORT)

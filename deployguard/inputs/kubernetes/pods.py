@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 
@@ -51,11 +51,13 @@ class Elsewhere:
     location: Location
 
 
-def pods(item: ApiObject, others: Iterable[ApiObject]) -> Iterator[Pod | Elsewhere]:
+def pods(
+    item: ApiObject, held: Collection[tuple[str, str | None, str]]
+) -> Iterator[Pod | Elsewhere]:
     """Return the Pods that an object declares, none for what starts no container.
 
-    `others` are the objects of the input. Raises SyntaxInputError where a template is missing or
-    has the wrong shape.
+    `held` are kind, namespace and name of what the input holds. Raises SyntaxInputError where a
+    template is missing or has the wrong shape.
     """
     if item.template is None:
         return
@@ -66,7 +68,7 @@ def pods(item: ApiObject, others: Iterable[ApiObject]) -> Iterator[Pod | Elsewhe
     spec = fields.mapping(item.node, "spec") if item.template else None
     reference = None if spec is None else fields.mapping(spec, "workloadRef")
     if item.group == ARGO and spec is not None and reference is not None:
-        yield from _referred(item, reference, others)
+        yield from _referred(item, reference, held)
         return
     for number, node in enumerate(_templates(item)):
         part = str(number) if number else None
@@ -115,14 +117,13 @@ def _of_workflow(item: ApiObject, holder: Mapping) -> Iterator[Pod]:
 
 
 def _referred(
-    item: ApiObject, reference: Mapping, others: Iterable[ApiObject]
+    item: ApiObject, reference: Mapping, held: Collection[tuple[str, str | None, str]]
 ) -> Iterator[Elsewhere]:
     """Say that another object holds the template, unless that one is judged here itself."""
     kind, name = fields.text(reference, "kind"), fields.text(reference, "name")
     title = (kind.value if kind else "", name.value if name else "")
-    for other in others:
-        if (other.kind, other.name) == title and other.namespace == item.namespace:
-            return
+    if (title[0], item.namespace, title[1]) in held:
+        return
     missing = Missing(Reason.OBJECT, f"the {title[0]} {qualified(item.namespace, title[1])}")
     yield Elsewhere(title[1], missing, reference.location)
 

@@ -6,9 +6,9 @@ somebody has looked at it; a test that knows the release says so.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from deployguard.formats.yaml import Mapping
+from deployguard.errors import nearest
+from deployguard.formats.yaml import Mapping, Scalar
 from deployguard.inputs.kubernetes import fields
 from deployguard.inputs.kubernetes.manifests import ApiObject, Manifests
 from deployguard.inputs.kubernetes.pods import Pod, pods
@@ -104,20 +104,21 @@ def unknown_fields(manifests: Manifests) -> Iterator[Problem]:
     Kinds that are not Kubernetes' own may have fields of their own.
     """
     found = [
-        problem
+        unknown
         for item in manifests.objects
         if "." not in item.group
-        for pod in pods(item, manifests.objects)
+        for pod in pods(item, ())  # of these kinds none takes the template of another object
         if isinstance(pod, Pod)
-        for problem in _of_pod(item, pod)
+        for unknown in _of_pod(item, pod)
     ]
-    yield from found[:_NOTED]
+    yield from (_problem(*unknown) for unknown in found[:_NOTED])
     if len(found) > _NOTED:
         more = f"{len(found) - _NOTED} further fields are none of the API's"
         yield Problem(ProblemCode.NOTE, more, manifests.objects[0].location)
 
 
-def _of_pod(item: ApiObject, pod: Pod) -> Iterator[Problem]:
+def _of_pod(item: ApiObject, pod: Pod) -> Iterator[tuple[Scalar, Fields, str]]:
+    """Yield each field that is none, with those that it may have meant, and whose it is."""
     yield from _unknown(pod.spec, POD_SPEC, f"the Pod of the {item.title}")
     for listed in LISTS:
         ephemeral = listed == "ephemeralContainers"
@@ -126,15 +127,17 @@ def _of_pod(item: ApiObject, pod: Pod) -> Iterator[Problem]:
             yield from _unknown(container, known, f"a container of the {item.title}")
 
 
-def _unknown(holder: Mapping, known: Fields, whose: str) -> Iterator[Problem]:
+def _unknown(holder: Mapping, known: Fields, whose: str) -> Iterator[tuple[Scalar, Fields, str]]:
+    names = known.known
+    yield from ((key, known, whose) for key, _ in holder.entries if key.value not in names)
+
+
+def _problem(key: Scalar, known: Fields, whose: str) -> Problem:
     lowered = {name.lower(): name for name in known.known}
-    for key, _ in holder.entries:
-        if key.value in known.known:
-            continue
-        name = str(key.value)
-        close = get_close_matches(name.lower(), lowered, n=1)
-        hint = "kubectl refuses it, unless it is told not to validate"
-        if close:
-            hint = f"did you mean {lowered[close[0]]!r}? {hint}"
-        message = f"{name!r} is no field of {whose}: it has no effect"
-        yield Problem(ProblemCode.NOTE, message, key.location, hint)
+    name = str(key.value)
+    close = nearest(name.lower(), lowered)
+    hint = "kubectl refuses it, unless it is told not to validate"
+    if close:
+        hint = f"did you mean {lowered[close]!r}? {hint}"
+    message = f"{name!r} is no field of {whose}: it has no effect"
+    return Problem(ProblemCode.NOTE, message, key.location, hint)

@@ -7,6 +7,8 @@ pkg/kubelet: they lie over the image's variables and below those that the contai
 import contextlib
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as AnyMapping
+from typing import TypeAlias
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
@@ -15,6 +17,8 @@ from deployguard.inputs.kubernetes.manifests import ApiObject
 from deployguard.inputs.kubernetes.pods import Pod
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Location, Missing, Reason, Traced
+
+Linked: TypeAlias = AnyMapping[str | None, AnyMapping[str, Traced[str | None]]]
 
 # Whatever a Service that is not in the input may set.
 _OF_SERVICE = re.compile(
@@ -39,15 +43,19 @@ def may_set(name: str, pod: Pod) -> bool:
     return are_on(pod) or name.startswith("KUBERNETES_")
 
 
-def links(pod: Pod, services: Iterable[ApiObject]) -> Environment:
-    """Return the variables of the Services in the input that are in the Pod's namespace."""
-    entries: dict[str, Traced[str | None]] = {}
-    if are_on(pod):
-        for service in services:
-            if service.namespace == pod.namespace:
-                # One that the API server refuses sets nothing; who reaches the Pod says so of it.
-                with contextlib.suppress(SyntaxInputError):
-                    entries.update(_of(service))
+def by_namespace(services: Iterable[ApiObject]) -> Linked:
+    """Return the variables of the Services of an input, by their namespaces."""
+    found: dict[str | None, dict[str, Traced[str | None]]] = {}
+    for service in services:
+        # One that the API server refuses sets nothing; who reaches the Pod says so of it.
+        with contextlib.suppress(SyntaxInputError):
+            found.setdefault(service.namespace, {}).update(_of(service))
+    return found
+
+
+def links(pod: Pod, linked: Linked) -> Environment:
+    """Return the variables of the Services that are in the Pod's namespace."""
+    entries = linked.get(pod.namespace, {}) if are_on(pod) else {}
     return Environment(entries, location=pod.spec.location)
 
 
@@ -81,8 +89,7 @@ def _of_port(
         raise SyntaxInputError(
             "a port of a Service needs a port", location=port.location, hint="add its number"
         )
-    protocol = fields.text(port, "protocol")
-    spoken = protocol.value if protocol is not None and protocol.value else "TCP"
+    spoken = fields.word(port, "protocol", "TCP")
     digits = Traced[str | None](str(number.value), number.location)
     address = None if host.value is None else f"{_bracketed(host.value)}:{number.value}"
     url = Traced(

@@ -20,15 +20,14 @@ def specified(item: ApiObject) -> Mapping:
     return fields.mapping(item.node, "spec") or Mapping((), item.location)
 
 
-def port_of(node: Mapping, name: str) -> Traced[int | str] | None:
+def port_of(node: Mapping, name: str) -> int | str | None:
     """Return a port by number or name; a number in quotes is one, and 0 is none (IntOrString)."""
     found = node.get(name)
     if isinstance(found, Scalar) and isinstance(found.value, str):
         text = found.value
-        known: int | str = int(text) if text.isdecimal() and text.isascii() else text
-        return Traced(known, found.location) if known else None
+        return (int(text) if text.isdecimal() and text.isascii() else text) or None
     number = fields.number(node, name)
-    return Traced(number.value, number.location) if number is not None and number.value else None
+    return None if number is None else number.value or None
 
 
 def is_tcp(port: Mapping) -> bool:
@@ -67,13 +66,10 @@ def service(item: ApiObject, endpoints: Iterable[Endpoint] = ()) -> Service:
 
 def _ports(spec: Mapping) -> Iterator[ServicePort]:
     for port in fields.mappings(spec, "ports"):
-        number, name = fields.number(port, "port"), fields.text(port, "name")
+        number, called = fields.number(port, "port"), fields.word(port, "name", None)
         target = port_of(port, "targetPort")
         if number is not None and is_tcp(port):
-            called = name.value if name is not None and name.value else None
-            yield ServicePort(
-                number.value, called, number.value if target is None else target.value
-            )
+            yield ServicePort(number.value, called, target or number.value)
 
 
 def _opened(item: ApiObject, spec: Mapping, kind: Traced[str] | None) -> Iterator[Evidence]:

@@ -64,7 +64,7 @@ _ENDPOINTS = frozenset({"Endpoints", "EndpointSlice"})
 
 
 def _read(item: ApiObject, found: _Found) -> None:
-    match item.api_version.rpartition("/")[0], item.kind:
+    match item.group, item.kind:
         case ("", "Endpoints") | ("discovery.k8s.io", "EndpointSlice"):
             for owner, endpoint in services.endpoints(item):
                 found.endpoints.setdefault((item.namespace, owner), []).append(endpoint)
@@ -95,7 +95,6 @@ def _read(item: ApiObject, found: _Found) -> None:
 
 
 def _read_policy(item: ApiObject, found: _Found) -> None:
-    group = item.api_version.rpartition("/")[0]
     if (item.api_version, item.kind) == ("networking.k8s.io/v1", "NetworkPolicy"):
         policy = network_policy(item)
         key: object = object() if item.generated else (item.namespace, item.name)
@@ -103,7 +102,7 @@ def _read_policy(item: ApiObject, found: _Found) -> None:
         versions.append(policy)
         if len(versions) > 1:
             found.unread.append(_other(item, "lets in, for it stands there more than once"))
-    elif item.kind in _OTHER_POLICIES.get(group, ()):
+    elif item.kind in _OTHER_POLICIES.get(item.group, ()):
         found.unread.append(_other(item, "lets in"))
 
 
@@ -144,11 +143,4 @@ def _leave(item: ApiObject, error: InputError, found: _Found) -> None:
         location=error.location or item.location,
         missing=(Missing(Reason.OBJECT, what),),
     )
-    found.entries.append(
-        Entry(
-            title=f"the {item.kind} {item.name}",
-            namespace=item.namespace,
-            location=item.location,
-            backends=(backend,),
-        )
-    )
+    found.entries.append(ingresses.entry(item, (backend,)))

@@ -1,9 +1,9 @@
 """What volumes put over the files of an image."""
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
@@ -27,8 +27,20 @@ from deployguard.model.filesystem import Content, Filesystem, Unread
 LISTS = ("initContainers", "containers", "ephemeralContainers")
 
 
-def volumes(pod: Pod) -> dict[str, Mapping]:
-    """Return the volumes of a Pod by their names; claims of a StatefulSet replace equal ones.
+@dataclass(frozen=True, slots=True)
+class Volumes:
+    """The volumes that a Pod lists by their names, and those that claims of its StatefulSet make.
+
+    `writers` are, for each volume, the names of the containers that may write into it.
+    """
+
+    listed: AnyMapping[str, Mapping]
+    claims: frozenset[str]
+    writers: AnyMapping[str, Sequence[str]]
+
+
+def volumes(pod: Pod) -> Volumes:
+    """Return the volumes of a Pod; claims of a StatefulSet replace equal ones.
 
     Raises SyntaxInputError for two volumes of a name, or for one that is two things.
     """
@@ -43,9 +55,16 @@ def volumes(pod: Pod) -> dict[str, Mapping]:
                 hint="the API server refuses it: give each volume a name and a source",
             )
         found[name.value] = volume
-    for claim in _claims(pod):
-        found.pop(claim, None)
-    return found
+    claims = frozenset(_claims(pod))
+    writers: dict[str, list[str]] = {}
+    for container in (one for listed in LISTS for one in fields.mappings(pod.spec, listed)):
+        title = fields.text(container, "name")
+        if title is not None:
+            for written in _written(container):
+                writers.setdefault(written, []).append(title.value)
+    return Volumes(
+        {name: volume for name, volume in found.items() if name not in claims}, claims, writers
+    )
 
 
 def _claims(pod: Pod) -> Iterator[str]:
@@ -62,7 +81,7 @@ def _claims(pod: Pod) -> Iterator[str]:
 def mounts(
     container: Mapping,
     pod: Pod,
-    declared: AnyMapping[str, Mapping],
+    declared: Volumes,
     around: Surroundings,
     environment: Environment,
 ) -> Iterator[Mount]:
@@ -84,14 +103,14 @@ def mounts(
         taken.add(path.value)
         place = posixpath.join("/", path.value)  # MakeAbsolutePath of pkg/volume/util
         missing = Missing(Reason.MOUNT, f"the files that the volume {name.value} puts at {place}")
-        volume = declared.get(name.value)
+        volume = declared.listed.get(name.value)
         if volume is None:
-            _check_declared(name, pod)
+            _check_declared(name, pod, declared)
             yield Mount(place, Unread(missing), path.location)
             continue
         found = held(volume, pod, around)
         if found is None and _is_empty_dir(volume):
-            found = _emptied(name.value, container, pod)
+            found = _emptied(name.value, container, declared)
         inside = _inside(mount, pod, around, find)
         yield Mount(place, _content(found, inside, mount, missing), path.location)
 
@@ -125,9 +144,9 @@ def _content(
 _STRICT_GROUPS = frozenset({"", "apps", "batch", "extensions"})
 
 
-def _check_declared(name: Traced[str], pod: Pod) -> None:
+def _check_declared(name: Traced[str], pod: Pod, declared: Volumes) -> None:
     """Refuse a mount of no volume, unless something else may add it to the Pod."""
-    if pod.owner.group in _STRICT_GROUPS and name.value not in _claims(pod):
+    if pod.owner.group in _STRICT_GROUPS and name.value not in declared.claims:
         raise SyntaxInputError(
             f"the Pod has no volume {name.value}",
             location=name.location,
@@ -141,31 +160,25 @@ def _is_empty_dir(volume: Mapping) -> bool:
     return not others
 
 
-def _emptied(name: str, container: Mapping, pod: Pod) -> Held:
+def _emptied(name: str, container: Mapping, declared: Volumes) -> Held:
     """Return an empty folder, unless another container of the Pod may write into it."""
-    writers = [
-        title.value
-        for other in _containers(pod)
-        if other is not container and _writes(other, name)
-        if (title := fields.text(other, "name")) is not None
-    ]
+    own = fields.text(container, "name")
+    itself = None if own is None else own.value
+    writers = [title for title in declared.writers.get(name, ()) if title != itself]
     if not writers:
         return Held()
     what = f"the files that {' and '.join(writers)} may put into the volume {name}"
     return Held(hidden=Missing(Reason.MOUNT, what))
 
 
-def _containers(pod: Pod) -> Iterable[Mapping]:
-    return (one for field in LISTS for one in fields.mappings(pod.spec, field))
-
-
-def _writes(container: Mapping, name: str) -> bool:
-    """Say whether a container mounts a volume so that it may write into it."""
+def _written(container: Mapping) -> Iterator[str]:
+    """Yield the volumes that a container mounts so that it may write into them, each once."""
+    found: dict[str, None] = {}
     for mount in fields.mappings(container, "volumeMounts"):
         volume, read_only = fields.text(mount, "name"), fields.flag(mount, "readOnly")
-        if volume is not None and volume.value == name and not (read_only and read_only.value):
-            return True
-    return False
+        if volume is not None and not (read_only and read_only.value):
+            found[volume.value] = None
+    yield from found
 
 
 def _inside(mount: Mapping, pod: Pod, around: Surroundings, find: Lookup) -> str | None:

@@ -1,13 +1,11 @@
 """What it costs to tell who reaches the Pods of a scan grows with its size, not with its square."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 
 import pytest
 
 from deployguard import exposure
+from tests.support.calls import counted
 from tests.support.exposure import listener, manifests, policy, program, service, thing
 
 _SERVER = (program(listener()),)
@@ -80,23 +78,6 @@ def of_many_ports(number: int) -> str:
     return pod("a", f"app: a{number}") + policy(rule, f"p{number}")
 
 
-@contextmanager
-def counted() -> Iterator[Callable[[], int]]:
-    """Count the calls that the package `exposure` makes or takes, those of built-in ones too."""
-    calls = 0
-
-    def note(frame: FrameType, event: str, _: object) -> None:
-        nonlocal calls
-        if event in {"call", "c_call"} and "/exposure/" in frame.f_code.co_filename:
-            calls += 1
-
-    sys.setprofile(note)
-    try:
-        yield lambda: calls
-    finally:
-        sys.setprofile(None)
-
-
 def cost(shape: Callable[[int], str], count: int, *, together: bool) -> int:
     """Return the calls for as many of a shape, as one target or as a target each."""
     texts = [shape(number) for number in range(count)]
@@ -105,7 +86,7 @@ def cost(shape: Callable[[int], str], count: int, *, together: bool) -> int:
     declared = [
         exposure.Declared(traffic, f"folder{index}") for index, (_, traffic) in enumerate(read)
     ]
-    with counted() as calls:
+    with counted("/exposure/") as calls:
         for (specs, _), around in zip(read, exposure.surroundings(declared), strict=True):
             for spec in specs:
                 exposure.reach(spec, _SERVER, around)
