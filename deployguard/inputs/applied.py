@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from deployguard.errors import EmptyError, InputError
+from deployguard.errors import InputError
 from deployguard.inputs.discovery.sets import alternatives
-from deployguard.inputs.kubernetes.manifests import NOTHING_HERE, ApiObject, Manifests
+from deployguard.inputs.kubernetes.manifests import NOTHING_HERE, ApiObject, Manifests, no_object
 from deployguard.model.container import ContainerSpec
-from deployguard.model.evidence import Location
 from deployguard.model.problem import Problem
 
 
@@ -64,11 +63,7 @@ def judged(
 
 def _not_empty(file: str, found: Manifests) -> Manifests:
     if not found.objects:
-        raise EmptyError(
-            f"{file} holds no object",
-            location=Location(file),
-            hint="is what should have written it at fault? a file without any is not applied",
-        )
+        raise no_object(file)
     return found
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Self
 
 from deployguard import files
 from deployguard.errors import (
-    EmptyError,
     InputError,
     NotFoundError,
     UnreadableError,
@@ -310,11 +309,9 @@ class Openings:
         if not specs and target.name == "-":
             raise _nothing_piped()
         if not manifests.objects:
-            raise EmptyError(
-                f"{target.name} holds no object",
-                location=Location(target.name),
-                hint="is what should have written it at fault? a file without any is not applied",
-            )
+            from deployguard.inputs.kubernetes.manifests import no_object  # noqa: PLC0415
+
+            raise no_object(target.name)
         return self._with_traffic(target, manifests, specs)
 
     def _rendered(self, target: TargetArgument) -> Opened:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from deployguard.errors import SyntaxInputError
+from deployguard.errors import EmptyError, SyntaxInputError
 from deployguard.formats.nodes import Remarks
 from deployguard.formats.yaml import Dialect, Mapping, Node, documents
 from deployguard.inputs.kubernetes import fields
@@ -56,6 +56,11 @@ class ApiObject:
         return self.api_version.rpartition("/")[0]
 
     @property
+    def identity(self) -> tuple[str, str, str | None, str]:
+        """Return what tells the object from others in a cluster, whatever its API version."""
+        return (self.group, self.kind, self.namespace, self.name)
+
+    @property
     def is_plain(self) -> bool:
         """Return whether the kind is one of Kubernetes' own that starts no container."""
         return is_plain(self.group, self.kind)
@@ -81,6 +86,15 @@ def qualified(namespace: str | None, name: str) -> str:
 
 def _as_it_is(document: Node) -> Node:
     return document
+
+
+def no_object(name: str) -> EmptyError:
+    """Return the error for a file or input that holds no object."""
+    return EmptyError(
+        f"{name} holds no object",
+        location=Location(name),
+        hint="is what should have written it at fault? a file without any is not applied",
+    )
 
 
 _NOTED = 3
@@ -132,7 +146,7 @@ def _titles(items: list[ApiObject]) -> str:
 
 def _same_names(found: list[ApiObject]) -> Iterator[Problem]:
     """Note objects of which the input holds several: the last one is what stays applied."""
-    names = [(item.group, item.kind, item.namespace, item.name) for item in found]
+    names = [item.identity for item in found]
     twice = {name for name, count in Counter(names).items() if count > 1}
     last = {
         name: item

@@ -19,20 +19,16 @@ def with_neighbours(
     What the input holds itself replaces what the cluster has of it. The notes say what could not
     be listed.
     """
-    own = {_name(item) for item in manifests.objects}
+    own = {item.identity for item in manifests.objects}
     found: list[ApiObject] = []
     notes: list[Problem] = []
     for item in _listed(manifests, cluster):
         if isinstance(item, Unread):
             message = f"who is led to Pods in the cluster is not known: {item.missing.what}"
             notes.append(Problem(ProblemCode.NOTE, message, hint="grant the list, or do without"))
-        elif _name(item) not in own:
+        elif item.identity not in own:
             found.append(item)
     return replace(manifests, objects=(*manifests.objects, *found)), tuple(notes)
-
-
-def _name(item: ApiObject) -> tuple[str, str, str | None, str]:
-    return (item.group, item.kind, item.namespace, item.name)
 
 
 def _listed(manifests: Manifests, cluster: UserCluster) -> Iterator[ApiObject | Unread]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
+from deployguard.errors import LimitError
 from deployguard.formats.yaml import Mapping, Scalar
 from deployguard.inputs.kubernetes import fields
 from deployguard.inputs.kubernetes.manifests import ApiObject
 from deployguard.model.evidence import Evidence, Traced
 from deployguard.model.traffic import Endpoint, Pairs, Service, ServicePort
 
+_MOST_ENDPOINTS = 100_000  # of one object: each address leads to each of its ports
 _SLICE_OF = "kubernetes.io/service-name"
 _OPENS = {
     "NodePort": "its type NodePort opens it on every node",
@@ -121,11 +123,17 @@ def _of_subsets(item: ApiObject) -> Iterator[Endpoint]:
 
 def _named(addresses: Iterable[Mapping], holder: Mapping) -> Iterator[Endpoint]:
     ports = [
-        number.value
+        found.value
         for port in fields.mappings(holder, "ports")
-        if is_tcp(port) and (number := fields.number(port, "port")) is not None
+        if is_tcp(port) and (found := fields.number(port, "port")) is not None
     ]
-    for address in addresses:
+    for number, address in enumerate(addresses, 1):
+        if number * len(ports) > _MOST_ENDPOINTS:
+            raise LimitError(
+                f"more than {_MOST_ENDPOINTS} addresses and ports of them",
+                location=holder.location,
+                hint="the API server keeps a thousand addresses in one object",
+            )
         target = fields.mapping(address, "targetRef")
         kind = None if target is None else fields.text(target, "kind")
         name = None if target is None else fields.text(target, "name")

@@ -103,3 +103,12 @@ def test_four_times_as_many_objects_cost_about_four_times_as_much(
 ) -> None:
     few, many = (cost(shape, count, together=together) for count in (20, 80))
     assert many < 5 * few
+
+
+def test_endpoints_of_many_addresses_and_ports_are_bounded() -> None:
+    addresses = ", ".join("{targetRef: {kind: Pod, name: a}}" for _ in range(1_000))
+    ports = ", ".join(f"{{name: p{number}, port: {number}}}" for number in range(1, 1_001))
+    held = f"---\napiVersion: v1\nkind: Endpoints\nmetadata: {{name: s}}\nsubsets: [{{addresses: [{addresses}], ports: [{ports}]}}]\n"
+    _, leading = manifests(held)
+    (entry,) = leading.entries
+    assert "more than 100000 addresses and ports of them" in entry.backends[0].missing[0].what
