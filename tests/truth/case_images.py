@@ -10,9 +10,11 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import posixpath
 import re
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -146,8 +148,14 @@ def _prepared(case: Case, files: Mapping[str, Entry]) -> dict[str, Entry]:
                 path.chmod(entry.mode)
         cwd = root / "srv/app" / case.row.get("cwd", ".")
         cwd.mkdir(parents=True, exist_ok=True)
+        # Its `python` is the one that runs the tests: Debian has none of that name.
+        own = posixpath.dirname(sys.executable)
         subprocess.run(
-            ["/bin/sh", "-c", case.row["prep"]], cwd=cwd, check=True, capture_output=True
+            ["/bin/sh", "-c", case.row["prep"]],
+            cwd=cwd,
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PATH": f"{own}:{os.environ.get('PATH', PATH)}"},
         )
         return {
             str(path.relative_to(root)): Entry(path.read_bytes(), path.stat().st_mode & 0o777)
