@@ -24,7 +24,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
-IMAGE = "dgtest/mounts:1"
+# Test processes share one engine: each has a project and an image of its own.
+PROJECT = f"dgtest-mounts-{os.getpid()}"
+IMAGE = f"dgtest/mounts:{os.getpid()}"
 DOCKERFILE = """\
 RUN mkdir -p /app/sub /app/vol /data /real && echo v > /app/vol/v && echo image > /app/a && echo image > /app/sub/b \
  && echo image > /data/d && ln -s /real /link && ln -s /app/a /real/to-app && echo r > /real/r
@@ -96,7 +98,7 @@ def project(folder: Path) -> str:
         (folder / name).symlink_to(target)
     for name in ("hollow", "hollow2"):
         (folder / name).mkdir()
-    lines = ["name: dgtest-mounts", "services:"]
+    lines = [f"name: {PROJECT}", "services:"]
     for name, (text, _) in SERVICES.items():
         lines += [f"  {name}:", f"    image: {IMAGE}", "    network_mode: none"]
         lines += ["    stop_grace_period: 0s", *(f"    {line}" for line in text.splitlines())]
@@ -145,7 +147,7 @@ def command(host: str, environ: dict[str, str], *words: str) -> None:
 
 def listed(client: DockerClient, name: str) -> dict[str, tuple[str, bytes]]:
     """Return what lies below the roots of a running container, as its own programs see it."""
-    container = client.containers.get(f"dgtest-mounts-{name}-1")
+    container = client.containers.get(f"{PROJECT}-{name}-1")
     script = (
         f"for f in $(find {' '.join(ROOTS)} 2>/dev/null); do"
         ' if [ -d "$f" ]; then echo "d $f"; elif [ -f "$f" ]; then echo "f $f";'
@@ -203,7 +205,7 @@ def listing(found: tuple[str, ...] | Absent | Unread) -> tuple[str, ...]:
 
 
 def kind_of(client: DockerClient, name: str, path: str) -> str:
-    container = client.containers.get(f"dgtest-mounts-{name}-1")
+    container = client.containers.get(f"{PROJECT}-{name}-1")
     code, _ = container.exec_run(["/bin/busybox", "test", "-e", path])
     return "absent" if code else "there"
 
