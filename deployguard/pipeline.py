@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date
+
+from msgspec import Struct, field
 
 from deployguard import __version__, exposure, flask, policy, rules
 from deployguard.effective.mounts import files
@@ -18,10 +19,10 @@ from deployguard.model.facts import Facts, worst
 from deployguard.model.image import Image
 from deployguard.model.problem import Problem
 from deployguard.model.report import Container, Report, Status, Target
+from deployguard.model.structs import replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanOptions:
+class ScanOptions(Struct, frozen=True, kw_only=True):
     """What a front hands in: nothing below it reads the environment, the clock or the terminal."""
 
     today: date
@@ -134,8 +135,7 @@ def _defect(error: Exception) -> Problem:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(Struct, frozen=True):
     """A target whose programs are judged; who reaches them is told once all targets are read."""
 
     target: Target

@@ -10,7 +10,8 @@ import os
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard import files, policy
 from deployguard.cli.images import Images
@@ -27,8 +28,7 @@ _KIND = re.compile(r"[A-Z][A-Za-z0-9]*\.[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 _PATH = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """What a file sets; what it leaves out is empty. `source` is the file, None without one.
 
     `policies` are names of shipped ones or paths as seen from where one stands; `workloads` are

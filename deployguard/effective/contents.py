@@ -1,8 +1,9 @@
 """What a mount may hold besides a folder of the disk: part of other files, one file, nothing."""
 
 import posixpath
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Location
 from deployguard.model.filesystem import (
@@ -44,8 +45,7 @@ def inside(path: str, directory: str) -> str:
     return posixpath.normpath("/" + posixpath.relpath(path, posixpath.normpath(directory)))
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A folder of other files, such as what a new volume is filled with; it is there at any rate.
 
     `location` is where it is mounted.
@@ -100,8 +100,7 @@ class Part:
         return found.path if isinstance(found, Stat) else self.root
 
 
-@dataclass(frozen=True, slots=True)
-class OneFile:
+class OneFile(Struct, frozen=True):
     """A file alone, as configs and secrets are mounted."""
 
     content: Content
@@ -121,8 +120,7 @@ class OneFile:
         return Stat(FileKind.FILE, "/", 0o444, len(self.content.data), self.content.location)
 
 
-@dataclass(frozen=True, slots=True)
-class EmptyFolder:
+class EmptyFolder(Struct, frozen=True):
     """A folder in which there is nothing when the container starts."""
 
     location: Location

@@ -1,7 +1,8 @@
 """The files a container sees: its image's, with what is mounted laid over."""
 
 import posixpath
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.effective.contents import LinkedFilesystem, below, inside, normal
 from deployguard.model.container import ContainerSpec, Mount
@@ -18,6 +19,7 @@ from deployguard.model.filesystem import (
     UnreadFilesystem,
     search,
 )
+from deployguard.model.structs import replace
 
 
 def files(spec: ContainerSpec) -> Filesystem:
@@ -27,8 +29,7 @@ def files(spec: ContainerSpec) -> Filesystem:
     return _Mounted(base, spec.mounts) if spec.mounts else base
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Files, a path in them, and where they are mounted."""
 
     files: Filesystem
@@ -36,8 +37,7 @@ class _Place:
     root: str
 
 
-@dataclass(slots=True, eq=False)
-class _Mounted:
+class _Mounted(Struct, eq=False):
     """Files with mounts over them; the longest mount path that holds a path has the say."""
 
     base: Filesystem

@@ -2,7 +2,6 @@
 
 import posixpath
 from collections.abc import Iterable
-from dataclasses import replace
 
 from deployguard.effective.mounts import files
 from deployguard.formats.words import spelled
@@ -12,6 +11,7 @@ from deployguard.model.evidence import Evidence, Location, Missing, Reason, Trac
 from deployguard.model.filesystem import Content, Filesystem, Unread
 from deployguard.model.image import ImageConfig
 from deployguard.model.process import Process, Word
+from deployguard.model.structs import replace
 
 # moby oci/defaults.go DefaultPathEnv, containerd oci.WithDefaultPathEnv: for images without a PATH.
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

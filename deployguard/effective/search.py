@@ -1,7 +1,8 @@
 """Where a command lies: the search of execvp over a container's files."""
 
 import posixpath
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Missing, Reason, Traced
@@ -12,8 +13,7 @@ _UNSET_PATH = "/bin:/usr/bin"
 _EXECUTABLE = 0o111
 
 
-@dataclass(frozen=True, slots=True)
-class Executable:
+class Executable(Struct, frozen=True):
     """A file that execve would run: `path` as found, `real` with its links followed."""
 
     path: str

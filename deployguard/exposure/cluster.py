@@ -1,7 +1,8 @@
 """Who reaches a Pod of a cluster: Services, what leads to them, and what keeps requests out."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.exposure.declared import Declared
 from deployguard.exposure.policies import Admission, Policies
@@ -12,6 +13,7 @@ from deployguard.exposure.ways import Way
 from deployguard.model.container import ContainerSpec, Port
 from deployguard.model.evidence import Evidence, Missing, Reason, no, unknown, yes
 from deployguard.model.facts import Listener, Reach, Scope
+from deployguard.model.structs import replace
 from deployguard.model.traffic import Traffic
 
 _APART = Missing(Reason.DEPLOYMENT, "whether the files that lead there are applied together")
@@ -19,8 +21,7 @@ _APART = Missing(Reason.DEPLOYMENT, "whether the files that lead there are appli
 _PROXY = Missing(Reason.NETWORK, "whether the NetworkPolicies let in the proxy that leads there")
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What is declared around the Pods of one target.
 
     `near` are the objects that are applied with it, `far` those of the whole scan: whether these

@@ -5,19 +5,20 @@ first that may: entries and Services of one name are never compared with one ano
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.exposure.gates import Gates
 from deployguard.exposure.places import ANYWHERE, Place, kept, places
 from deployguard.exposure.ways import Target, Way
 from deployguard.model.evidence import Evidence, Location, Missing
+from deployguard.model.structs import replace
 from deployguard.model.traffic import Backend, Entry, Service, Traffic
 
 _ALIASES = 8  # a longer chain of them leads nowhere
 
 
-@dataclass(frozen=True, slots=True)
-class Entrance:
+class Entrance(Struct, frozen=True):
     """One backend of an entry, and on what it hangs."""
 
     entry: Entry

@@ -1,7 +1,8 @@
 """Whom NetworkPolicies let in to a Pod."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.exposure.selecting import counted, rarest, selects
 from deployguard.model.container import ContainerSpec
@@ -20,8 +21,7 @@ _NAMED = 2
 _ANY = ("", "")  # where the selectors are that no label leads to
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """From where the policies that select a Pod let requests in to one of its ports."""
 
     sources: frozenset[Sources]
@@ -38,8 +38,7 @@ class Admission:
         return bool(self.sources & {Sources.ALL_PODS, Sources.EVERYWHERE})
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     """Policies with one selector: what they let in is joined, and worked out once for a port."""
 
     evidence: Evidence

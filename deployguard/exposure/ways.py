@@ -1,9 +1,11 @@
 """Ways that lead to a port of a container."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Evidence, Missing
+from deployguard.model.structs import replace
 
 # A port of a Pod by number or name.
 Target = int | str
@@ -15,8 +17,7 @@ _SORTS = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Way(Struct, frozen=True, kw_only=True):
     """A way to a port of a Pod; what it hangs on where that cannot be told is `missing`.
 
     `public`: it begins beyond the cluster. `proxied`: a proxy takes the requests there, and they

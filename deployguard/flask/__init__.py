@@ -1,7 +1,6 @@
 """What Flask, Werkzeug, the servers and frameworks do with a launch: programs to facts."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from deployguard import launch
 from deployguard.flask import binaries
@@ -11,6 +10,7 @@ from deployguard.model.evidence import Answer, Claim, Evidence, Missing, unknown
 from deployguard.model.facts import ProgramClass, ProgramFacts, mapped
 from deployguard.model.filesystem import Filesystem
 from deployguard.model.process import Choice, Process, Program, ProgramKind, Start
+from deployguard.model.structs import replace
 from deployguard.model.ways import cover
 
 

@@ -3,7 +3,8 @@
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.flask.libraries import FlaskLibrary, config
 from deployguard.flask.libraries.effects import DEBUGGED, FRAMEWORK, INNER, REMOTE, SERVE, WSGI
@@ -27,6 +28,7 @@ from deployguard.model.evidence import (
 )
 from deployguard.model.filesystem import Absent, Filesystem
 from deployguard.model.process import Process, Program, ProgramKind, Start, Word
+from deployguard.model.structs import replace
 from deployguard.python import (
     Command,
     Effect,
@@ -46,8 +48,7 @@ from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import Bound, missing_of, trail_of, truth
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, frozen=True, kw_only=True):
     """What a program is evaluated with."""
 
     program: Program
@@ -62,8 +63,7 @@ class Setting:
     user: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
+class Imported(Struct, frozen=True, kw_only=True):
     """What came of importing: the outcome, the interpreter after it, and the application.
 
     `application` is None where it certainly cannot be had, with the reason in `failure`.
@@ -201,8 +201,7 @@ def happens(effect: Effect, note: str) -> Claim:
     return yes(step)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wrapped:
+class Wrapped(Struct, frozen=True, kw_only=True):
     """What the debugger middleware of an application claims."""
 
     debugger: Claim

@@ -1,7 +1,8 @@
 """The facts of one launch, and how those of several possible stacks are joined."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.flask.settings import hinted
 from deployguard.model.evidence import (
@@ -16,10 +17,10 @@ from deployguard.model.evidence import (
 )
 from deployguard.model.facts import Facts, Listener, ProgramClass, mapped
 from deployguard.model.process import Program, Start
+from deployguard.model.structs import replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(Struct, frozen=True, kw_only=True):
     """What one program does under one stack.
 
     `starts` is no where the launch certainly ends by itself; then no fact holds. `processes` are

@@ -1,7 +1,8 @@
 """A command line as click's parser reads it (click.parser.OptionParser)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard.flask.versions import Stack
 from deployguard.model.evidence import Evidence, Location, Missing, Reason
@@ -10,8 +11,7 @@ from deployguard.python import Known, Opaque, Value
 Normalize = Callable[[str], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """An option: its key and how many words it takes, none for a flag.
 
     `constant` is what a flag sets. `optional` says that the value may be left out.
@@ -23,24 +23,21 @@ class Option:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """A positional argument: its key and how many words it takes, -1 for all that are left."""
 
     key: str
     takes: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """A parameter as it was given: its values, None where an optional one is left out."""
 
     values: tuple[Value, ...] | None
     place: Location
 
 
-@dataclass(slots=True)
-class Parsed:
+class Parsed(Struct):
     """What the parser made of the words.
 
     `given` has every occurrence of each key, `order` the keys in the order of the words. `rest` are
@@ -55,8 +52,7 @@ class Parsed:
     unseen: tuple[Missing, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grammar:
+class Grammar(Struct, frozen=True, kw_only=True):
     """What a command accepts.
 
     `options` are by name. Without `interspersed` the first argument ends the options, as in a

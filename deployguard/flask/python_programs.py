@@ -1,7 +1,6 @@
 """Python programs: told apart by what runs, and judged by the model of that."""
 
 import posixpath
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deployguard.flask import script, servers
@@ -16,6 +15,7 @@ from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.facts import ProgramClass
 from deployguard.model.filesystem import Absent, FileKind, Filesystem, Stat, Unread
 from deployguard.model.process import Interpreter, Program, ProgramKind
+from deployguard.model.structs import replace
 
 if TYPE_CHECKING:
     from deployguard.flask.libraries.commands import Command

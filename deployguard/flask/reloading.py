@@ -4,8 +4,6 @@ werkzeug._reloader.restart_with_reloader starts `sys.argv` anew with os.environ 
 WERKZEUG_RUN_MAIN=true; the process itself goes on only to watch it.
 """
 
-from dataclasses import replace
-
 from deployguard.flask.application import (
     Setting,
     environment_of,
@@ -16,6 +14,7 @@ from deployguard.flask.application import (
 )
 from deployguard.flask.judged import Judged
 from deployguard.model.evidence import Answer, Traced, any_of
+from deployguard.model.structs import replace
 from deployguard.python import Interpreter, Outcome
 
 _NESTED = "WERKZEUG_RUN_MAIN"

@@ -1,7 +1,5 @@
 """Remote debuggers that a command brings up beside a program: debugpy and pydevd."""
 
-from dataclasses import replace
-
 from deployguard.flask.judged import Judged, nothing
 from deployguard.model.evidence import (
     Answer,
@@ -15,6 +13,7 @@ from deployguard.model.evidence import (
 )
 from deployguard.model.facts import Listener, ProgramClass
 from deployguard.model.process import Program, RemoteDebugger
+from deployguard.model.structs import replace
 
 
 def under_debugger(judged: Judged, remote: RemoteDebugger) -> Judged:

@@ -2,7 +2,6 @@
 
 import posixpath
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from deployguard.flask import reloading
 from deployguard.flask.application import (
@@ -41,6 +40,7 @@ from deployguard.model.evidence import (
 from deployguard.model.facts import Facts, Listener, ProgramClass, mapped
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Choice, ProgramKind
+from deployguard.model.structs import replace
 from deployguard.model.ways import cover
 from deployguard.python import (
     Call,

@@ -3,7 +3,8 @@
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Filesystem, Stat, Unread
@@ -13,8 +14,7 @@ _VERSIONED = re.compile(r"python([23])\.(\d{1,2})\Z")
 _PREFIXES = ("/usr/local", "/usr")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchPath:
+class SearchPath(Struct, frozen=True, kw_only=True):
     """The folders in order, those of installed packages among them, and what was not seen.
 
     `user` says that Python looks for what is the user's own (site.ENABLE_USER_SITE).

@@ -1,6 +1,6 @@
 """The facts of a program that serves, joined from what its server and its application do."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from deployguard.flask.application import Wrapped, value_claim
 from deployguard.flask.versions import Stack
@@ -19,8 +19,7 @@ from deployguard.model.facts import Facts
 from deployguard.python import Interpreter, Known, Opaque, Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
+class Serving(Struct, frozen=True, kw_only=True):
     """A program that serves: what its server does, and what wraps its application.
 
     `unseen` is open where something runs that cannot be seen into. The PIN is read off `run`, the

@@ -1,7 +1,5 @@
 """Settings that ask for debugging, whether or not what starts heeds them."""
 
-from dataclasses import replace
-
 from deployguard.model.disclosure import quoted
 from deployguard.model.evidence import (
     Answer,
@@ -16,6 +14,7 @@ from deployguard.model.evidence import (
 )
 from deployguard.model.facts import Facts
 from deployguard.model.process import Process
+from deployguard.model.structs import replace
 
 _SWITCHES = frozenset({"FLASK_DEBUG", "FLASK_RUN_DEBUG", "FLASK_RUN_DEBUGGER"})
 _WORDS = {"FLASK_ENV": "development", "WERKZEUG_DEBUG_PIN": "off"}

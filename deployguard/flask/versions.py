@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Evidence, Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Filesystem, Stat, Unread
@@ -32,8 +33,7 @@ _RELEASES = (
 _NUMBER = re.compile(r"\d{1,6}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
+class Stack(Struct, frozen=True, kw_only=True):
     """The versions one launch runs with. `dotenv` says whether python-dotenv is installed."""
 
     flask: Version
@@ -42,8 +42,7 @@ class Stack:
     dotenv: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True):
     """What is known of a distribution's version: the versions it may have, the newest last.
 
     `text` is the version, or the specifier of a build that leaves it open.
@@ -54,8 +53,7 @@ class Release:
     location: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
+class Installed(Struct, frozen=True, kw_only=True):
     """What the search path holds: releases by normalised name, each with its place.
 
     `unread` says why there may be distributions that were not seen; `dotenv` whether python-dotenv

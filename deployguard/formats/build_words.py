@@ -5,7 +5,8 @@ value that is not known makes a word that is not known, unless the word does not
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 # Go's unicode.IsSpace; U+0085 and U+00A0 count, the separators of ASCII do not.
 SPACES = frozenset("\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000") | {
@@ -27,8 +28,7 @@ class UnseenError(Exception):
     """The word depends on a value that is not known; a lookup raises it for what may be set."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """The value of a variable that is set; None where it is not known."""
 
     text: str | None

@@ -1,18 +1,19 @@
 """Crontabs: assignments, and jobs that a time or a word such as @reboot starts (crontab(5))."""
 
 import re
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Location, Traced
 from deployguard.model.filesystem import Content
+from deployguard.model.structs import replace
 
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*=(.*)\Z")
 _TIMES = re.compile(r"\s*(?:@\w+|(?:[^\s#=]+\s+){4}[^\s#=]+)\s+(.+)\Z")
 _INPUT = re.compile(r"(?<!\\)%")
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One job: its command, its user where the table names one, and the variables before it."""
 
     command: Traced[str | None]

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -16,8 +16,7 @@ _LONGEST = 4_096
 _PIN = re.compile(r"={2,3}\s*([^\s,;*]+)\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A distribution that is asked for: its normalised name and what its version must be.
 
     `specifier` is "" where any version will do, and None where it cannot be told. `perhaps` says
@@ -37,8 +36,7 @@ class Wanted:
         return match[1] if match else None
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The Python that packages are installed for: its "3.12", or None where it is not known."""
 
     python: str | None

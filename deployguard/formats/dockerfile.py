@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import NoReturn
+
+from msgspec import Struct
 
 from deployguard.errors import LimitError, SyntaxInputError
 from deployguard.formats import build_words
 from deployguard.model.evidence import Location
+from deployguard.model.structs import replace
 
 # unicode.IsSpace of Go, which str.isspace is not.
 SPACES = "".join(build_words.SPACES)
@@ -38,8 +40,7 @@ _REPEATED = frozenset({"exclude", "mount", "device"})
 _HEREDOC_KEYWORDS = frozenset({"ADD", "COPY", "RUN"})
 
 
-@dataclass(frozen=True, slots=True)
-class Heredoc:
+class Heredoc(Struct, frozen=True):
     """A here document: its name, its text without the leading tabs that `<<-` takes away.
 
     `expand` is false where a part of the name was quoted.
@@ -50,8 +51,7 @@ class Heredoc:
     expand: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruction:
+class Instruction(Struct, frozen=True, kw_only=True):
     """One instruction: its keyword in capitals, the text after it, and its flags.
 
     `words` is the JSON form where the text is one, else None. `arguments` are the words of ADD,
@@ -82,8 +82,7 @@ class Instruction:
         return value is not None and value.lower() != "false"
 
 
-@dataclass(frozen=True, slots=True)
-class Dockerfile:
+class Dockerfile(Struct, frozen=True):
     """The instructions in order, and the character that escapes."""
 
     instructions: tuple[Instruction, ...]

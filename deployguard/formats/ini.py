@@ -3,10 +3,12 @@
 import configparser
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from deployguard.model.evidence import Traced
 from deployguard.model.filesystem import Content
+from deployguard.model.structs import replace
 
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
 _RUN = 100
@@ -16,8 +18,7 @@ _DELIMITER = re.compile(r"[=:]")
 Section = Mapping[str, Traced[str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
+class Dialect(Struct, frozen=True, kw_only=True):
     """How a program reads its files: `inline` begins a comment after a blank, in `cased` files the
     case of names counts, and `delimiters` part a name from its value.
     """  # noqa: D205  (one sentence)

@@ -7,7 +7,8 @@ pkg/util/yaml: documents are split by lines that begin with three dashes, whatev
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.nodes import Origin
@@ -26,8 +27,7 @@ _END = re.compile(r"^\.\.\.(?=\s|$)", re.MULTILINE)
 _MARK_WITHIN = re.compile("[\n\r\x85\u2028\u2029]\ufeff")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One document of a file, and where it begins."""
 
     text: str

@@ -9,8 +9,9 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigError
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from deployguard.formats.distributions import Target, Wanted, marker, normalised, requirement
 from deployguard.model.evidence import Answer, Location
@@ -22,16 +23,14 @@ class LockError(ValueError):
     """Text that is not the lock or project file it should be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
+class Locked(Struct, frozen=True):
     """What a lock installs: certainly, and perhaps (markers that are not known)."""
 
     certain: tuple[Wanted, ...]
     perhaps: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """Which groups and extras are asked for.
 
     `default` says that the groups that are installed without being asked for count (of uv those
@@ -52,8 +51,7 @@ class Choice:
 _Need: TypeAlias = tuple[str, str, frozenset[str], str | None]
 
 
-@dataclass(slots=True)
-class _Package:
+class _Package(Struct):
     """One package of a lock with what it depends on."""
 
     name: str
@@ -297,8 +295,7 @@ def _wanted(name: str, versions: set[str], packages: Mapping[str, list[_Package]
     return Wanted(name, specifier, places[0] if places else Location("lock"))
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """The dependencies of a project; None where they are made by code when it is built."""
 
     requirements: tuple[tuple[str, Location], ...] | None

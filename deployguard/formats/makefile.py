@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _CLOSING = {"(": ")", "{": "}"}
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A line with those that continue it.
 
     `text` is joined as make joins the lines outside of recipes; `recipe` keeps the line breaks, as
@@ -53,8 +53,7 @@ def without_comment(text: str) -> str:
     return plain.replace("\\#", "#")
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """NAME SIGN TEXT, neither part expanded."""
 
     name: str

@@ -1,7 +1,8 @@
 """What YAML and JSON are read to: values with their places, within bounds."""
 
-from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from deployguard.model.evidence import Location
 
@@ -17,8 +18,7 @@ MAX_DIGITS = 64  # of an integer: as many as 64 bits have in base 2
 Value: TypeAlias = str | int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """A value and its text as written, without quotes.
 
     `tag` is the tag as written ("!reset"; the standard ones in full), or that of a timestamp for a
@@ -33,8 +33,7 @@ class Scalar:
     replaced: "Node | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Struct, frozen=True):
     """A list; `replaced` as of a scalar."""
 
     items: tuple["Node", ...]
@@ -43,8 +42,7 @@ class Sequence:
     replaced: "Node | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Struct, frozen=True):
     """Keys, all of them text and each there once, with their values; merge keys are resolved."""
 
     entries: tuple[tuple[Scalar, "Node"], ...]
@@ -66,8 +64,7 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 Repeated: TypeAlias = list[tuple[Scalar, Scalar]]
 
 
-@dataclass(frozen=True, slots=True)
-class Remarks:
+class Remarks(Struct, frozen=True):
     """What a text says that does not count: keys that stand twice, and what is not read at all."""
 
     repeated: Repeated = field(default_factory=list)
@@ -81,8 +78,7 @@ class Mark(Protocol):
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """A text, or a part of one: its file and how many lines and columns stand before it."""
 
     file: str

@@ -1,10 +1,10 @@
 """Procfiles: lines of NAME: COMMAND."""
 
 import re
-from dataclasses import replace
 
 from deployguard.model.evidence import Traced
 from deployguard.model.filesystem import Content
+from deployguard.model.structs import replace
 
 # honcho.environ.PROCFILE_LINE; foreman's is the same but for blanks (foreman/procfile.rb).
 _LINE = re.compile(r"([A-Za-z0-9_-]+):\s*(.+)")

@@ -3,7 +3,8 @@
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Location
 
@@ -18,8 +19,7 @@ _WITH_VALUE = frozenset(
 _PLAIN = frozenset({"--no-index", "--prefer-binary", "--pre", "--require-hashes"})
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One requirement; `hashed` says that the line tells the hashes of its files."""
 
     text: str
@@ -27,16 +27,14 @@ class Line:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Editable:
+class Editable(Struct, frozen=True):
     """`-e PATH` or `-e URL`."""
 
     text: str
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Include:
+class Include(Struct, frozen=True):
     """`-r FILE`, or `-c FILE` where `constraint` is true."""
 
     path: str
@@ -44,16 +42,14 @@ class Include:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """An option that changes how the whole file is installed, such as --require-hashes."""
 
     name: str
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Unclear:
+class Unclear(Struct, frozen=True):
     """A line that is not understood, or depends on a value that is not known."""
 
     location: Location

@@ -11,12 +11,12 @@ import math
 import re
 from base64 import b64decode
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import TypeAlias, cast
 
 import yaml
+from msgspec import Struct
 
 from deployguard.errors import LimitError, SyntaxInputError
 from deployguard.formats import kubectl_text
@@ -262,8 +262,7 @@ _HINTS = {
 _Begin: TypeAlias = yaml.ScalarEvent | yaml.SequenceStartEvent | yaml.MappingStartEvent
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchored:
+class _Anchored(Struct, frozen=True):
     """A node with what an alias of it costs."""
 
     node: Node

@@ -1,17 +1,18 @@
 """Manifests of a folder that are applied together: judged file by file, seen by each other."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.errors import InputError
 from deployguard.inputs.discovery.sets import alternatives
 from deployguard.inputs.kubernetes.manifests import NOTHING_HERE, ApiObject, Manifests, no_object
 from deployguard.model.container import ContainerSpec
 from deployguard.model.problem import Problem
+from deployguard.model.structs import replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedFile:
+class JudgedFile(Struct, frozen=True, kw_only=True):
     """One file of a set: its containers, and its objects or the error for which it is not judged.
 
     `together` is the same for files whose objects see each other.

@@ -5,9 +5,10 @@ import posixpath
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Location, Missing, Reason
 from deployguard.model.filesystem import (
@@ -26,8 +27,7 @@ from deployguard.model.filesystem import (
 _PIECE = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class FolderFiles:
+class FolderFiles(Struct, frozen=True):
     """What a bind mount brings: the folder itself is "/". A single file is "/" too.
 
     Its links are read as the container reads them: those that stay in the folder are followed, and

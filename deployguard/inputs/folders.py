@@ -2,8 +2,9 @@
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from deployguard.errors import InputError, NotFoundError, SyntaxInputError, UnsupportedError
 from deployguard.inputs.applied import judged
@@ -24,8 +25,7 @@ from deployguard.model.traffic import Traffic
 _RENDERED = frozenset({TargetForm.HELM, TargetForm.KUSTOMIZE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FolderOpening:
+class FolderOpening(Struct, frozen=True, kw_only=True):
     """How a folder is opened; the callables are those of single targets."""
 
     options: FindOptions

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+from msgspec import Struct, field
 
 from deployguard import files
 from deployguard.errors import (
@@ -28,6 +29,7 @@ from deployguard.model.image import Image, ImageOrigin
 from deployguard.model.problem import Problem
 from deployguard.model.report import Status, Target, TargetKind
 from deployguard.model.skipped import Skipped
+from deployguard.model.structs import replace
 
 if TYPE_CHECKING:
     from deployguard.inputs.compose import ComposeOptions
@@ -50,8 +52,7 @@ _NOT_LOOKED_UP = {
 _ENGINES = {TargetForm.DOCKER: ImageOrigin.DOCKER, TargetForm.PODMAN: ImageOrigin.PODMAN}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpeningOptions:
+class OpeningOptions(Struct, frozen=True, kw_only=True):
     """What decides how targets are opened: the options of the command line, and its environment."""
 
     env_files: tuple[str, ...] = ()
@@ -70,8 +71,7 @@ class OpeningOptions:
     progress: Callable[[str], None] = field(default=lambda _: None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Opened(Struct, frozen=True, kw_only=True):
     """One target and its containers; further problems may show while files are read.
 
     `traffic` is what it declares around them, None of what is no manifest. Targets with an equal

@@ -3,9 +3,10 @@
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from deployguard import files
 from deployguard.errors import NotFoundError, UnsupportedError, UsageError
@@ -30,8 +31,7 @@ class TargetForm(StrEnum):
     DOCKERFILE = "dockerfile"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetArgument:
+class TargetArgument(Struct, frozen=True, kw_only=True):
     """One thing to inspect: `name` is the path or reference without prefix, `part` what follows it.
 
     `part` is the tag of an archive or layout, or the stage of a Dockerfile. What is found in a
@@ -47,8 +47,7 @@ class TargetArgument:
     notes: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """A folder without a prefix: everything in it is to be inspected. `path` is in normal form."""
 
     argument: str

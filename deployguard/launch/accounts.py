@@ -6,7 +6,6 @@ daemontools and s6 as their manuals and sources have it.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from deployguard.launch.options import Read, hidden, read, syntax
 from deployguard.launch.outcomes import Next, at, becomes, in_folder, in_shell
@@ -14,6 +13,7 @@ from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, Filesystem, Unread
 from deployguard.model.process import Process, Word
+from deployguard.model.structs import replace
 
 _ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _USER_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"

@@ -7,13 +7,13 @@ hupper 1, nodemon 3, py-spy 0.4. What an agent adds to PYTHONPATH only loads the
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from deployguard.launch.options import Read, hidden, read, syntax
 from deployguard.launch.outcomes import Call, Next, at, becomes, in_shell
 from deployguard.launch.shells import Started
 from deployguard.model.evidence import Traced
 from deployguard.model.process import Start
+from deployguard.model.structs import replace
 
 _DDTRACE = syntax(flags="-d --debug -p --profiling -nc --colorless", ends="-h --help -i --info -v")
 _AUTO_RESTART = syntax(

@@ -5,7 +5,6 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from deployguard.effective import search
 from deployguard.formats import ini
@@ -17,6 +16,7 @@ from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Evidence, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Process, Start, Word
+from deployguard.model.structs import replace
 
 _SYNTAX = syntax(
     flags="--daemon",

@@ -7,7 +7,6 @@ variables; busybox's crond and supercronic hand on their own.
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 
 from deployguard.effective import search
 from deployguard.formats import crontab, dotenv
@@ -19,6 +18,7 @@ from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Process, Start
+from deployguard.model.structs import replace
 
 _SYSTEM = ("/etc/crontab",)
 _SYSTEM_FOLDERS = ("/etc/cron.d",)

@@ -4,8 +4,9 @@ import posixpath
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from deployguard.effective import search
 from deployguard.formats import dotenv
@@ -14,6 +15,7 @@ from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, FileKind, Filesystem, Stat, Unread
 from deployguard.model.process import Process, Word
+from deployguard.model.structs import replace
 
 _FALSE = frozenset({"", "0", "false", "no", "off", "f", "n"})
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -49,8 +51,7 @@ def guarded(run: Callable[[Call], Next]) -> Callable[[Call], Next]:
     return inner
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class Project(Struct, frozen=True, kw_only=True):
     """A folder with a project's file, and what the file says."""
 
     folder: str

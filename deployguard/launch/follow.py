@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.effective import search
 from deployguard.effective.search import Executable
@@ -22,6 +23,7 @@ from deployguard.model.process import (
     Start,
     Word,
 )
+from deployguard.model.structs import replace
 
 _ELF = b"\x7fELF"
 _STEPS = 1_000
@@ -31,8 +33,7 @@ _SHEBANG = re.compile(rb"#![ \t]*([^\s]+)[ \t]*([^\r\n]*?)[ \t]*(\r?)(?:\n|\Z)")
 Starts = Callable[[Program], tuple[Start, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
+class Pending(Struct, frozen=True, kw_only=True):
     """A process still to be resolved, and under what it is started.
 
     `files` are those it sees: a script may have written some before. `from_shell` says that a

@@ -5,7 +5,6 @@ debugpy 1.8, pyinstrument 5, viztracer 1, memray 1, scalene 2 and line_profiler 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from deployguard.effective import search
 from deployguard.effective.search import Executable
@@ -15,6 +14,7 @@ from deployguard.launch.shells import Started
 from deployguard.model.evidence import Evidence, Missing
 from deployguard.model.filesystem import Absent, FileKind, Stat, Unread
 from deployguard.model.process import Process, RemoteDebugger, Start, Word
+from deployguard.model.structs import replace
 
 
 def _program(call: Call, options: Read, *, on_path: bool = False) -> Next:

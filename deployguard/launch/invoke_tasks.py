@@ -8,7 +8,8 @@ starts open. Sources: invoke 2 (program.py, tasks.py, context.py), fabric 3.
 import ast
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from deployguard.launch import environments
 from deployguard.launch.environments import OpenError, guarded
@@ -19,6 +20,7 @@ from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Content
 from deployguard.model.process import Process, Start, Word
+from deployguard.model.structs import replace
 
 _CORE = syntax(
     flags="-D --debug -d --dry -e --echo -R --dry --no-dedupe --hide -p --pty -w --warn-only "
@@ -30,8 +32,7 @@ _CORE = syntax(
 _DEPTH = 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
+class _Task(Struct, frozen=True):
     function: ast.FunctionDef
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
@@ -39,8 +40,7 @@ class _Task:
     default: bool = False
 
 
-@dataclass(slots=True)
-class _Reader:
+class _Reader(Struct):
     """One reading of tasks: what they hand to a shell, and under what."""
 
     call: Call

@@ -3,7 +3,8 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from deployguard.effective import search
 from deployguard.formats.makefile import Line, assignment, lines, outside, without_comment
@@ -13,6 +14,7 @@ from deployguard.launch.outcomes import Call
 from deployguard.model.evidence import Location, Missing, Reason
 from deployguard.model.filesystem import Content, Unread
 from deployguard.model.process import Process, Start
+from deployguard.model.structs import replace
 
 # The idiom that exports what an included .env sets.
 _LISTED = re.compile(r"\$\(shell\s+(?:sed|cut|awk|grep)\b.*?([^\s'\"|)]*\.?env[^\s'\"|)]*)\s*[|)]")
@@ -26,8 +28,7 @@ _LONGEST = 64 * 1024
 _FILES = 100
 
 
-@dataclass(slots=True)
-class Rule:
+class Rule(Struct):
     """What is known of a target."""
 
     prerequisites: list[str] = field(default_factory=list)
@@ -37,8 +38,7 @@ class Rule:
     unclear: bool = False
 
 
-@dataclass(slots=True)
-class Make:
+class Make(Struct):
     """One run of make: what was read, and what is started."""
 
     call: Call

@@ -7,8 +7,9 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from deployguard.effective import search
 from deployguard.formats.makefile import arguments, references
@@ -16,6 +17,7 @@ from deployguard.launch.globbing import glob
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Filesystem
+from deployguard.model.structs import replace
 
 _DEPTH = 60
 _STEPS = 20_000
@@ -35,8 +37,7 @@ class Origin(StrEnum):
 _RANK = list(Origin)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variable:
+class Variable(Struct, frozen=True, kw_only=True):
     """A variable of make: a text that is expanded where it is used, unless `simple`.
 
     What could not be told when it was set is `missing` and counts where it is used.
@@ -65,8 +66,7 @@ class StopsError(Exception):
         self.note = note
 
 
-@dataclass(slots=True)
-class Words:
+class Words(Struct):
     """The variables of make, and what texts expand to under them."""
 
     environment: Environment

@@ -7,7 +7,6 @@ cannot be told ($(shell ...), rules made by patterns) leaves what make starts op
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from deployguard.formats.makefile import assignment
 from deployguard.launch.make_reading import (
@@ -25,6 +24,7 @@ from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, Stat, Unread
 from deployguard.model.process import Start, Word
+from deployguard.model.structs import replace
 
 _SYNTAX = syntax(
     flags="-b -m -B --always-make -d -e --environment-overrides -i --ignore-errors -k --keep-going "

@@ -9,7 +9,6 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from deployguard.launch import environments
@@ -21,6 +20,7 @@ from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Content
 from deployguard.model.process import Process, Start, Word
+from deployguard.model.structs import replace
 
 _FLAGS = syntax(
     flags="-s --silent -q --quiet --if-present --foreground-scripts --no-update-notifier -d "

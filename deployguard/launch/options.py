@@ -1,14 +1,15 @@
 """Options of a command line as getopt_long, argparse and click read them."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from deployguard.model.evidence import Evidence, Missing, Reason
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Syntax:
+class Syntax(Struct, frozen=True, kw_only=True):
     """The options of one program by their spelling ("-n", "--adjustment").
 
     Those in `values` take a value, attached or in the next word; those in `optional` take one only
@@ -31,8 +32,7 @@ class Syntax:
             yield from (name for name in names if name.startswith("--"))
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """An option as it was given; `value` is None for one without a value."""
 
     name: str
@@ -40,8 +40,7 @@ class Given:
     word: Word
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """The options in order, and the words that are none."""
 
     given: tuple[Given, ...] = ()

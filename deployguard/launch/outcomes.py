@@ -1,15 +1,15 @@
 """What a program that starts another one comes to."""
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
 
 from deployguard.launch.shells import Started
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Filesystem
 from deployguard.model.process import Process, RemoteDebugger, Start, Word
+from deployguard.model.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Debugged:
+class Debugged(Struct, frozen=True):
     """A process that a remote debugger comes up with."""
 
     process: Process
@@ -21,8 +21,7 @@ class Debugged:
 Next = Process | Debugged | Started | Evidence | Missing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """A tool and how it is called: `words` are those after it.
 
     `python` is the interpreter it runs in with the options of that, empty for a binary; `path` is

@@ -9,10 +9,12 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Location, Reason
 from deployguard.model.filesystem import Absent, Content, Filesystem, Stat, Unread
+from deployguard.model.structs import replace
 
 _STATUS = "/var/lib/dpkg/status"
 _INFO = "/var/lib/dpkg/info"
@@ -25,8 +27,7 @@ _MERGED = re.compile(r"/usr(/(?:bin|sbin|lib[^/]*)/.+)")
 _COMMON = frozenset({"usr", "bin", "sbin", "lib", "libexec", "local", "share", "opt"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class Package(Struct, frozen=True, kw_only=True):
     """An installed package; `needs` are the names of what it depends on."""
 
     name: str
@@ -34,8 +35,7 @@ class Package:
     needs: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owned:
+class Owned(Struct, frozen=True, kw_only=True):
     """A file of a package: `location` is the list that names it."""
 
     package: Package
@@ -164,8 +164,7 @@ def _dpkg_claim(path: str, data: bytes | None, image: Filesystem) -> _Claim | Ab
     return Absent(path)
 
 
-@dataclass(frozen=True, slots=True)
-class _Diversion:
+class _Diversion(Struct, frozen=True):
     path: str
     to: str
     by: str

@@ -7,7 +7,8 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.effective import search
 from deployguard.formats import procfile
@@ -18,12 +19,12 @@ from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Evidence, Location, Missing, Traced
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Process, Start, Word
+from deployguard.model.structs import replace
 
 Parse = Callable[[str], tuple[str, str] | None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Manager:
+class _Manager(Struct, frozen=True):
     """How one of them reads its words, and its .env files."""
 
     options: Syntax

@@ -8,8 +8,9 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from deployguard.launch import environments
 from deployguard.launch.environments import OpenError, Project, guarded
@@ -19,6 +20,7 @@ from deployguard.launch.shells import Started
 from deployguard.model.evidence import Evidence, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent
 from deployguard.model.process import Process, Start, Word
+from deployguard.model.structs import replace
 
 _DEPTH = 20
 # Commands of these runners that start nothing of the project's.
@@ -30,8 +32,7 @@ _ENDS = frozenset(
 _CALLED = "import sys, {module} as _1; sys.exit(_1.{function})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Runner:
+class _Runner(Struct, frozen=True, kw_only=True):
     """The tasks of a project, and how those are named that run before and after one."""
 
     tasks: Mapping[str, Any]

@@ -7,7 +7,6 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from deployguard.launch import environments
@@ -17,6 +16,7 @@ from deployguard.launch.outcomes import Call, Next, at, becomes, in_folder
 from deployguard.launch.shells import Started
 from deployguard.model.evidence import Traced
 from deployguard.model.process import Process, Start, Word
+from deployguard.model.structs import replace
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _POETRY = syntax(

@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.process import Interpreter, ProgramKind, Word
+from deployguard.model.structs import replace
 
 _NAME = re.compile(r"(python|pypy)[0-9.]*\Z")
 _ENDS = frozenset({"-h", "-?", "--help", "-V", "--version", "-VV", "--help-env", "--help-all"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(Struct, frozen=True, kw_only=True):
     """What a Python command line runs; `words` are sys.argv[1:]."""
 
     kind: ProgramKind

@@ -8,7 +8,6 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from deployguard.effective import search
 from deployguard.launch import environments
@@ -18,6 +17,7 @@ from deployguard.launch.outcomes import Call, Next, at, becomes, in_folder
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Process
+from deployguard.model.structs import replace
 
 _UV_FLAGS = (
     "-q --quiet -v --verbose --offline --no-progress --no-config --no-cache -n --native-tls "

@@ -5,7 +5,6 @@ Sources: runsvdir(8), svscan, s6-svscan, the README of s6-overlay 2 and 3, basei
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 
 from deployguard.effective import search
 from deployguard.launch import accounts
@@ -16,6 +15,7 @@ from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.model.process import Process, Start
+from deployguard.model.structs import replace
 
 # What a service of s6-overlay sees of the environment without with-contenv.
 _S6_RC = "/etc/s6-overlay/s6-rc.d"

@@ -3,13 +3,15 @@
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from deployguard.effective import search
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, Filesystem, Stat, Unread
 from deployguard.model.process import Process, Start, Word
+from deployguard.model.structs import replace
 
 if TYPE_CHECKING:
     from deployguard.shell.state import Shell
@@ -35,8 +37,7 @@ _ENDING = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(Struct, frozen=True, kw_only=True):
     """What a script starts, in order; `unseen` is what else it may do."""
 
     processes: tuple[Start, ...]
@@ -53,8 +54,7 @@ def ends(name: str) -> bool:
     return name in _ENDING
 
 
-@dataclass(slots=True)
-class _Options:
+class _Options(Struct):
     """What a shell's command line says before the script (POSIX.1-2017 XCU sh, bash(1))."""
 
     words: list[Word]

@@ -3,7 +3,6 @@
 import posixpath
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from deployguard.effective import search
 from deployguard.formats import ini
@@ -15,6 +14,7 @@ from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Evidence, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, Stat, Unread
 from deployguard.model.process import Process, Start, Word
+from deployguard.model.structs import replace
 
 _SYNTAX = syntax(
     flags="-n --nodaemon -k --nocleanup -t --strip_ansi -s --silent",

@@ -8,7 +8,8 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.effective import search
 from deployguard.launch import accounts
@@ -20,12 +21,12 @@ from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Missing, Reason, Traced
 from deployguard.model.filesystem import Filesystem, Stat
 from deployguard.model.process import Process, Start, Word
+from deployguard.model.structs import replace
 
 _ASSIGNMENT = re.compile(r"([^=]+)=(.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plain:
+class _Plain(Struct, frozen=True):
     """A wrapper that changes nothing a program sees: its options, and the words after them."""
 
     options: Syntax

@@ -1,8 +1,9 @@
 """What compose, Kubernetes or nothing at all declares for one container."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Location, Missing, Traced
@@ -19,8 +20,7 @@ class ContainerKind(StrEnum):
     DOCKERFILE_STAGE = "dockerfile-stage"
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(Struct, frozen=True):
     """The Kubernetes object a container belongs to."""
 
     api_version: str
@@ -28,8 +28,7 @@ class Workload:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(Struct, frozen=True):
     """A declared port; `published` is "ADDRESS:PORT" on the machine, None where it is not.
 
     An address of IPv6 stands in brackets; the port 0 is one that the engine picks, and FIRST-LAST
@@ -43,8 +42,7 @@ class Port:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """Something that replaces the image's files at a path and below.
 
     `content` holds the files, with the mount's own root as "/", or says why they are not known.
@@ -71,8 +69,7 @@ class Network(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerSpec:
+class ContainerSpec(Struct, frozen=True, kw_only=True):
     """One declared container, with its image looked up.
 
     `entrypoint` and `cmd` are in the words of the OCI specification, translated on the way in:

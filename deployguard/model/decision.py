@@ -1,8 +1,9 @@
 """What a policy does about findings."""
 
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+
+from msgspec import Struct
 
 from deployguard.model.action import Action
 from deployguard.model.evidence import Location
@@ -18,8 +19,7 @@ class Decision(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exemption:
+class Exemption(Struct, frozen=True, kw_only=True):
     """A named exception of a policy; `expires` is its last day, in UTC."""
 
     rule: str
@@ -33,8 +33,7 @@ class Exemption:
     namespace: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """What one policy does about one finding, and why: "rules.DG101", "on_unknown" ..."""
 
     finding: Finding
@@ -44,8 +43,7 @@ class Verdict:
     exemption: Exemption | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Exemptions:
+class Exemptions(Struct, frozen=True):
     """What became of the exemptions of all policies; `expiring` end within a week."""
 
     used: tuple[Exemption, ...] = ()

@@ -1,13 +1,14 @@
 """An environment whose every entry knows where it came from and what it replaced."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from deployguard.model.evidence import Location, Missing, Traced, distinct
+from deployguard.model.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """The variables of a process, or one layer of them.
 
     An entry whose value is None is set to something that cannot be seen. `removed` names variables

@@ -5,9 +5,10 @@ read off these two and built nowhere else.
 """
 
 from collections.abc import Iterable
-from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -23,8 +24,7 @@ class Answer(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Location:
+class Location(Struct, frozen=True, order=True):
     """A place in an input.
 
     `file` is the path as reached from the argument, or the absolute path inside an image, or a
@@ -33,7 +33,6 @@ class Location:
     """
 
     file: str
-    _: KW_ONLY
     line: int | None = None
     column: int | None = None
     pointer: str | None = None
@@ -107,25 +106,21 @@ class Reason(StrEnum):
     DEPLOYMENT = "deployment"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Missing:
+class Missing(Struct, frozen=True, order=True):
     """What would settle an answer: `what` names it for a reader, as in "the image acme/shop:1"."""
 
     reason: Reason
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """One step of a chain: at this place stands what the note says."""
 
     location: Location
     note: str
 
 
-# Without slots: frozen slotted generics cannot be made through a subscript (CPython issue 90562).
-@dataclass(frozen=True)
-class Traced(Generic[T_co]):
+class Traced(Struct, Generic[T_co], frozen=True):
     """A value and where it came from.
 
     `replaced` is what stood there before a stronger source set it. A value that is set but cannot
@@ -134,12 +129,11 @@ class Traced(Generic[T_co]):
 
     value: T_co
     location: Location
-    replaced: "Traced[T_co] | None" = field(default=None, kw_only=True)
-    missing: tuple[Missing, ...] = field(default=(), kw_only=True)
+    replaced: "Traced[T_co] | None" = None
+    missing: tuple[Missing, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """An answer with its evidence, in the order in which it convinces.
 
     A settled claim has an empty `missing`; an unknown one names what would settle it. `suspected`
@@ -151,7 +145,6 @@ class Claim:
     answer: Answer
     evidence: tuple[Evidence, ...] = ()
     missing: tuple[Missing, ...] = ()
-    _: KW_ONLY
     suspected: bool = False
 
 

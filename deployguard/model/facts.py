@@ -1,8 +1,9 @@
 """The claims about one program, and about one container."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from deployguard.model.evidence import Answer, Claim, Evidence, Location, Missing, any_of, no
 from deployguard.model.process import Program
@@ -18,8 +19,7 @@ class Scope(StrEnum):
     PUBLIC = "public"
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """Whether somebody outside the container reaches its listeners.
 
     `claim` is no for none and loopback, yes beyond, unknown where the bind or the publishing cannot
@@ -41,8 +41,7 @@ class ProgramClass(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
+class Listener(Struct, frozen=True, kw_only=True):
     """Where a program waits for connections.
 
     `address` is an IP address, a host name, or "unix:PATH"; None where it cannot be told.
@@ -57,8 +56,7 @@ class Listener:
     evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """What is claimed of one program, or of a container: the worst of its programs.
 
     `dev_server`: Werkzeug's development server would serve. `debugger`: the debugger middleware
@@ -82,9 +80,9 @@ class Facts:
     def claims(self) -> dict[str, Claim]:
         """Return every claim but reachability by name."""
         return {
-            item.name: value
-            for item in fields(self)
-            if isinstance(value := getattr(self, item.name), Claim)
+            name: value
+            for name in self.__struct_fields__
+            if isinstance(value := getattr(self, name), Claim)
         }
 
 
@@ -104,8 +102,7 @@ def mapped(facts: Facts, change: Callable[[str, Claim], Claim]) -> Facts:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramFacts:
+class ProgramFacts(Struct, frozen=True, kw_only=True):
     """One program with what it is and what is claimed of it.
 
     `server` is the HTTP server it runs: "werkzeug", "gunicorn" ..., "none" or "unknown".

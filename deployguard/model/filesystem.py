@@ -1,22 +1,21 @@
 """The files that a process would see, behind one protocol that never raises."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Location, Missing
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Struct, frozen=True):
     """There is certainly nothing at this path."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Struct, frozen=True):
     """There may be something, but it was not read.
 
     Of a directory, `seen` names what certainly lies in it.
@@ -26,8 +25,7 @@ class Unread:
     seen: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """The bytes of a file; `location` names the file and the layer that holds it."""
 
     data: bytes
@@ -42,8 +40,7 @@ class FileKind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(Struct, frozen=True):
     """What lies at a path after links are followed; `path` is the resolved absolute path."""
 
     kind: FileKind
@@ -72,8 +69,7 @@ class Filesystem(Protocol):
         """Return what lies at the path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Searched:
+class Searched(Struct, frozen=True):
     """The first bytes of a file of any size, and which of the wanted byte strings it holds."""
 
     head: bytes
@@ -114,8 +110,7 @@ def searched(pieces: Iterable[bytes], wanted: frozenset[bytes]) -> Searched:
     return Searched(head, frozenset(found))
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadFilesystem:
+class UnreadFilesystem(Struct, frozen=True):
     """The files of an image that was not read: anything may lie anywhere."""
 
     missing: Missing

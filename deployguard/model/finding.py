@@ -1,8 +1,9 @@
 """Rules as data, and what they find."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Answer, Claim, Evidence, Location, Missing
 from deployguard.model.facts import Facts, Listener, Reach
@@ -18,8 +19,7 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """A rule: data, and one function that joins claims.
 
     `describe` makes the finding's message of a program's facts and listeners where the summary does
@@ -36,8 +36,7 @@ class Rule:
     describe: Callable[[Facts, tuple[Listener, ...]], str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """What a rule found of one program (or, with `program` None, of a container).
 
     `answer` is yes or unknown. `subject`, `target`, `namespace`, `image_digest` are what exemptions

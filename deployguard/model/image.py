@@ -1,8 +1,9 @@
 """Images as the OCI image specification names their parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Location, Missing, Traced
@@ -21,8 +22,7 @@ class ImageOrigin(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageConfig:
+class ImageConfig(Struct, frozen=True, kw_only=True):
     """An OCI image config (image-spec config.md), each value with its place.
 
     `entrypoint` and `cmd` are None where the config has none; an empty list counts as none, as the
@@ -45,8 +45,7 @@ class ImageConfig:
     unseen: tuple[Missing, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(Struct, frozen=True, kw_only=True):
     """One image of one platform: its config and its files.
 
     `reference` is how a reader knows it; `name` is the repository without tag. `digest` is the

@@ -1,16 +1,16 @@
 """Objects that a workload refers to, and where they are asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from deployguard.model.evidence import Location, Traced
 from deployguard.model.filesystem import Absent, Unread
 from deployguard.model.image import Image
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigObject:
+class ConfigObject(Struct, frozen=True):
     """A ConfigMap or Secret: its entries as text, None where a value is not shown.
 
     `binary` are those of a ConfigMap that are no text: they become files, and never variables.

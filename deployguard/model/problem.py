@@ -1,13 +1,12 @@
 """One thing wrong with a target."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from deployguard.model.codes import ProblemCode
 from deployguard.model.evidence import Location
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing wrong with a target; `hint` is the way out."""
 
     code: ProblemCode

@@ -1,7 +1,8 @@
 """The process a runtime starts, and the programs it ends up running."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Location, Missing, Traced
@@ -10,8 +11,7 @@ from deployguard.model.filesystem import Filesystem
 Word = Traced[str | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
+class Process(Struct, frozen=True, kw_only=True):
     """A process as in the OCI runtime spec (config.md, process).
 
     `args` are the words handed to execve; a word that cannot be seen has the value None. Where the
@@ -32,8 +32,7 @@ class Process:
     stdin: Word | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One of the two ways that a condition may go which cannot be told.
 
     `condition` tells one condition of a launch from another.
@@ -43,8 +42,7 @@ class Choice:
     way: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(Struct, frozen=True, kw_only=True):
     """A process that a script or program starts, and under what.
 
     It sees `files`; None: those that its starter sees. `certain` is false where it starts only
@@ -73,8 +71,7 @@ class ProgramKind(StrEnum):
     UNKNOWN = "unknown"  # what starts could not be told
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreter:
+class Interpreter(Struct, frozen=True, kw_only=True):
     """How Python was started: what its command line says before the program.
 
     `path` is the executable as resolved in the image, None where only its name is known. `isolated`
@@ -90,8 +87,7 @@ class Interpreter:
     inspect: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteDebugger:
+class RemoteDebugger(Struct, frozen=True, kw_only=True):
     """A debugger that a command brings up beside a Python program.
 
     It listens at `address` and `port`, or where it `connects`, seeks a client there. `waits` says
@@ -106,8 +102,7 @@ class RemoteDebugger:
     waits: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class Program(Struct, frozen=True, kw_only=True):
     """One program that a process ends up running.
 
     `name` is the absolute path of a script or binary, the module's name, the text of CODE, or

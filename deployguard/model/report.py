@@ -1,7 +1,8 @@
 """Everything that a report says; renderers only spell it."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from deployguard.model.codes import ExitCode
 from deployguard.model.container import ContainerSpec
@@ -31,8 +32,7 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """One thing inspected, under the name by which containers refer to it."""
 
     name: str
@@ -42,8 +42,7 @@ class Target:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
+class Container(Struct, frozen=True, kw_only=True):
     """One container with its process, programs and facts."""
 
     id: str
@@ -53,8 +52,7 @@ class Container:
     facts: Facts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """The whole outcome of a scan, in input order; `skipped` lay in folders and is not judged."""
 
     version: str

@@ -1,7 +1,8 @@
 """What lies in a folder and was not judged, and why: nothing is passed over in silence."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class SkipReason(StrEnum):
@@ -20,8 +21,7 @@ class SkipReason(StrEnum):
     OTHER = "other"  # files of no form that is judged, counted and not named
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Skipped:
+class Skipped(Struct, frozen=True, order=True):
     """What is skipped for one reason: `paths` by name, as reached from the argument.
 
     `count` is how many they are, which is more than the names where too many share a reason. A

@@ -4,8 +4,9 @@ Whom they select is worked out by `exposure`. Requests are TCP here: what speaks
 alone is left out.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Evidence, Location, Missing
 
@@ -13,8 +14,7 @@ from deployguard.model.evidence import Evidence, Location, Missing
 Pairs = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ServicePort:
+class ServicePort(Struct, frozen=True):
     """A port of a Service; `target` is the number or the name of a port of the Pods."""
 
     number: int
@@ -22,16 +22,14 @@ class ServicePort:
     target: int | str
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """A Pod that is named as an endpoint of a Service, and the port of the Pod."""
 
     pod: str
     port: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Struct, frozen=True, kw_only=True):
     """A Service; `opened` says what opens it beyond the cluster, and is empty where nothing does.
 
     `alias` is the namespace and name of the Service that an ExternalName stands for.
@@ -47,8 +45,7 @@ class Service:
     alias: tuple[str | None, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backend:
+class Backend(Struct, frozen=True, kw_only=True):
     """A Service that an entry leads to; `port` is one of its own, by number or name, None for all.
 
     Without a `service` it may be any: `missing` is what would tell. `of_pod` says that a number is
@@ -65,8 +62,7 @@ class Backend:
     missing: tuple[Missing, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Struct, frozen=True):
     """A gateway that a route names, and the one of its listeners it is to be attached to."""
 
     group: str
@@ -75,8 +71,7 @@ class Gate:
     listener: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """What takes requests from beyond the cluster to Services: an Ingress, a route of a gateway.
 
     It does so through any of its `gates`; None where it needs none.
@@ -98,8 +93,7 @@ class Attachable(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gateway:
+class Gateway(Struct, frozen=True, kw_only=True):
     """A gateway of the Gateway API or of Istio: by name, from where its listeners take routes."""
 
     group: str
@@ -108,8 +102,7 @@ class Gateway:
     listeners: tuple[tuple[str, Attachable], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Struct, frozen=True, kw_only=True):
     """What a ReferenceGrant lets a kind of route of another namespace refer to.
 
     `service` is None where it may be any of those in `namespace`.
@@ -130,8 +123,7 @@ class Operator(StrEnum):
     DOES_NOT_EXIST = "DoesNotExist"
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Struct, frozen=True):
     """One of the matchExpressions of a label selector."""
 
     key: str
@@ -139,8 +131,7 @@ class Requirement:
     values: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(Struct, frozen=True):
     """A label selector; without pairs and requirements it selects everything."""
 
     pairs: Pairs = ()
@@ -156,24 +147,21 @@ class Sources(StrEnum):
     EVERYWHERE = "everywhere"
 
 
-@dataclass(frozen=True, slots=True)
-class PortRange:
+class PortRange(Struct, frozen=True):
     """Ports that a rule of a NetworkPolicy speaks of: FIRST to LAST, or one by its name."""
 
     first: int | str
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class IngressRule:
+class IngressRule(Struct, frozen=True):
     """What a NetworkPolicy lets in; without ports, to every port."""
 
     sources: frozenset[Sources]
     ports: tuple[PortRange, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkPolicy:
+class NetworkPolicy(Struct, frozen=True, kw_only=True):
     """A NetworkPolicy for what comes in; without rules it lets nothing in."""
 
     namespace: str | None
@@ -183,8 +171,7 @@ class NetworkPolicy:
     rules: tuple[IngressRule, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadPolicy:
+class UnreadPolicy(Struct, frozen=True):
     """A policy of another kind, which may let in what a NetworkPolicy keeps out.
 
     `namespace` is None where it speaks of the whole cluster, or names none.
@@ -194,8 +181,7 @@ class UnreadPolicy:
     missing: Missing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
+class Traffic(Struct, frozen=True, kw_only=True):
     """All of it that one target declares."""
 
     services: tuple[Service, ...] = ()

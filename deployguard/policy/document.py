@@ -1,8 +1,9 @@
 """A policy as a value: what it says of which containers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from deployguard.model.action import Action
 from deployguard.model.container import ContainerKind
@@ -16,8 +17,7 @@ class Off(StrEnum):
     OFF = "off"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """What a policy says of one rule.
 
     `scope` limits the action to findings of that reach; beyond it the policy's default holds. None
@@ -28,8 +28,7 @@ class Setting:
     scope: frozenset[Scope] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class Match(Struct, frozen=True, kw_only=True):
     """Which containers a policy speaks of; what is None is not looked at.
 
     `namespaces` and `images` are shell patterns; a container without a namespace or an image
@@ -42,8 +41,7 @@ class Match:
     images: tuple[str, ...] = ("*",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """What findings lead to. `default` is for rules that `rules` does not name."""
 
     name: str

@@ -1,9 +1,10 @@
 """What policies do about findings, and the decision that follows."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from deployguard.model.action import Action
 from deployguard.model.codes import ExitCode
@@ -20,8 +21,7 @@ EXPIRING = timedelta(days=7)
 NO_POLICY = "no-policy"
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """One verdict for each finding that a policy lists, what became of the exemptions, and notes.
 
     A note names a container that no policy speaks of.

@@ -8,14 +8,16 @@ behind; while one runs, every effect is marked with the condition. All state liv
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
+
+from msgspec import Struct, field
 
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, distinct
 from deployguard.model.filesystem import Filesystem
 from deployguard.model.process import Choice
+from deployguard.model.structs import replace
 from deployguard.python import (
     builtins,
     exceptions,
@@ -73,8 +75,7 @@ STEPS = 200_000
 DEPTH = 40
 
 
-@dataclass(slots=True, eq=False)
-class Frame:
+class Frame(Struct, eq=False):
     """One activation: its scopes from the inside out, and where it may have been left early."""
 
     scopes: tuple[dict[Any, Any], ...]

@@ -3,12 +3,12 @@
 import posixpath
 import re
 import sys
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from deployguard.model.evidence import Evidence, Location, Missing, Reason
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
+from deployguard.model.structs import replace
 from deployguard.python import libraries, standard
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import (

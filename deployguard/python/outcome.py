@@ -1,8 +1,9 @@
 """What an evaluation leaves behind."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from deployguard.model.evidence import Evidence, Location, Missing
 from deployguard.model.filesystem import Filesystem
@@ -18,8 +19,7 @@ class EffectKind(StrEnum):
     UNSEEN = "unseen"  # something runs that cannot be seen into
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Command:
+class Command(Struct, frozen=True, kw_only=True, eq=False):
     """The process of a PROCESS effect, as the program hands it over.
 
     `words` are its arguments; with `shell` the first of them is a text for /bin/sh. `environ` is a
@@ -38,8 +38,7 @@ class Command:
     waits: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """What would have to be known to say that something happens.
 
     `choices` are the ways that conditions go where it does, None where those are not told apart.
@@ -59,8 +58,7 @@ def led_by(conditions: Iterable[Condition]) -> tuple[Choice, ...] | None:
     return tuple(dict.fromkeys(found))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Effect:
+class Effect(Struct, frozen=True, eq=False):
     """Something the program does beyond computing.
 
     `conditions` are what would have to be known to say that it happens at all; with none it
@@ -91,8 +89,7 @@ class Ending(StrEnum):
     FAILED = "failed"  # a defect of ours: what follows is unseen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """The effects in order, how it ended, and the module that was evaluated."""
 
     effects: tuple[Effect, ...]

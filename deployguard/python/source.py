@@ -4,7 +4,8 @@ import ast
 import re
 import sys
 import warnings
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Missing, Reason
 
@@ -22,8 +23,7 @@ _LENIENT_FROM = (3, 14)
 _KEYWORDS = (3, 7)
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """Source that the program's own Python certainly ends over with a SyntaxError."""
 
     message: str

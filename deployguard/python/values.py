@@ -2,10 +2,11 @@
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, distinct
 
@@ -18,16 +19,14 @@ CONDITIONAL = "a value that depends on a condition"
 _TRAIL = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """A constant (text, bytes, number, bool, None, Ellipsis) or a path, with its origin."""
 
     value: Any
     trail: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Opaque:
+class Opaque(Struct, frozen=True, eq=False):
     """A value that cannot be told.
 
     `missing` names what would tell it. `harmless` marks what comes from a library that is known to
@@ -42,8 +41,7 @@ class Opaque:
     trail: tuple[Evidence, ...] = ()
 
 
-@dataclass(slots=True, eq=False)
-class Items:
+class Items(Struct, eq=False):
     """A list, tuple, set or iterator of values; `slots["items"]` holds them as a tuple."""
 
     slots: dict[Any, Any]
@@ -56,8 +54,7 @@ class Items:
         return items
 
 
-@dataclass(slots=True, eq=False)
-class Mapped:
+class Mapped(Struct, eq=False):
     """A dictionary with known keys; with `rest` there may be others, of unknown values."""
 
     slots: dict[Any, "Value"]
@@ -69,8 +66,7 @@ class Mapped:
     factory: "Value | None" = None
 
 
-@dataclass(slots=True, eq=False)
-class Function:
+class Function(Struct, eq=False):
     """A function of the program, with the scopes it closes over."""
 
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -81,8 +77,7 @@ class Function:
     owner: "Class | None" = None
 
 
-@dataclass(slots=True, eq=False)
-class Class:
+class Class(Struct, eq=False):
     """A class of the program; bases that are not its own are natives or opaque."""
 
     name: str
@@ -97,8 +92,7 @@ class Class:
     keywords: Mapping[str, "Value"] = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False)
-class Instance:
+class Instance(Struct, eq=False):
     """An object: of a class of the program, of a modelled class of a library, or of both."""
 
     type: "Class | None"
@@ -106,8 +100,7 @@ class Instance:
     slots: dict[Any, Any] = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False)
-class Bound:
+class Bound(Struct, eq=False):
     """A function of the program bound to an object."""
 
     function: Function
@@ -123,8 +116,7 @@ class DescriptorKind(StrEnum):
     STATIC_METHOD = "staticmethod"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Descriptor:
+class Descriptor(Struct, frozen=True, eq=False):
     """A property, class method or static method in a class."""
 
     kind: DescriptorKind
@@ -132,8 +124,7 @@ class Descriptor:
     setter: "Value | None" = None
 
 
-@dataclass(slots=True, eq=False)
-class Coroutine:
+class Coroutine(Struct, eq=False):
     """A call of an async function or generator that nobody has run yet.
 
     Once a generator was asked for a single value, `slots["left"]` holds those that are left.
@@ -147,8 +138,7 @@ class Coroutine:
     slots: dict[Any, Any] = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False)
-class Module:
+class Module(Struct, eq=False):
     """An imported module: evaluated from its source, or a model of a library."""
 
     name: str
@@ -156,8 +146,7 @@ class Module:
     rest: Opaque | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A call of a modelled function: positional and keyword arguments, and the place.
 
     `open` says that there may be further arguments, of a `*args` or `**kwargs` that is opaque.
@@ -182,8 +171,7 @@ class Call:
 Model: TypeAlias = Callable[[Call], "Value"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Native:
+class Native(Struct, frozen=True, eq=False):
     """A modelled function or class of a library.
 
     A class has `construct`, which fills the slots of a new instance; `attribute` gives attributes

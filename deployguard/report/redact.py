@@ -7,7 +7,8 @@ that are not shown are masked.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard.model.disclosure import open_name, shown
 from deployguard.model.environment import Environment
@@ -77,8 +78,7 @@ def _same(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
+class Mask(Struct, frozen=True):
     """Masks texts about one container; `hide` takes the hidden values of its variables out."""
 
     hide: Callable[[str], str] = field(default=_same)

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from deployguard.model.action import Action
 from deployguard.model.decision import Verdict
@@ -24,8 +25,7 @@ class Fate(StrEnum):
     SAFE = "safe"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(Struct, frozen=True, kw_only=True):
     """Each container counts once, as the worst that holds for it.
 
     `safe` has no finding and no fact that is open; `allowed` has findings that an exemption or the

@@ -4,7 +4,8 @@ A rule is data and one function that joins claims. Whether a finding blocks is t
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Answer, Claim, Evidence, any_of
 from deployguard.model.facts import Facts, Listener, Reach
@@ -42,8 +43,7 @@ def findings(containers: tuple[Container, ...]) -> tuple[Finding, ...]:
     return tuple(finding for container in containers for finding in _of_container(container))
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(Struct, frozen=True):
     """What is judged as one: a program, or with `index` None a container."""
 
     index: int | None

@@ -17,11 +17,10 @@ Passes:
     services: {web: {build: ., command: "gunicorn hello:app"}}
 """
 
-from dataclasses import replace
-
 from deployguard.model.evidence import Answer, Claim, all_of, negate
 from deployguard.model.facts import Facts, Listener
 from deployguard.model.finding import Rule, Severity
+from deployguard.model.structs import replace
 from deployguard.rules import words
 
 

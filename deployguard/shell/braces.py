@@ -1,8 +1,8 @@
 """Brace expansion, which bash does before any other (bash(1), Brace Expansion)."""
 
 import re
-from dataclasses import replace
 
+from deployguard.model.structs import replace
 from deployguard.shell.syntax import Literal, Part, Word
 
 _MOST = 1_000

@@ -2,12 +2,12 @@
 
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from deployguard.effective import search
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 from deployguard.shell import variables
 from deployguard.shell.commands import (
     NOT_FOUND,

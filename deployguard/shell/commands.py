@@ -2,12 +2,12 @@
 
 import posixpath
 from collections.abc import Sequence
-from dataclasses import replace
 
 from deployguard.effective import search
 from deployguard.model.evidence import Evidence, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Start, Word
+from deployguard.model.structs import replace
 from deployguard.shell import syntax
 from deployguard.shell.conditions import Outlook, decide
 from deployguard.shell.fields import Field

@@ -1,14 +1,14 @@
 """The `test` utility (POSIX.1-2017 XCU test) over words that may not be seen."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Missing
 from deployguard.model.filesystem import Absent, FileKind, Stat, Unread
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class Outlook(Struct, frozen=True, kw_only=True):
     """What a test may ask of the world; None is what cannot be told."""
 
     stat: Callable[[str], Stat | Absent | Unread]

@@ -6,7 +6,8 @@ silence.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Evidence, Location, Missing, Traced
 from deployguard.model.filesystem import Absent, Content, Filesystem
@@ -21,8 +22,7 @@ from deployguard.shell.syntax import Script
 from deployguard.shell.ways import all_traced, joined, lost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """What a script starts, in order, and what of it was not understood.
 
     `steps` counts what was done to tell, which has a limit.

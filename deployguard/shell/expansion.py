@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from deployguard.model.evidence import Missing, Reason, Traced, distinct
+from deployguard.model.structs import replace
 from deployguard.shell import arithmetic, braces, parameters
 from deployguard.shell.fields import DEFAULT_SPLITTING, Field, Piece, field, paths, split
 from deployguard.shell.run import LeftError, Run

@@ -1,11 +1,13 @@
 """From expanded pieces to fields: splitting and pathname expansion (POSIX.1-2017 XCU 2.6.5-6)."""
 
 import posixpath
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.effective.search import absolute
 from deployguard.model.evidence import Location, Missing, Reason, Traced, distinct
 from deployguard.model.filesystem import Absent, FileKind, Stat, Unread
+from deployguard.model.structs import replace
 from deployguard.shell import patterns
 from deployguard.shell.state import LONGEST_TEXT, TOO_LONG, State
 
@@ -13,8 +15,7 @@ _MOST_PATHS = 2000
 DEFAULT_SPLITTING = " \t\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A word after expansion.
 
     `value` is None where it is not seen; `several` says that it may then be any number of words.
@@ -34,8 +35,7 @@ class Field:
         return Traced(self.value, self.location, missing=self.missing)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """Expanded text; `split` marks what field splitting looks at, `ends` the end of a field."""
 
     text: str | None

@@ -1,9 +1,9 @@
 """Loops: round by round where that is known, else any number of rounds."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from deployguard.model.evidence import Missing, Reason, Traced
+from deployguard.model.structs import replace
 from deployguard.shell import syntax
 from deployguard.shell.run import Run
 from deployguard.shell.state import SUCCESS, Flow, State, Ways, assign

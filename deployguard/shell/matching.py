@@ -1,9 +1,9 @@
 """`case`, and the `[[ ... ]]` of bash."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from deployguard.model.evidence import Missing, Reason
+from deployguard.model.structs import replace
 from deployguard.shell import syntax
 from deployguard.shell.commands import asked
 from deployguard.shell.fields import Field

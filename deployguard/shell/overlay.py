@@ -2,8 +2,9 @@
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from deployguard.model.evidence import Location, Missing
 from deployguard.model.filesystem import (
@@ -18,13 +19,13 @@ from deployguard.model.filesystem import (
     search,
     searched,
 )
+from deployguard.model.structs import replace
 
 _Found = TypeVar("_Found")
 _DEEPEST = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """What a script left at a path: text, a directory where `data` is None, or a `link`."""
 
     data: bytes | Unread | None
@@ -33,8 +34,7 @@ class Written:
     link: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
+class Overlay(Struct, frozen=True):
     """A filesystem with changes by path.
 
     `changes` has None for what was removed; of the trees in `removed` nothing is left but what was

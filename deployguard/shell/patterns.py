@@ -2,7 +2,8 @@
 
 import string
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _CLASSES: dict[str, Callable[[str], bool]] = {
     "alpha": str.isalpha,
@@ -16,13 +17,11 @@ _CLASSES: dict[str, Callable[[str], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Star:
+class _Star(Struct, frozen=True):
     """Any letters, or none."""
 
 
-@dataclass(frozen=True, slots=True)
-class _One:
+class _One(Struct, frozen=True):
     """One letter: one of a set, or, where `negated`, none of it."""
 
     letters: frozenset[str]

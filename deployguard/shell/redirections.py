@@ -2,10 +2,12 @@
 
 import posixpath
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
+from deployguard.model.structs import replace
 from deployguard.shell import syntax
 from deployguard.shell.expansion import Expander
 from deployguard.shell.overlay import Written
@@ -19,8 +21,7 @@ _DISCARDED = frozenset({"/dev/null", "/dev/stderr", "/dev/tty", "/proc/self/fd/2
 _PASSED_ON = frozenset({"/dev/stdout", "/proc/self/fd/1", "/dev/fd/1", "/proc/1/fd/1"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Sink:
+class _Sink(Struct, frozen=True):
     """Where standard output goes: a file, or nowhere that is read where `path` is None."""
 
     path: str | None
@@ -28,8 +29,7 @@ class _Sink:
     append: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Streams:
+class _Streams(Struct, frozen=True):
     """What a list of redirections sets up; `sink` None leaves standard output as it is."""
 
     state: State

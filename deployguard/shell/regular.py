@@ -5,7 +5,8 @@ Groups are grouped and not remembered; a pattern with back references is refused
 
 import string
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 _DEEPEST = 30
 _MOST_STATES = 2_000
@@ -27,8 +28,7 @@ class NotRegularError(Exception):
     """A pattern that is not followed here."""
 
 
-@dataclass(slots=True, eq=False)
-class _State:
+class _State(Struct, eq=False):
     """A state of the machine: `fits` tells its letter, else it goes to all in `next` at once."""
 
     fits: Callable[[str], bool] | None = None
@@ -36,8 +36,7 @@ class _State:
     next: "list[_State]" = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     first: _State
     last: _State
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Location, Missing, Reason
 from deployguard.model.process import Process
+from deployguard.model.structs import replace
 from deployguard.shell import syntax
 from deployguard.shell.state import Shell, State, Ways
 
@@ -31,8 +33,7 @@ class LeftError(Exception):
         self.state = state
 
 
-@dataclass(slots=True)
-class Run:
+class Run(Struct):
     """The run of one script; `body` runs statements in a state."""
 
     shell: Shell

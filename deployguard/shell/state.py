@@ -1,12 +1,14 @@
 """The state of a shell between two commands; every change makes a new one."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Location, Missing, Reason, Traced, distinct
 from deployguard.model.process import Start, Word
+from deployguard.model.structs import replace
 from deployguard.shell.overlay import Overlay
 from deployguard.shell.syntax import Function
 
@@ -19,8 +21,7 @@ class Kind(StrEnum):
     BUSYBOX = "busybox"
 
 
-@dataclass(frozen=True, slots=True)
-class Shell:
+class Shell(Struct, frozen=True):
     """Which shell runs the text: `kind` is None where /bin/sh may be any."""
 
     name: str
@@ -40,8 +41,7 @@ class Shell:
         return {Kind.BASH: True, Kind.DASH: False}.get(self.kind) if self.kind else None
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """An exit status; `code` None with what would tell it.
 
     `presumed` marks a command that is written to succeed, so that what depends on its success is
@@ -69,8 +69,7 @@ class Flow(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True)
-class Fork:
+class Fork(Struct, frozen=True):
     """A condition that cannot be told, and the way that was taken.
 
     `unlikely` marks the way on which a command fails that is written to succeed; `started` counts
@@ -84,15 +83,13 @@ class Fork:
     started: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unseen:
+class Unseen(Struct, frozen=True):
     """Something that was not understood, in the place of what it may start."""
 
     missing: Missing
 
 
-@dataclass(frozen=True, slots=True)
-class Hidden:
+class Hidden(Struct, frozen=True):
     """A variable that `local` hides until its function returns."""
 
     name: str
@@ -101,8 +98,7 @@ class Hidden:
     exported: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Struct, frozen=True, kw_only=True):
     """Everything a command may read or change, and how it came to this.
 
     `callers` are the functions that run, the innermost first. `variables` are those not exported,

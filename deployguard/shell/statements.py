@@ -1,9 +1,9 @@
 """Statements: each is run in one state, and leaves one for every way it may go."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from deployguard.model.evidence import Missing, Reason, Traced
+from deployguard.model.structs import replace
 from deployguard.shell import syntax
 from deployguard.shell.commands import simple
 from deployguard.shell.loops import iteration, loop

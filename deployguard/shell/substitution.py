@@ -1,9 +1,8 @@
 """Command substitution: what a command prints, where that can be told."""
 
-from dataclasses import replace
-
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.process import Start
+from deployguard.model.structs import replace
 from deployguard.shell import syntax
 from deployguard.shell.expansion import Expander
 from deployguard.shell.redirections import redirected

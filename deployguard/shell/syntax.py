@@ -1,20 +1,19 @@
 """The syntax tree of a shell script (POSIX.1-2017 XCU 2, and what bash adds in common use)."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+
+class Literal(Struct, frozen=True):
     """Text as it stands; unquoted text takes part in pathname expansion."""
 
     text: str
     quoted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """`$name` or `${name OPERATOR argument}`; the operator "length" is `${#name}`.
 
     Of bash's own, `name` may be "name[@]", "name[*]" or "name[3]", and "!name" for the variable
@@ -30,8 +29,7 @@ class Parameter:
     extra: "Word | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Substitution:
+class Substitution(Struct, frozen=True):
     """`$(script)`, or `<(script)` where `process` is true."""
 
     body: "Script"
@@ -39,16 +37,14 @@ class Substitution:
     process: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(Struct, frozen=True):
     """`$((expression))`, the expression with its expansions still to be done."""
 
     expression: "Word"
     quoted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AnsiQuoted:
+class AnsiQuoted(Struct, frozen=True):
     """`$'text'`, escapes decoded; shells without it take it as it stands (`raw`).
 
     A `message` is the dollar of `$"text"`, which bash alone leaves out.
@@ -59,16 +55,14 @@ class AnsiQuoted:
     message: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unclear:
+class Unclear(Struct, frozen=True):
     """An expansion that is not evaluated, such as an array."""
 
     text: str
     quoted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Array:
+class Array(Struct, frozen=True):
     """`(word ...)`, what an assignment makes an array of."""
 
     words: "tuple[Word, ...]"
@@ -77,8 +71,7 @@ class Array:
 Part: TypeAlias = Literal | Parameter | Substitution | Arithmetic | AnsiQuoted | Unclear | Array
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """One word before expansion; no parts is the empty word of an expansion's argument."""
 
     parts: tuple[Part, ...]
@@ -92,8 +85,7 @@ class Word:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """`name=value` or `name+=value`."""
 
     name: str
@@ -101,8 +93,7 @@ class Assignment:
     append: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Redirect:
+class Redirect(Struct, frozen=True):
     """A redirection; of a here document (`<<`) the target is its body."""
 
     operator: str
@@ -110,8 +101,7 @@ class Redirect:
     target: Word
 
 
-@dataclass(frozen=True, slots=True)
-class Simple:
+class Simple(Struct, frozen=True):
     """Assignments, words and redirections."""
 
     line: int
@@ -120,8 +110,7 @@ class Simple:
     redirects: tuple[Redirect, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pipeline:
+class Pipeline(Struct, frozen=True):
     """Commands joined by `|`, perhaps negated by `!`; `both` where one is `|&`."""
 
     line: int
@@ -137,8 +126,7 @@ class Join(StrEnum):
     OR = "||"
 
 
-@dataclass(frozen=True, slots=True)
-class AndOr:
+class AndOr(Struct, frozen=True):
     """`left && right` or `left || right`."""
 
     line: int
@@ -147,16 +135,14 @@ class AndOr:
     right: "Statement"
 
 
-@dataclass(frozen=True, slots=True)
-class Background:
+class Background(Struct, frozen=True):
     """`body &`."""
 
     line: int
     body: "Statement"
 
 
-@dataclass(frozen=True, slots=True)
-class If:
+class If(Struct, frozen=True):
     """Conditions with their bodies, in order, and the `else`."""
 
     line: int
@@ -164,8 +150,7 @@ class If:
     otherwise: "Script"
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Struct, frozen=True):
     """`while`, or `until`; `update` is the last part of `for ((;;))`."""
 
     line: int
@@ -175,8 +160,7 @@ class Loop:
     update: "Script | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class For:
+class For(Struct, frozen=True):
     """`for name in words`; words is None where the positional parameters are meant."""
 
     line: int
@@ -185,8 +169,7 @@ class For:
     body: "Script"
 
 
-@dataclass(frozen=True, slots=True)
-class CaseItem:
+class CaseItem(Struct, frozen=True):
     """Patterns, a body, and how it ends: `;;`, `;&` or `;;&`."""
 
     patterns: tuple[Word, ...]
@@ -194,8 +177,7 @@ class CaseItem:
     end: str
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """`case subject in items esac`."""
 
     line: int
@@ -203,8 +185,7 @@ class Case:
     items: tuple[CaseItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """`{ body; }`, or in a subshell `( body )`."""
 
     line: int
@@ -212,8 +193,7 @@ class Group:
     subshell: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     """The definition of a function; `keyword` is the form that begins with `function`."""
 
     line: int
@@ -222,24 +202,21 @@ class Function:
     keyword: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(Struct, frozen=True):
     """`[[ ... ]]`: words, and operators as plain strings."""
 
     line: int
     tokens: tuple[Word | str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Calculation:
+class Calculation(Struct, frozen=True):
     """`(( expression ))`."""
 
     line: int
     expression: Word
 
 
-@dataclass(frozen=True, slots=True)
-class Redirected:
+class Redirected(Struct, frozen=True):
     """A compound command with redirections."""
 
     line: int
@@ -264,8 +241,7 @@ Statement: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """Statements in order; `broken` is the line from which on the text was not understood."""
 
     statements: tuple[Statement, ...]

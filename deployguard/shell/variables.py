@@ -1,10 +1,10 @@
 """The builtins that set variables, parameters and options."""
 
 import re
-from dataclasses import replace
 
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 from deployguard.shell.arithmetic import evaluate
 from deployguard.shell.commands import hidden
 from deployguard.shell.run import Run, UnclearError

@@ -1,11 +1,11 @@
 """The ways a script may go: how they part at a condition that cannot be told, and join again."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
 
 from deployguard.model.evidence import Missing, Reason, Traced, distinct
 from deployguard.model.process import Choice, Start
+from deployguard.model.structs import replace
 from deployguard.shell.overlay import Overlay
 from deployguard.shell.run import Run
 from deployguard.shell.state import (

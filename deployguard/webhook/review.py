@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from deployguard.errors import InputError
 from deployguard.formats.yaml import Dialect, documents
@@ -24,8 +25,7 @@ class BadRequestError(Exception):
     """The body is no AdmissionReview v1; the text says what is wrong."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
+class Judge(Struct, frozen=True, kw_only=True):
     """What a review is judged with; the options are asked anew, for the day goes on."""
 
     policies: Sequence[Policy]
@@ -34,8 +34,7 @@ class Judge:
     images: ImageSource
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """The parts of an AdmissionRequest that count."""
 
     uid: str

@@ -7,8 +7,9 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from deployguard.errors import UsageError
 from deployguard.webhook import review
@@ -23,16 +24,14 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _LOG = logging.getLogger("deployguard.webhook")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """A status and a JSON body."""
 
     status: int
     body: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(Struct, frozen=True):
     """The ASGI application; judging happens in a thread, so that probes are answered meanwhile."""
 
     judge: review.Judge

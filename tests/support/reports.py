@@ -1,7 +1,6 @@
 """Containers and reports of made-up claims, for tests that are not about how they arise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 
 from deployguard import policy, rules
@@ -31,6 +30,7 @@ from deployguard.model.facts import (
 from deployguard.model.filesystem import Unread
 from deployguard.model.process import Process, Program, ProgramKind
 from deployguard.model.report import Container, Report, Status, Target, TargetKind
+from deployguard.model.structs import replace
 
 FILE = "compose.yaml"
 TODAY = date(2026, 11, 24)

@@ -8,7 +8,7 @@ than 1.0. Whether a PIN is asked is no matter where no debugger is seen to come 
 """
 
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,7 @@ from deployguard.model.filesystem import (
     search,
 )
 from deployguard.model.process import Process
+from deployguard.model.structs import replace
 from tests.support.effort import LONG, examples
 from tests.truth.case_images import Case, archive, cases
 

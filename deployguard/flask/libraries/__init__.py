@@ -3,8 +3,9 @@
 Each model follows the function it names, family by family; `Stack` says which one is installed.
 """
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from deployguard.flask.libraries import (
     command_lines,
@@ -62,8 +63,7 @@ def _celery(run: Interpreter, name: str) -> dict[str, Any] | None:
     return celery.slots(run, name)
 
 
-@dataclass(frozen=True, slots=True)
-class FlaskLibrary:
+class FlaskLibrary(Struct, frozen=True):
     """The models of the libraries that are known, for one stack of versions."""
 
     stack: Stack

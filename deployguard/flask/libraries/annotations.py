@@ -3,9 +3,10 @@
 import ast
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
+
+from msgspec import Struct
 
 from deployguard.flask.libraries.reading import words
 from deployguard.model.evidence import Missing, Reason
@@ -50,8 +51,7 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(Struct, frozen=True):
     """A type: its kind, the types or constants in its brackets, its class, what Annotated adds."""
 
     kind: Kind

@@ -2,7 +2,8 @@
 
 import posixpath
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.flask.libraries import config as config_model
 from deployguard.flask.libraries import config_defaults, current
@@ -29,8 +30,7 @@ from deployguard.python.signals import RaiseSignal, ServeSignal
 from deployguard.python.values import derived, truth
 
 
-@dataclass(frozen=True, slots=True)
-class Applications:
+class Applications(Struct, frozen=True):
     """The model of flask.Flask under one stack of versions."""
 
     stack: Stack

@@ -1,7 +1,8 @@
 """Arguments as argparse declares them, for libraries that stand on it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.flask.libraries.click.conversion import Site, convert
 from deployguard.flask.options import Argument, Given, Option, Parsed
@@ -11,8 +12,7 @@ from deployguard.python.signals import ExitSignal, RaiseSignal
 from deployguard.python.values import missing_of, truth
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
+class Declared(Struct, frozen=True, kw_only=True):
     """An argument of ArgumentParser.add_argument; without names it is a positional one.
 
     `takes` is how many words it takes, -1 for any number, None for one or none.

@@ -5,7 +5,8 @@ the command's own parser does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard.flask.libraries import appbuilder, connexion, django, foreign, products
 from deployguard.flask.libraries.words import flag, option, words
@@ -21,8 +22,7 @@ _LOOPBACK = "127.0.0.1"
 Command = Callable[[Call, Stack], Value]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Server:
+class _Server(Struct, frozen=True, kw_only=True):
     """A command with a server of its own: the options and variables for its address.
 
     `serving` are the first words with which it serves, () where it always does; with any other it

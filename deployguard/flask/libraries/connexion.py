@@ -7,7 +7,8 @@ connexion.middleware.main (3.0 to 3.3).
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.flask.libraries import foreign, installed
 from deployguard.flask.libraries.application import Applications
@@ -33,8 +34,7 @@ _NAMES = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Connexions:
+class Connexions(Struct, frozen=True):
     """The model of connexion's applications under one stack of versions."""
 
     stack: Stack

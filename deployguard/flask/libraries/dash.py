@@ -4,7 +4,8 @@ Source: dash.Dash.run, .run_server and dash._configs.get_combined_config (1.21 t
 """
 
 import posixpath
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.flask.libraries import foreign, installed
 from deployguard.flask.libraries.application import Applications
@@ -43,8 +44,7 @@ _OWN = (
 _SERVERS = {"fastapi": "uvicorn", "quart": "hypercorn"}
 
 
-@dataclass(frozen=True, slots=True)
-class Dashes:
+class Dashes(Struct, frozen=True):
     """The model of dash.Dash under one stack of versions."""
 
     stack: Stack

@@ -7,7 +7,8 @@ django.core.management.commands.runserver, and runserver_plus of django-extensio
 import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.flask.libraries import foreign, installed
 from deployguard.flask.libraries.effects import emit_serve, harmless
@@ -73,8 +74,7 @@ _VALUES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Command:
+class _Command(Struct, frozen=True):
     """A management command with its options; `address` is the first argument."""
 
     name: str
@@ -82,8 +82,7 @@ class _Command:
     address: Value | None
 
 
-@dataclass(frozen=True, slots=True)
-class Djangos:
+class Djangos(Struct, frozen=True):
     """The model of Django's management under one stack of versions."""
 
     stack: Stack

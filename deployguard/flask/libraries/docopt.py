@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard.model.evidence import Answer, Evidence, Missing, Reason
 from deployguard.python import Call, Interpreter, Items, Known, Mapped, Native, Opaque, Value, known
@@ -13,8 +14,7 @@ _USAGE = re.compile(r"^([^\n]*usage:[^\n]*\n?(?:[ \t].*?(?:\n|$))*)", re.IGNOREC
 _TOKENS = re.compile(r"<[^<>]*>|\.\.\.|[\[\]()|]|[^\s\[\]()|]+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Option:
+class _Option(Struct, frozen=True):
     short: str | None
     long: str | None
     takes: bool = False
@@ -25,8 +25,7 @@ class _Option:
         return self.long or self.short or ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+class _Node(Struct, frozen=True):
     """A part of the usage: seq, optional, either, many, option, argument, command or options."""
 
     kind: str
@@ -34,8 +33,7 @@ class _Node:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(Struct, frozen=True):
     """A word of the command line: of an option (with its value), or a plain one."""
 
     option: str | None
@@ -46,8 +44,7 @@ class _Refused(Exception):  # noqa: N818  (control flow: the words do not fit)
     pass
 
 
-@dataclass(slots=True)
-class _Usage:
+class _Usage(Struct):
     options: list[_Option] = field(default_factory=list)
 
     def find(self, text: str) -> _Option | None:

@@ -2,7 +2,8 @@
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard.flask.libraries.effects import DEBUGGED, INNER
 from deployguard.python import Class, Function, Instance, Known, Native, Opaque, Value
@@ -10,8 +11,7 @@ from deployguard.python.interpreter import linearize
 from deployguard.python.values import CONDITIONAL, Bound
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(Struct, frozen=True):
     """What the requests to an application pass through.
 
     `debuggers` are the debugger middlewares on the way, each with whether it certainly is.
@@ -29,8 +29,7 @@ _SLOTS = frozenset({"wsgi_app"})
 _DEBUGGER = DEBUGGED.rpartition(".")[2]
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct):
     """The state of following an application: what is still to be looked at, and what was found."""
 
     pending: list[tuple[Value, bool]]

@@ -6,7 +6,8 @@ program.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.flask.libraries.annotations import (
     SECRET,
@@ -33,6 +34,7 @@ from deployguard.flask.libraries.pydantic_sources import Sources
 from deployguard.flask.libraries.reading import missing_file, raising
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Absent, Content
+from deployguard.model.structs import replace
 from deployguard.python import (
     UNSET,
     Call,
@@ -150,8 +152,7 @@ def _default(call: Call, default: Value) -> Value:
     return default
 
 
-@dataclass(frozen=True, slots=True)
-class _Validator:
+class _Validator(Struct, frozen=True):
     """A function of a model that checks or changes fields."""
 
     function: Value

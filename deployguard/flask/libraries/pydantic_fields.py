@@ -1,7 +1,8 @@
 """The fields of a model of pydantic, and the configuration of a class of settings."""
 
 import ast
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from deployguard.flask.libraries.annotations import (
     Kind,
@@ -10,6 +11,7 @@ from deployguard.flask.libraries.annotations import (
 )
 from deployguard.flask.libraries.reading import exception
 from deployguard.model.evidence import Missing, Reason
+from deployguard.model.structs import replace
 from deployguard.python import (
     Call,
     Class,
@@ -45,8 +47,7 @@ FIELD = Native("pydantic.Field", construct=_keep)
 CHOICES = Native("pydantic.AliasChoices", construct=_keep_names)
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A field of a model: its type, its default, and the names it is read under."""
 
     name: str
@@ -57,8 +58,7 @@ class Field:
     hidden: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What a class of settings reads: its configuration, and whether that is all known."""
 
     options: dict[str, object] = field(default_factory=dict)

@@ -4,7 +4,8 @@ Source: flask_socketio.SocketIO.init_app and .run (2.9 to 5.7), engineio.base_se
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.flask.libraries import installed
 from deployguard.flask.libraries.effects import INNER, register
@@ -118,8 +119,7 @@ def _checked(call: Call, asked: Value) -> Value:
     raise RaiseSignal("ValueError", Evidence(call.location, note))
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
+class _Start(Struct, frozen=True):
     """One call of socketio.run(): its debug flag, address and further words."""
 
     call: Call

@@ -1,8 +1,9 @@
 """typer: command lines made of the signatures of functions, on top of click."""
 
 import ast
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from deployguard.flask.libraries import click
 from deployguard.flask.libraries.click.contexts import current
@@ -68,8 +69,7 @@ def _info(call: Call, instance: Instance) -> None:
         store(slots_, "<open>", call.open)
 
 
-@dataclass(slots=True)
-class _Registered:
+class _Registered(Struct):
     """What was registered: commands, groups and the callback, each with its keywords."""
 
     commands: tuple[tuple[Value, dict[str, Value], Value | None], ...] = ()

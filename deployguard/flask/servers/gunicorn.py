@@ -8,8 +8,9 @@ which hooks run and the application is loaded, all in one process and its forks.
 import contextlib
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
 
 from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged
@@ -31,6 +32,7 @@ from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reas
 from deployguard.model.facts import Listener
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 from deployguard.python import (
     Call,
     Class,
@@ -95,8 +97,7 @@ _WORKER_LIBRARIES = ("gunicorn.", "egg:gunicorn#", "egg:meinheld#", "meinheld.",
                      "egg:gevent", "bjoern")  # fmt: skip
 
 
-@dataclass(slots=True)
-class Launch:
+class Launch(Struct):
     """One start of gunicorn, as far as it has come.
 
     `configuration` holds the settings of the configuration file, `hidden` stands for those that

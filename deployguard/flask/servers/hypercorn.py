@@ -3,8 +3,9 @@
 import posixpath
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged
@@ -36,8 +37,7 @@ _SYNTAX = syntax(
 _PORT = 8000
 
 
-@dataclass(slots=True)
-class _Configuration:
+class _Configuration(Struct):
     """The settings of a configuration file; `hidden` stands for those that were not seen."""
 
     slots: Mapping[Any, Value] = field(default_factory=dict)

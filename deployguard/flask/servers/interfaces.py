@@ -1,9 +1,8 @@
 """Which applications a server can pass requests to."""
 
-from dataclasses import replace
-
 from deployguard.flask.libraries.effects import DEBUGGED
 from deployguard.model.evidence import Evidence, Location
+from deployguard.model.structs import replace
 from deployguard.python import Class, Function, Instance, Native, Value
 from deployguard.python.interpreter import linearize
 from deployguard.python.modules import LOCATION

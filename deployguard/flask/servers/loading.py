@@ -2,11 +2,11 @@
 
 import ast
 from collections.abc import Callable
-from dataclasses import replace
 from enum import StrEnum
 
 from deployguard.flask.application import Imported, Setting, interpreter, start_up
 from deployguard.model.evidence import Evidence, Location
+from deployguard.model.structs import replace
 from deployguard.python import Ending, Interpreter, Module, Value, known
 from deployguard.python.modules import LOCATION
 from deployguard.python.signals import RaiseSignal

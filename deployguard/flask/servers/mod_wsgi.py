@@ -2,7 +2,6 @@
 
 import posixpath
 import re
-from dataclasses import replace
 
 from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged
@@ -16,6 +15,7 @@ from deployguard.model.evidence import Evidence, Location, Missing, Reason, Trac
 from deployguard.model.facts import Listener
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 from deployguard.python import Interpreter, Value, known
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.standard import absolute

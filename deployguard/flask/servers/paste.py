@@ -1,7 +1,6 @@
 """Applications and servers that a file of Paste Deploy names (paste.deploy.loadwsgi)."""
 
 import posixpath
-from dataclasses import replace
 
 from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged
@@ -13,6 +12,7 @@ from deployguard.formats import ini
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 from deployguard.model.facts import Listener
 from deployguard.model.filesystem import Absent, Content, Unread
+from deployguard.model.structs import replace
 from deployguard.python import Interpreter, Mapped, Value, known
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.standard import absolute

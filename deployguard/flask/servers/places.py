@@ -1,11 +1,10 @@
 """Where servers listen: their words for it, as listeners."""
 
-from dataclasses import replace
-
 from deployguard.flask.servers.words import Words
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
 from deployguard.model.facts import Listener
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  (what an empty host binds)
 

@@ -1,7 +1,8 @@
 """What a production server does with an application that was loaded, and where it listens."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.flask.application import (
     Imported,
@@ -40,8 +41,7 @@ from deployguard.model.process import Start
 from deployguard.python import Effect
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Behaviour:
+class Behaviour(Struct, frozen=True, kw_only=True):
     """How a server behaves where the application itself serves while it is loaded.
 
     `binds_first`: the server's own port is bound by then and answers nothing. `restarts`: whether

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 from deployguard.flask.application import Setting
 from deployguard.flask.judged import Judged
@@ -17,6 +16,7 @@ from deployguard.flask.versions import parse
 from deployguard.model.evidence import Answer, Evidence, Location, Missing, Reason
 from deployguard.model.facts import Listener
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 from deployguard.python import Function, Interpreter, Value
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.standard import absolute

@@ -7,7 +7,6 @@ cannot be loaded leaves a server that answers with an error, unless need-app is 
 
 import posixpath
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
 
@@ -42,6 +41,7 @@ from deployguard.model.facts import Listener, ProgramClass, mapped
 from deployguard.model.filesystem import Absent, Content, Filesystem, Unread
 from deployguard.model.process import Interpreter as PythonInterpreter
 from deployguard.model.process import Process, Program, Start, Word
+from deployguard.model.structs import replace
 from deployguard.python import UNSET, Instance, Interpreter, Mapped, Module, Native, Value
 from deployguard.python.signals import ExitSignal, RaiseSignal
 from deployguard.python.standard import absolute

@@ -8,8 +8,9 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from xml.sax.saxutils import unescape
+
+from msgspec import Struct, field
 
 from deployguard.flask.servers.uwsgi_options import SYNTAX
 from deployguard.flask.servers.words import Takes, read
@@ -17,6 +18,7 @@ from deployguard.model.environment import Environment
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, FileKind, Filesystem, Stat, Unread
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 
 # Spellings of one option, by the one that is used here.
 _ALIASES = {
@@ -44,8 +46,7 @@ _DEPTH = 10
 _OPTIONS = 10_000
 
 
-@dataclass(slots=True)
-class Settings:
+class Settings(Struct):
     """The options of one uWSGI in order; `refused` and `missing` say why there are no more.
 
     `doubt` names what would have to be known of the program itself.

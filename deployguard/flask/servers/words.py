@@ -1,11 +1,13 @@
 """A server's command line, as its option parser reads it: argparse, optparse, getopt or click."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from deployguard.model.evidence import Evidence, Location, Missing, Reason
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 
 
 class Takes(StrEnum):
@@ -18,8 +20,7 @@ class Takes(StrEnum):
     PAIR = "pair"  # two words (optparse's nargs=2), each taken by itself
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Syntax:
+class Syntax(Struct, frozen=True, kw_only=True):
     """How a command reads its words.
 
     `options` has the key of each spelling, and what follows it. `abbreviated`: a unique beginning
@@ -65,8 +66,7 @@ def syntax(
     return Syntax(options=options, abbreviated=abbreviated, permuted=permuted)
 
 
-@dataclass(slots=True)
-class Words:
+class Words(Struct):
     """A command line that was read: every value of each option in order, and the arguments.
 
     An option without a value holds its own word. `refused` says why the command ends with an error

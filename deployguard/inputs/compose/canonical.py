@@ -5,7 +5,6 @@ are read, and merge alike.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
 from deployguard.inputs.compose.fields import Fields, wrong
@@ -21,6 +20,7 @@ from deployguard.inputs.compose.trees import (
     text,
     with_entries,
 )
+from deployguard.model.structs import replace
 
 
 def canonical(top: Mapping) -> Mapping:

@@ -4,7 +4,6 @@ Follows compose-go types/project.go (WithServicesEnvironmentResolved).
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from deployguard import files as disk
@@ -20,6 +19,7 @@ from deployguard.inputs.compose.scope import ENV_FILE_LIMIT
 from deployguard.inputs.compose.trees import section
 from deployguard.model.environment import Environment, overlay
 from deployguard.model.evidence import Location, Missing, Reason, Traced
+from deployguard.model.structs import replace
 
 _SUFFIXES = {"model_var": "MODEL", "endpoint_var": "URL"}
 

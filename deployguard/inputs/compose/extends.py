@@ -2,7 +2,8 @@
 
 import posixpath
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.errors import LimitError, SyntaxInputError
 from deployguard.formats.yaml import Mapping, Node, Scalar
@@ -20,14 +21,14 @@ from deployguard.inputs.compose.trees import (
     without,
 )
 from deployguard.model.evidence import Location
+from deployguard.model.structs import replace
 
 # Loads one file, itself neither extended nor checked: its project, and the paths that it resets.
 LoadFile = Callable[[str, tuple[Mapping, ...], Scope], tuple[Mapping, tuple[Path, ...]]]
 _CHAIN = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extending:
+class Extending(Struct, frozen=True, kw_only=True):
     """What a service that extends another is resolved with: the services beside it.
 
     `file` is the one that all began with, as in the messages of compose.

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.interpolation import Lookup
@@ -12,8 +13,7 @@ from deployguard.inputs.compose.trees import is_null
 from deployguard.model.evidence import Traced
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Struct, frozen=True):
     """Reads nodes of a project whose variables are filled in.
 
     `lookup` gives what the file leaves to the outside: the value of a name without one.

@@ -5,7 +5,6 @@ As compose-go does it: interpolation/interpolation.go, loader/interpolate.go.
 
 import math
 import re
-from dataclasses import replace
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.interpolation import Lookup, interpolate
@@ -13,6 +12,7 @@ from deployguard.formats.nodes import Value
 from deployguard.formats.yaml import TIMESTAMP, Mapping, Node, Scalar, Sequence
 from deployguard.inputs.compose.fields import BOOLEANS, wrong
 from deployguard.inputs.compose.trees import Path, of_place, path
+from deployguard.model.structs import replace
 
 _INT = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _INT_LENGTH = 20  # a sign and the digits of 64 bits

@@ -2,8 +2,9 @@
 
 import posixpath
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
+
+from msgspec import Struct
 
 from deployguard import files as disk
 from deployguard.errors import LimitError, SyntaxInputError, UnsupportedError
@@ -21,6 +22,7 @@ from deployguard.inputs.compose.trees import (
     text,
     without,
 )
+from deployguard.model.structs import replace
 
 # Loads a whole project from its files, relative paths seen from the folder that is named.
 LoadModel = Callable[[tuple[Scalar, ...], Scope, str, tuple[str, ...]], Mapping]
@@ -28,8 +30,7 @@ _PARTS = ("services", "volumes", "networks", "secrets", "configs", "models")
 _DEPTH = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Include:
+class _Include(Struct, frozen=True, kw_only=True):
     paths: tuple[Scalar, ...]
     folder: str | None
     env_files: tuple[Scalar, ...]

@@ -6,7 +6,6 @@ in the long form before the next one is laid over it.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from deployguard.formats.interpolation import Lookup
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
@@ -31,6 +30,7 @@ from deployguard.inputs.compose.trees import (
 )
 from deployguard.inputs.compose.unique import unique
 from deployguard.model.evidence import Location
+from deployguard.model.structs import replace
 
 
 def load_project(

@@ -1,7 +1,6 @@
 """Several compose files made one (compose-spec 13-merge.md; compose-go override/merge.go)."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
 from deployguard.inputs.compose.fields import spelled
@@ -19,6 +18,7 @@ from deployguard.inputs.compose.trees import (
     text,
     with_entries,
 )
+from deployguard.model.structs import replace
 
 
 def merge(base: Mapping, over: Mapping, place: Path = ()) -> Mapping:

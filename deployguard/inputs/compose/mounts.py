@@ -10,7 +10,8 @@ Source: docker/compose pkg/compose/create.go (buildContainerMountOptions) and co
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard import files as disk
 from deployguard.effective.contents import EmptyFolder, OneFile, Part, normal
@@ -25,6 +26,7 @@ from deployguard.model.container import Mount
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Content, Filesystem, Unread
 from deployguard.model.image import Image
+from deployguard.model.structs import replace
 
 _SECRETS = "/run/secrets/"
 
@@ -198,8 +200,7 @@ def _definition(section: str, name: Traced[str], project: Project) -> Node:
     return found[1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """A config or secret that a service asks for: its name in the project, and where it goes."""
 
     source: Traced[str]

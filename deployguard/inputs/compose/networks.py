@@ -6,7 +6,8 @@ daemon/libnetwork.
 
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
@@ -16,6 +17,7 @@ from deployguard.inputs.compose.ports import EVERYWHERE, ports
 from deployguard.inputs.compose.resolved import Project
 from deployguard.model.container import ContainerSpec, Network, Port
 from deployguard.model.evidence import Evidence, Location, Missing, Reason, Traced
+from deployguard.model.structs import replace
 
 _BRIDGE = "com.docker.network.bridge."
 # Where this is set, nothing is published on addresses of IPv6 (moby port_mapping_linux.go).
@@ -34,8 +36,7 @@ _WIDTHS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Joined:
+class _Joined(Struct, frozen=True):
     """What a service joins; `address` is where its ports are published if they do not say."""
 
     network: Network = Network.DEFAULT

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence as AnySequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+
+from msgspec import Struct
 
 from deployguard.errors import InputError, LimitError, SyntaxInputError
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
@@ -31,13 +32,13 @@ from deployguard.model.container import ContainerKind, ContainerSpec, Port
 from deployguard.model.evidence import Location, Traced
 from deployguard.model.objects import ImageSource
 from deployguard.model.problem import Problem
+from deployguard.model.structs import replace
 
 _PORTS_LIMIT = 100_000  # of a whole project: one line may publish 65,536
 _Words = Traced[tuple[Traced[str | None], ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Selection:
+class _Selection(Struct, frozen=True):
     """The services of a project that start, and those that do not, by the reason."""
 
     started: AnyMapping[str, Mapping]

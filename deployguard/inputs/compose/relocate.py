@@ -2,11 +2,11 @@
 
 import posixpath
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path as FilePath
 
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
 from deployguard.inputs.compose.trees import Path, of_place, path, set_to, string
+from deployguard.model.structs import replace
 
 
 def relocated(node: Node, folder: str, place: Path = ()) -> Node:

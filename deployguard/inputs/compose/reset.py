@@ -1,9 +1,8 @@
 """The tags !reset and !override (compose-go loader/reset.go)."""
 
-from dataclasses import replace
-
 from deployguard.formats.yaml import Mapping, Node, Sequence
 from deployguard.inputs.compose.trees import Path, matches
+from deployguard.model.structs import replace
 
 
 def take_tags(node: Node) -> tuple[Node | None, tuple[Path, ...]]:

@@ -1,8 +1,9 @@
 """A project in one tree, as its services are read from it."""
 
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from deployguard.formats.yaml import Mapping
 from deployguard.inputs.compose.fields import Fields
@@ -12,8 +13,7 @@ from deployguard.model.image import Image
 from deployguard.model.objects import ImageSource
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class Project(Struct, frozen=True, kw_only=True):
     """What a service is read with.
 
     `whole` is the merged project; `given` are the variables that it took from outside. `made` keeps

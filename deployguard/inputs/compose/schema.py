@@ -8,10 +8,11 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
+
+from msgspec import Struct
 
 from deployguard.errors import SyntaxInputError, nearest
 from deployguard.formats.yaml import TIMESTAMP, Mapping, Node, Scalar, Sequence
@@ -26,8 +27,7 @@ _Schema = dict[str, Any]  # the schema's own JSON
 _SERVICE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Wrong:
+class _Wrong(Struct, frozen=True):
     """One thing that a schema does not allow: `expected` where it is the type of the value."""
 
     place: Path

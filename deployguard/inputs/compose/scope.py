@@ -1,8 +1,9 @@
 """Where the files of a project are read from, and what they take from outside."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from deployguard import files as disk
 from deployguard.errors import EmptyError, LimitError, SyntaxInputError, UnsupportedError
@@ -20,8 +21,7 @@ _FILE_LIMIT = 64 * 1024 * 1024
 _FILES = 500  # of a project: files that each include two others make thousands of a few
 
 
-@dataclass(slots=True)
-class Budget:
+class Budget(Struct):
     """How many more files a project may have."""
 
     left: int = _FILES
@@ -35,8 +35,7 @@ class Budget:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(Struct, frozen=True, kw_only=True):
     """A project, or one that it includes: its folder and its variables.
 
     `extended` keeps what files that are extended came to: their services, and what they reset.

@@ -2,11 +2,11 @@
 
 from collections.abc import Hashable
 from collections.abc import Mapping as AnyMapping
-from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import TIMESTAMP, Mapping, Node, Scalar, Sequence
+from deployguard.model.structs import replace
 
 Path: TypeAlias = tuple[str, ...]
 Special = TypeVar("Special")

@@ -1,12 +1,12 @@
 """Members of a list that later ones replace (compose-go override/uncity.go)."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
 from deployguard.inputs.compose.fields import spelled
 from deployguard.inputs.compose.trees import Path, is_null, of_place, path, plain, string
+from deployguard.model.structs import replace
 
 
 def unique(node: Node, place: Path = ()) -> Node:

@@ -6,7 +6,8 @@ Follows compose-go cli/options.go and docker/compose cmd/compose/compose.go.
 import re
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence as AnySequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard.errors import LimitError, SyntaxInputError
 from deployguard.formats.interpolation import Lookup, interpolate
@@ -22,8 +23,7 @@ _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _NAME = "COMPOSE_PROJECT_NAME"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComposeOptions:
+class ComposeOptions(Struct, frozen=True, kw_only=True):
     """What decides how a project is read; `env` beats `environ`, which beats the env files.
 
     `built` says that a service with a `build:` is judged from the image that was built before.

@@ -2,8 +2,9 @@
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
@@ -15,8 +16,7 @@ _WAY_OUT = "write SOURCE:TARGET, the target absolute"
 _OPTIONED = ("volume", "image")
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(Struct, frozen=True):
     """One volume: `kind` as in the long form; `copied` unless `nocopy` is asked for."""
 
     kind: str

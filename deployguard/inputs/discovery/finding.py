@@ -9,7 +9,8 @@ passed over in silence: what is not judged is named with the reason, or counted.
 import os
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard.errors import InputError
 from deployguard.inputs.discovery import builds, charts, kinds, kustomizations, projects
@@ -27,8 +28,7 @@ _YAML_LIMIT = 10 * 1024 * 1024
 _SETTINGS = ".deployguard.yaml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindOptions:
+class FindOptions(Struct, frozen=True, kw_only=True):
     """What decides what is looked for; `environ` may name the files of a compose project."""
 
     exclude: tuple[str, ...] = ()
@@ -37,8 +37,7 @@ class FindOptions:
     progress: Callable[[str], None] = field(default=lambda _: None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """What a folder holds, in the order of its paths.
 
     `manifests` are files that are applied together; `unreadable` could not be looked at; `parts`

@@ -2,7 +2,8 @@
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.errors import InputError
 from deployguard.formats import yaml
@@ -19,8 +20,7 @@ _GENERATORS = ("configMapGenerator", "secretGenerator")
 _COMPONENT = "Component"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kustomization:
+class Kustomization(Struct, frozen=True, kw_only=True):
     """A folder with a kustomization: what it refers to, as paths in normal form."""
 
     file: str

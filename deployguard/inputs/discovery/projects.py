@@ -3,7 +3,8 @@
 import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard.errors import InputError
 from deployguard.formats import compose_env, yaml
@@ -27,8 +28,7 @@ _TOP = frozenset(
 _INCLUDES = 100  # files that a project includes, those of the included ones counted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class Project(Struct, frozen=True, kw_only=True):
     """A compose project: its files in order, and the one that it is called after.
 
     `laid_over` says that this file does not stand alone and is read over the project's.
@@ -39,8 +39,7 @@ class Project:
     laid_over: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class Taken:
+class Taken(Struct, eq=False):
     """What a project takes in: files, and Dockerfiles of which the last stage is built."""
 
     files: set[str] = field(default_factory=set)

@@ -1,7 +1,8 @@
 """The texts of a scan: each file is opened once, whoever asks for it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard import files
 from deployguard.errors import InputError
@@ -9,8 +10,7 @@ from deployguard.errors import InputError
 FILE_LIMIT = 64 * 1024 * 1024  # bigger inputs are no manifests; the YAML reader's own limit is less
 
 
-@dataclass(slots=True, eq=False)
-class Sources:
+class Sources(Struct, eq=False):
     """Reads files of the user's disk and keeps what will be asked for again.
 
     `open` is how a file is read: given a name and a limit, it raises InputError where it cannot be.

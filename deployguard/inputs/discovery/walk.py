@@ -4,7 +4,8 @@ import os
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard.errors import InputError, LimitError, UnreadableError
 from deployguard.inputs.discovery import kinds
@@ -21,8 +22,7 @@ _OF_CHART = frozenset({"templates", "charts", "crds", "ci"})
 _BESIDE = (".md", ".txt", ".sh", ".env", ".properties", ".conf")
 
 
-@dataclass(slots=True, eq=False)
-class Skips:
+class Skips(Struct, eq=False):
     """Collects what is skipped; names beyond a bound are counted alone."""
 
     _counts: Counter[SkipReason] = field(default_factory=Counter)
@@ -44,8 +44,7 @@ class Skips:
         )
 
 
-@dataclass(slots=True, eq=False)
-class Tree:
+class Tree(Struct, eq=False):
     """What a folder holds: the names that matter by folder, and what the walk left out.
 
     Paths are relative to the folder, with slashes; "" is the folder itself. `parts` lie in a chart,

@@ -4,9 +4,10 @@ What a RUN writes is not known unless each command in it is plain; what is not k
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from deployguard import files
 from deployguard.errors import NotFoundError
@@ -25,8 +26,7 @@ ALL_STAGES = "*"
 Context: TypeAlias = str | Image | Unread
 
 
-@dataclass(frozen=True, slots=True)
-class BuildOptions:
+class BuildOptions(Struct, frozen=True):
     """What a build is asked for; `inline` is the Dockerfile's text where it stands elsewhere.
 
     `target` names a stage, by name or number; None stands for the last one, "*" for all.
@@ -40,8 +40,7 @@ class BuildOptions:
     platform: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltStage:
+class BuiltStage(Struct, frozen=True):
     """A stage as an image: `subject` is its name, else its number; `location` its FROM."""
 
     subject: str

@@ -7,7 +7,8 @@ other Python, and no application. A path of the system that is not listed may be
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.inputs.dockerfile.sites import START_UP
 from deployguard.inputs.dockerfile.trees import File, Found, Link, Texts, text_file
@@ -53,16 +54,14 @@ _FOLDERS = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Struct, frozen=True):
     """A base image: its config and files."""
 
     config: ImageConfig
     files: "BaseTree"
 
 
-@dataclass(frozen=True, slots=True)
-class BaseTree:
+class BaseTree(Struct, frozen=True):
     """The files of a well-known base; `release` is its Python's, "3" where the tag does not say."""
 
     texts: Texts

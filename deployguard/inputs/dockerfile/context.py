@@ -3,8 +3,9 @@
 import os
 import posixpath
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from deployguard import files
 from deployguard.errors import NotFoundError
@@ -19,8 +20,7 @@ _IGNORE_LIMIT = 1024 * 1024
 _WALKED = 10_000
 
 
-@dataclass(slots=True, eq=False)
-class ContextTree:
+class ContextTree(Struct, eq=False):
     """The files that a build sees. No link of the disk is followed: the links go along."""
 
     root: Path

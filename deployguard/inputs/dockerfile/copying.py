@@ -4,7 +4,8 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats import build_words
@@ -35,8 +36,7 @@ _GIT = re.compile(r"git@|git://|ssh://|github\.com/|(?:https?://)\S+\.git(?:[#?]
 _MATCHES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Copying:
+class Copying(Struct, frozen=True):
     """Under what a COPY or ADD runs: where from, the directory it stands in, its variables."""
 
     source: Tree
@@ -46,8 +46,7 @@ class Copying:
     what: str  # what the source is, for a reader
 
 
-@dataclass(frozen=True, slots=True)
-class _Laying:
+class _Laying(Struct, frozen=True):
     """How files are laid: where to, and what is done to them on the way."""
 
     files: Layers

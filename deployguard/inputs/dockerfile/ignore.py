@@ -2,8 +2,9 @@
 
 import posixpath
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from deployguard.errors import LimitError, SyntaxInputError
 from deployguard.model.evidence import Location
@@ -12,42 +13,35 @@ _MOST_PATTERNS = 5_000
 _LONGEST = 4_096
 
 
-@dataclass(frozen=True, slots=True)
-class _Literal:
+class _Literal(Struct, frozen=True):
     sign: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Class:
+class _Class(Struct, frozen=True):
     negated: bool
     ranges: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Star:
+class _Star(Struct, frozen=True):
     """`*`: anything but a slash."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Any:
+class _Any(Struct, frozen=True):
     """`?`: one sign but a slash."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Folders:
+class _Folders(Struct, frozen=True):
     """`**` before something: nothing, or anything that ends with a slash."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Rest:
+class _Rest(Struct, frozen=True):
     """`**` at the end, or anything before a suffix: anything at all."""
 
 
 _Token: TypeAlias = _Literal | _Class | _Star | _Any | _Folders | _Rest
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
+class _Pattern(Struct, frozen=True):
     tokens: tuple[_Token, ...]
     exact: str | None
     exclusion: bool
@@ -59,8 +53,7 @@ class _Pattern:
         return _matches(self.tokens, path)
 
 
-@dataclass(frozen=True, slots=True)
-class Matcher:
+class Matcher(Struct, frozen=True):
     """The patterns of a file in order: the last one that fits a path, or what holds it, decides."""
 
     patterns: tuple[_Pattern, ...]

@@ -7,8 +7,9 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
+
+from msgspec import Struct, field
 
 from deployguard.formats import distributions, locks, requirements
 from deployguard.formats.distributions import Target, Wanted, normalised
@@ -19,6 +20,7 @@ from deployguard.inputs.dockerfile.sites import Installation
 from deployguard.inputs.dockerfile.trees import File, Link, Single, Unknown, clean, text_file
 from deployguard.model.evidence import Location
 from deployguard.model.filesystem import Absent, Content, Unread
+from deployguard.model.structs import replace
 
 _ELF = b"\x7fELF"
 _DEEPEST = 10
@@ -73,8 +75,7 @@ _OTHER_SETTINGS = frozenset(
 Installer = Callable[[Runner, list[str]], None]
 
 
-@dataclass(slots=True)
-class _Asked:
+class _Asked(Struct):
     """What a pip command line asks for."""
 
     wanted: list[Wanted] = field(default_factory=list)
@@ -88,8 +89,7 @@ class _Asked:
     files: set[tuple[str, bool]] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class _Python:
+class _Python(Struct, frozen=True):
     """A Python that packages go to: its prefix, its "3.12" ("3" where not known), its program."""
 
     prefix: str

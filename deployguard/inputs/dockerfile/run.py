@@ -4,7 +4,6 @@ import posixpath
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 from deployguard.formats.build_words import Value
 from deployguard.formats.dockerfile import Instruction
@@ -75,7 +74,6 @@ def run(files: Layers, step: Instruction, setting: Setting) -> Mapping[str, Valu
     return runner.kept
 
 
-@dataclass(slots=True)
 class _Shell(Runner):
     """Follows the statements of a shell, and each command with its redirections."""
 

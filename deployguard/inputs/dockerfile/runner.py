@@ -4,7 +4,8 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from deployguard.effective import search
 from deployguard.effective.contents import below
@@ -37,8 +38,7 @@ class ExitedError(Exception):
     """The script ends here, successfully."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, frozen=True, kw_only=True):
     """Under what a RUN runs: its shell, directory, user, variables, and what is mounted."""
 
     shell: tuple[str, ...]
@@ -49,28 +49,25 @@ class Setting:
     mounts: tuple[tuple[str, Tree], ...] = ()
 
 
-@dataclass(slots=True)
 class Runner:
     """Follows the commands of one RUN over the files of its stage.
 
     `view` are the files that the commands see: those of the stage, and what is mounted.
     """
 
-    files: Layers
-    setting: Setting
-    location: Location
-    missing: Missing
-    view: Layers = field(init=False)
-    variables: dict[str, Value] = field(init=False)
-    cwd: str = field(init=False)
-    kept: dict[str, Value] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.view = self.files.copy()
+    def __init__(
+        self, files: Layers, setting: Setting, location: Location, missing: Missing
+    ) -> None:
+        self.files = files
+        self.setting = setting
+        self.location = location
+        self.missing = missing
+        self.view = files.copy()
+        self.variables: dict[str, Value] = dict(setting.variables)
+        self.cwd = setting.cwd or "/"
+        self.kept: dict[str, Value] = {}
         for target, tree in self.setting.mounts:
             self.view.put(self.view.place(target), tree)
-        self.variables = dict(self.setting.variables)
-        self.cwd = self.setting.cwd or "/"
 
     def path(self, text: str) -> str:
         """Return a path as seen from where the commands stand."""

@@ -7,7 +7,8 @@ distributions have the few lines that installers write.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.formats.distributions import Wanted, admits, both, normalised
 from deployguard.inputs.dockerfile.trees import (
@@ -21,6 +22,7 @@ from deployguard.inputs.dockerfile.trees import (
 from deployguard.launch.console import KNOWN_COMMANDS
 from deployguard.model.evidence import Location, Missing
 from deployguard.model.filesystem import Absent, Stat, Unread
+from deployguard.model.structs import replace
 
 # Files of these names run at every start of Python; packages do not bring them.
 START_UP = frozenset(
@@ -72,8 +74,7 @@ _WITH_FLASK = frozenset(
 _DISTRIBUTION = re.compile(r"(?P<name>[A-Za-z0-9._]+)-(?P<version>[^/]+?)\.(?:dist|egg)-info\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Installation:
+class Installation(Struct, frozen=True):
     """What one command installs: `certain` certainly, `brings` at the most (None: anything).
 
     `exact` says that what it names replaces what was there of that name; `own` that a project of
@@ -88,8 +89,7 @@ class Installation:
     own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SitePackages:
+class SitePackages(Struct, frozen=True):
     """A folder of packages: known distributions, modules that are not there, and the unknown."""
 
     distributions: tuple[Wanted, ...]
@@ -119,8 +119,7 @@ class SitePackages:
         return Unread(self.missing, tuple(sorted(_information(one) for one in self.distributions)))
 
 
-@dataclass(frozen=True, slots=True)
-class Wheels:
+class Wheels(Struct, frozen=True):
     """A folder that `pip wheel` fills: what is known lies in it, and more beside it."""
 
     known: tuple[str, ...]
@@ -155,8 +154,7 @@ def _information(one: Wanted) -> str:
 _INTERPRETER = re.compile(r"(?:python|pip)[0-9.]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Scripts:
+class Scripts(Struct, frozen=True):
     """The folder of commands beside packages: what was there stays, others may have come."""
 
     known: Mapping[str, tuple[str, Location]]

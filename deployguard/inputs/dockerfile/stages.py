@@ -6,7 +6,8 @@ Source: moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go.
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from deployguard.errors import LimitError, NotFoundError, SyntaxInputError
 from deployguard.formats import build_words
@@ -34,6 +35,7 @@ from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Unread
 from deployguard.model.image import Image, ImageConfig
 from deployguard.model.objects import ImageSource
+from deployguard.model.structs import replace
 
 _SHELL = ("/bin/sh", "-c")
 _MOST_PORTS = 65_536
@@ -48,8 +50,7 @@ _PORT = re.compile(r"(?:.*:)?(\d{1,5})(?:-(\d{1,5}))?(?:/([A-Za-z]*))?\Z", re.DO
 _PLATFORMS = ("BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT")
 
 
-@dataclass(frozen=True, slots=True)
-class NamedContext:
+class NamedContext(Struct, frozen=True):
     """An additional context: files, an image of another name, or an image as it was found."""
 
     files: Tree | None = None
@@ -65,8 +66,7 @@ def familiar(name: str) -> str:
     return short.removesuffix(":latest").lower()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class Inputs(Struct, frozen=True, kw_only=True):
     """What a build is given: its context, arguments, images and platform."""
 
     source: str
@@ -77,8 +77,7 @@ class Inputs:
     named: Mapping[str, NamedContext] = field(default_factory=dict)
 
 
-@dataclass(slots=True, kw_only=True)
-class Stage:
+class Stage(Struct, kw_only=True):
     """What a stage has come to so far.
 
     `variables` are those of ENV and ARG together, as words see them; `unseen` says that a base

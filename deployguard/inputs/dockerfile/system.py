@@ -2,7 +2,8 @@
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.inputs.dockerfile.trees import (
     Folder,
@@ -32,8 +33,7 @@ TOOLS = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class SystemPackages:
+class SystemPackages(Struct, frozen=True):
     """A directory of the system after its packages were installed.
 
     What an application or pip put below /usr/local stays, and so do start-up modules and other

@@ -6,8 +6,9 @@ Filesystem that the rest of deployguard reads.
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from deployguard.model.evidence import Location, Missing, Reason
 from deployguard.model.filesystem import (
@@ -19,14 +20,14 @@ from deployguard.model.filesystem import (
     Stat,
     Unread,
 )
+from deployguard.model.structs import replace
 
 # Trees of trees (COPY --from a stage that copies from a stage ...) go this deep.
 _DEEPEST = 60
 _EFFORT = 500_000
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """A regular file; `load` reads it where it lies."""
 
     load: Callable[[], Content | Absent | Unread]
@@ -35,31 +36,27 @@ class File:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """A directory."""
 
     mode: int
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A symbolic link, its target as written."""
 
     target: str
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
+class Other(Struct, frozen=True):
     """A device, a socket or a pipe."""
 
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """There is nothing here any more, whatever lay here before."""
 
 
@@ -87,8 +84,7 @@ def text_file(data: bytes, location: Location, mode: int = 0o644) -> File:
     return File(lambda: Content(data, location), mode, len(data), location)
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """Anything may lie here and below."""
 
     missing: Missing
@@ -102,8 +98,7 @@ class Unknown:
         return Unread(self.missing)
 
 
-@dataclass(frozen=True, slots=True)
-class Single:
+class Single(Struct, frozen=True):
     """One thing alone: a file, a link, an empty directory, or that there is nothing any more."""
 
     only: Entry
@@ -117,8 +112,7 @@ class Single:
         return () if path == "/" and isinstance(self.only, Folder) else Absent(path)
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
+class Texts(Struct, frozen=True):
     """Entries by absolute path; the directories that hold them are there too, and `folders`."""
 
     entries: Mapping[str, File | Link]
@@ -146,8 +140,7 @@ class Texts:
         return tuple(sorted(names)) if there else Absent(path)
 
 
-@dataclass(frozen=True, slots=True)
-class Below:
+class Below(Struct, frozen=True):
     """The part of a tree at a path; the path itself is "/"."""
 
     tree: Tree
@@ -165,8 +158,7 @@ class Below:
         return self.tree.names(self._whole(path))
 
 
-@dataclass(frozen=True, slots=True)
-class WithMode:
+class WithMode(Struct, frozen=True):
     """A tree whose files, and directories where asked, have other permissions."""
 
     tree: Tree
@@ -184,8 +176,7 @@ class WithMode:
         return self.tree.names(path)
 
 
-@dataclass(frozen=True, slots=True)
-class Without:
+class Without(Struct, frozen=True):
     """A tree without the paths that are excluded; a kept file keeps the directories above it."""
 
     tree: Tree
@@ -203,8 +194,7 @@ class Without:
         return tuple(name for name in names if not self.excluded(posixpath.join(path, name)))
 
 
-@dataclass(frozen=True, slots=True)
-class ImageTree:
+class ImageTree(Struct, frozen=True):
     """The files of an image; a link shows where it leads to in the end."""
 
     files: Filesystem
@@ -230,8 +220,7 @@ class ImageTree:
         return self.files.list(path)
 
 
-@dataclass(slots=True)
-class Effort:
+class Effort(Struct):
     """What lookups may cost together: hostile builds nest trees in trees."""
 
     left: int = _EFFORT
@@ -245,14 +234,12 @@ class Effort:
 _TOO_MUCH = Unread(Missing(Reason.LIMIT, "the files of a build that copies files on and on"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Write:
+class _Write(Struct, frozen=True):
     order: int
     tree: Tree
 
 
-@dataclass(slots=True, eq=False)
-class Layers:
+class Layers(Struct, eq=False):
     """What steps wrote, one over the other, over a base.
 
     Writes are found by the directories above a path, so that a lookup costs what the depth of the
@@ -388,8 +375,7 @@ def _depth(tree: Tree) -> int:
     return tree.depth if isinstance(tree, Layers) else 0
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """A tree as the Filesystem of a container: links are followed within its root."""
 
     tree: Tree

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from deployguard.errors import IntegrityError
 from deployguard.inputs.image import config
@@ -11,12 +12,12 @@ from deployguard.inputs.image.references import repository
 from deployguard.inputs.image.streams import Blob, digest
 from deployguard.model.evidence import Location
 from deployguard.model.image import Image, ImageOrigin
+from deployguard.model.structs import replace
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
-@dataclass(slots=True)
-class Assembly:
+class Assembly(Struct):
     """Makes the images of one archive or layout; what has several names is read once."""
 
     path: str

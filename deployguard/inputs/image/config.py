@@ -1,8 +1,9 @@
 """OCI image configs (image-spec config.md), which Docker's are as well, with a place per value."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from deployguard.errors import SyntaxInputError
 from deployguard.inputs.image import documents
@@ -15,8 +16,7 @@ _ROOT = ("config", "rootfs", "os", "architecture", "variant")
 _CONFIG = ("Entrypoint", "Cmd", "Env", "WorkingDir", "User", "ExposedPorts", "Volumes", "Labels")
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedConfig:
+class ParsedConfig(Struct, frozen=True):
     """A config, and what it says of the image around it."""
 
     config: ImageConfig

@@ -10,8 +10,9 @@ import posixpath
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from deployguard.errors import InputError, IntegrityError, LimitError, UnreadableError
 from deployguard.inputs.image import tar
@@ -56,8 +57,7 @@ _GO_TYPES = 0x8F280000
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+class _Node(Struct, frozen=True):
     """What lies at a path whose folders are real ones; `link` is where a symbolic link leads."""
 
     kind: FileKind

@@ -11,10 +11,11 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from deployguard.errors import SyntaxInputError, UnreadableError, UnsupportedError
 from deployguard.model.evidence import Location
@@ -26,16 +27,14 @@ _CONFIG_LIMIT = 1024 * 1024
 _DEFAULT_PORT = {False: 2375, True: 2376}
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(Struct, frozen=True):
     """What a connection over TLS is made with; `authority` is None where it is not verified."""
 
     authority: str | None
     certificate: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True, kw_only=True):
     """One engine: whose it is, its address as people write it, and what named it."""
 
     origin: ImageOrigin

@@ -3,9 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
+
+from msgspec import Struct, field
 
 from deployguard.errors import InputError, NotFoundError, SyntaxInputError, UnreadableError
 from deployguard.inputs.image import config, endpoints, platforms, references
@@ -22,8 +23,7 @@ _FAILED_SECONDS = 10.0
 _SHORT_ID = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
+class EngineOptions(Struct, frozen=True, kw_only=True):
     """What decides where engines are sought, and which platform an image must have.
 
     `seconds` is how long one that says nothing is waited for.
@@ -234,8 +234,7 @@ class EngineImages:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed:
+class _Failed(Struct, frozen=True):
     """What went wrong, and when."""
 
     error: InputError

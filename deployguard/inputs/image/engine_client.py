@@ -11,10 +11,11 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.client import HTTPException, IncompleteRead
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
+
+from msgspec import Struct
 
 from deployguard.errors import LimitError, UnreadableError
 from deployguard.inputs.image.endpoints import Endpoint
@@ -44,8 +45,7 @@ class NoEngineError(UnreadableError):
     """Nobody listens at the address."""
 
 
-@dataclass(frozen=True, slots=True)
-class PathStat:
+class PathStat(Struct, frozen=True):
     """What an engine says of a path: Go's file mode, the size, and where a link leads in the end.
 
     `target` is absolute within the container's root, and None where the engine cannot spell it.
@@ -267,8 +267,7 @@ class Engine:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Version:
+class _Version(Struct, frozen=True):
     """The versions of both APIs, podman's None where it is Docker that answers."""
 
     docker: str

@@ -3,7 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.errors import InputError, IntegrityError, LimitError
 from deployguard.inputs.image import tar
@@ -33,8 +34,7 @@ _SNIFFED = 512
 _SHOWN = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """One layer: its blob, and the diff_id that its uncompressed bytes must hash to."""
 
     blob: Blob

@@ -1,9 +1,10 @@
 """OCI image layouts (image-spec image-layout.md): index.json, indexes below it, and manifests."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from deployguard.errors import AmbiguousError, IntegrityError, LimitError, UnsupportedError
 from deployguard.inputs.image import platforms
@@ -31,16 +32,14 @@ _CONFIGS = frozenset(
 Descriptor = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """The descriptors of index.json that go by one name; None where they have none."""
 
     name: str | None
     descriptors: tuple[Descriptor, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """A manifest of an image: its digest, the document, and the descriptor that led to it."""
 
     digest: str

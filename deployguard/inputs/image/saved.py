@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from deployguard.errors import IntegrityError
 from deployguard.inputs.image.assembly import Assembly, verified
@@ -28,8 +29,7 @@ _NAMED = re.compile(r"(?:.*/)?(?:sha256:)?([0-9a-f]{64})(?:\.json)?\Z")
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedImage:
+class SavedImage(Struct, frozen=True, kw_only=True):
     """One entry of manifest.json; `layers` are the names of its members."""
 
     tags: tuple[str, ...]

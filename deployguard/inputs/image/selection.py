@@ -1,7 +1,8 @@
 """Which of several images a user means."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.errors import AmbiguousError, NotFoundError
 from deployguard.inputs.image.references import id_prefix, qualified, tag_of
@@ -11,8 +12,7 @@ from deployguard.model.image import Image
 _SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """An image of an archive or layout, not opened yet.
 
     `digests` gives those it goes by (manifest's, index's, config's), `open_image` the image; both

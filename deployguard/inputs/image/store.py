@@ -4,9 +4,10 @@ import posixpath
 import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from deployguard.errors import (
     IntegrityError,
@@ -42,8 +43,7 @@ class Store(Protocol):
         """Return a part by its path, None where there is none. Raises InputError."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveStore:
+class ArchiveStore(Struct, frozen=True):
     """The members of a tar, links among them followed."""
 
     path: str
@@ -66,8 +66,7 @@ class ArchiveStore:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class FolderStore:
+class FolderStore(Struct, frozen=True):
     """The files of a folder; links out of it are not followed."""
 
     root: Path

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from deployguard.errors import InputError, IntegrityError, LimitError, UnsupportedError
@@ -14,6 +13,7 @@ from deployguard.inputs.image.selection import Candidate, chosen
 from deployguard.inputs.image.store import ArchiveStore, FolderStore, member, open_store
 from deployguard.model.evidence import Location
 from deployguard.model.image import Image, ImageOrigin
+from deployguard.model.structs import replace
 
 _IMAGES = 1_000
 

@@ -4,9 +4,10 @@ import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from deployguard.errors import IntegrityError, LimitError, UnreadableError
 from deployguard.inputs.image.compression import PORTION, Unpacker, unpacker
@@ -39,8 +40,7 @@ class Origin(Protocol):
         """Make reading on, from where the last reader stopped, cheap within the block."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(Struct, frozen=True):
     """A run of bytes: of a file on disk, of `data` in memory, or of what `packed` unpacks to.
 
     `digest` is what it must hash to ("sha256:..."), None where nobody says.
@@ -89,8 +89,7 @@ def digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-@dataclass(slots=True)
-class Allowance:
+class Allowance(Struct):
     """What may be unpacked, by one stream or by several together: `read` bytes made `made`."""
 
     limit: int = _TOTAL_LIMIT

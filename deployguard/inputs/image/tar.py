@@ -9,10 +9,11 @@ memory that is not asked for.
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct, field
 
 from deployguard.errors import IntegrityError, LimitError
 
@@ -109,8 +110,7 @@ _REMOVAL = "a device 0:0, which overlay file systems take for a removal"
 _ATTRIBUTES = "attributes of overlay file systems, which move or hide files"
 
 
-@dataclass(slots=True)
-class _Extended:
+class _Extended(Struct):
     """What extension headers say about the entry that follows them.
 
     Go lets the name of a GNU header win over pax, and a sparse file's own name over both; of

@@ -9,12 +9,14 @@ over it, the paths that this touches are in doubt, and nothing is said of them.
 
 import os
 import posixpath
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from deployguard.errors import LimitError
 from deployguard.inputs.image import tar
 from deployguard.inputs.image.tar import EntryKind
 from deployguard.model.filesystem import LINK_HOPS
+from deployguard.model.structs import replace
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -31,8 +33,7 @@ _REMOVED = "its layer holds it and removes it, and engines differ"
 _NO_TARGET = "a hard link to what its layer does not hold, which most engines refuse"
 
 
-@dataclass(slots=True)
-class Leaf:
+class Leaf(Struct):
     """What is no folder: its bytes begin at `offset` of a layer's content; `doubt` as in a tar."""
 
     kind: EntryKind
@@ -44,8 +45,7 @@ class Leaf:
     doubt: str = ""
 
 
-@dataclass(slots=True)
-class Folder:
+class Folder(Struct):
     """A directory; `stated` says that an entry names it, `opaque` that it hides lower layers."""
 
     mode: int = 0o755
@@ -56,8 +56,7 @@ class Folder:
     doubt: str = ""
 
 
-@dataclass(slots=True)
-class Whiteout:
+class Whiteout(Struct):
     """A removal of what lower layers hold at its path."""
 
     doubt: str = ""
@@ -66,8 +65,7 @@ class Whiteout:
 Node = Leaf | Folder | Whiteout
 
 
-@dataclass(slots=True)
-class Room:
+class Room(Struct):
     """How much may still be put into trees: entries, letters of paths, and folders they imply."""
 
     entries: int = 2_000_000

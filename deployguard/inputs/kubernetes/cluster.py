@@ -7,12 +7,13 @@ import os
 import re
 from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+from msgspec import Struct, field
 
 from deployguard import files
 from deployguard.errors import InputError, LimitError, SyntaxInputError, UnreadableError
@@ -41,8 +42,7 @@ class Listed(StrEnum):
     INGRESS = "/apis/networking.k8s.io/v1/namespaces/{}/ingresses"
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterObjects:
+class ClusterObjects(Struct, frozen=True):
     """An ObjectSource over the API server that `client` speaks to.
 
     `namespace` is that of what names none. Unless `secrets` says so, Secrets are not asked for; of
@@ -173,8 +173,7 @@ def _refused(status: int) -> UnreadableError:
     return UnreadableError(_REFUSALS.get(status, f"the cluster answered {status}"))
 
 
-@dataclass(slots=True)
-class UserCluster:
+class UserCluster(Struct):
     """An ObjectSource over the user's cluster: connected when first asked, and asked once for each.
 
     A cluster that does not answer is not asked again: each further object would wait as long.

@@ -1,7 +1,8 @@
 """Containers of Pods as specs, in the words of the OCI specification."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping, Sequence
@@ -23,8 +24,7 @@ from deployguard.model.objects import ImageSource, ObjectSource
 Words = Traced[tuple[Traced[str | None], ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
+class _Context(Struct, frozen=True):
     """What the containers of one input are read with."""
 
     target: str
@@ -32,8 +32,7 @@ class _Context:
     around: Surroundings
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
+class _Shared(Struct, frozen=True):
     """What the containers of one Pod have in common."""
 
     pod: Pod

@@ -2,22 +2,21 @@
 
 import posixpath
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Location
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A file that the kubelet writes: what is in it, and its mode."""
 
     content: Content | Unread
     mode: int = 0o644
 
 
-@dataclass(frozen=True, slots=True)
-class EntryFiles:
+class EntryFiles(Struct, frozen=True):
     """The files of a volume as the kubelet writes them, by absolute path. None: an empty folder."""
 
     files: AnyMapping[str, Entry]

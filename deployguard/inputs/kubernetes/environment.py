@@ -7,7 +7,8 @@ whatever characters they have: kubelets before 1.34 left out some that are of no
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
@@ -27,8 +28,7 @@ _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
 _KINDS = {"configMap": ("ConfigMap", Reason.CONFIG_MAP), "secret": ("Secret", Reason.SECRET)}
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What the containers of an input may refer to, and how much references may still make.
 
     `linked` are the variables of its Services by namespace.

@@ -4,7 +4,8 @@ Follows Expand and tryReadVariableName of k8s.io/kubernetes third_party/forked/g
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Missing, Reason, Traced, distinct
 
@@ -12,8 +13,7 @@ from deployguard.model.evidence import Missing, Reason, Traced, distinct
 _LONGEST = 128 * 1024
 
 
-@dataclass(slots=True)
-class Budget:
+class Budget(Struct):
     """How many characters references may still make: values may double from one to the next."""
 
     left: int = 32 * 1024 * 1024

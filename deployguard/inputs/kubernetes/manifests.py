@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.errors import EmptyError, SyntaxInputError
 from deployguard.formats.nodes import Remarks
@@ -29,8 +30,7 @@ _ONLY_KNOWN = Workloads()
 _CUSTOM: Path = ("spec", "template")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiObject:
+class ApiObject(Struct, frozen=True, kw_only=True):
     """One object; `namespace` is None where the manifest names none.
 
     `name` is metadata.generateName where the cluster is to make the name up, and `generated` then
@@ -71,8 +71,7 @@ class ApiObject:
         return f"{self.kind} {qualified(self.namespace, self.name)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Manifests:
+class Manifests(Struct, frozen=True):
     """The objects of one target in the order of the files, and notes on what is not judged."""
 
     objects: tuple[ApiObject, ...]

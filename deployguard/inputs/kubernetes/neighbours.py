@@ -1,7 +1,6 @@
 """What a cluster holds beside the objects of an input: what leads to Pods, or keeps them out."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from deployguard.inputs.kubernetes.cluster import Listed, UserCluster
 from deployguard.inputs.kubernetes.manifests import ApiObject, Manifests
@@ -9,6 +8,7 @@ from deployguard.model.codes import ProblemCode
 from deployguard.model.evidence import Reason
 from deployguard.model.filesystem import Unread
 from deployguard.model.problem import Problem
+from deployguard.model.structs import replace
 
 
 def with_neighbours(

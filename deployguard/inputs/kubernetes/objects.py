@@ -2,7 +2,8 @@
 
 from base64 import b64decode
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.errors import SyntaxInputError
 from deployguard.inputs.kubernetes import fields
@@ -12,8 +13,7 @@ from deployguard.model.filesystem import Absent, Unread
 from deployguard.model.objects import ConfigObject, ObjectSource
 
 
-@dataclass(frozen=True, slots=True)
-class FileObjects:
+class FileObjects(Struct, frozen=True):
     """An ObjectSource over manifests; what they do not hold may exist in the cluster.
 
     One that names no namespace goes wherever the manifests are applied, which may be the namespace
@@ -39,8 +39,7 @@ class FileObjects:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class LayeredObjects:
+class LayeredObjects(Struct, frozen=True):
     """An ObjectSource over several: the first that has an object, else what the last one says."""
 
     first: ObjectSource

@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from deployguard.formats.yaml import Mapping
 from deployguard.inputs.kubernetes import fields, knative, workflows
@@ -20,8 +21,7 @@ from deployguard.inputs.kubernetes.workloads import (
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pod:
+class Pod(Struct, frozen=True, kw_only=True):
     """What a Pod, or each Pod made from a template, is known to be.
 
     `part` tells the Pods of one object apart. `images` are the containers whose image something
@@ -42,8 +42,7 @@ class Pod:
         return self.owner.namespace
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
+class Elsewhere(Struct, frozen=True):
     """A workload whose Pod template is that of another object, which is not in the input."""
 
     name: str

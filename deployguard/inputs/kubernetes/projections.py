@@ -5,7 +5,8 @@ and collectData of projected, where a later source lies over an earlier one.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
@@ -17,12 +18,12 @@ from deployguard.inputs.kubernetes.pods import Pod
 from deployguard.model.evidence import Location, Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.objects import ConfigObject
+from deployguard.model.structs import replace
 
 _DEFAULT_MODE = 0o644
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """The files of a volume; where `hidden` is set there may be any others."""
 
     files: dict[str, Entry] = field(default_factory=dict)

@@ -5,7 +5,8 @@ somebody has looked at it; a test that knows the release says so.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.errors import nearest
 from deployguard.formats.yaml import Mapping, Scalar
@@ -17,8 +18,7 @@ from deployguard.model.codes import ProblemCode
 from deployguard.model.problem import Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Struct, frozen=True):
     """The fields of one type."""
 
     read: frozenset[str]

@@ -1,6 +1,6 @@
 """What the manifests of a target declare that leads requests to Pods, or keeps them out."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from deployguard.errors import InputError
 from deployguard.inputs.kubernetes import gateways, ingresses, services
@@ -23,8 +23,7 @@ from deployguard.model.traffic import (
 _Endpoints = dict[tuple[str | None, str], list[Endpoint]]
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     endpoints: _Endpoints = field(default_factory=dict)
     services: list[Service] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)

@@ -3,7 +3,8 @@
 import posixpath
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.errors import SyntaxInputError
 from deployguard.formats.yaml import Mapping
@@ -23,12 +24,12 @@ from deployguard.model.container import Mount
 from deployguard.model.environment import Environment
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Content, Filesystem, Unread
+from deployguard.model.structs import replace
 
 LISTS = ("initContainers", "containers", "ephemeralContainers")
 
 
-@dataclass(frozen=True, slots=True)
-class Volumes:
+class Volumes(Struct, frozen=True):
     """The volumes that a Pod lists by their names, and those that claims of its StatefulSet make.
 
     `writers` are, for each volume, the names of the containers that may write into it.

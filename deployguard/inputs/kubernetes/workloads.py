@@ -4,8 +4,9 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from deployguard.errors import UsageError
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
@@ -61,8 +62,7 @@ _PLAIN: dict[str, tuple[str, ...]] = {
 _KIND = re.compile(r"([A-Z][A-Za-z0-9]*)(?:\.([a-z0-9][a-z0-9.-]*))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Workloads:
+class Workloads(Struct, frozen=True):
     """Kinds of one's own that start Pods: the paths of their templates by group and kind."""
 
     own: AnyMapping[tuple[str, str], Path] = field(default_factory=dict)

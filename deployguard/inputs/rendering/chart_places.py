@@ -2,22 +2,23 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from deployguard.formats.yaml import Mapping, Node, Scalar
 from deployguard.formats.yaml import Sequence as List
 from deployguard.inputs.rendering.charts import Chart
 from deployguard.inputs.rendering.templates import RenderedLines, TemplateLine
 from deployguard.model.evidence import RENDERED, Location
+from deployguard.model.structs import replace
 
 _Content: TypeAlias = tuple[object, ...]
 _SET = re.compile(r"(?:^|,)\s*([^=,\[]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class ValuesFile:
+class ValuesFile(Struct, frozen=True):
     """A file of values; `below` is the path of the subchart that it speaks of in the chart's."""
 
     root: Mapping

@@ -8,9 +8,10 @@ import json
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from deployguard import files
 from deployguard.errors import InputError, LimitError, NotFoundError
@@ -28,8 +29,7 @@ _PACKED = ".tgz"
 _SCHEMA = "values.schema.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
+class Chart(Struct, frozen=True, kw_only=True):
     """One chart: `name` as its parent calls it, `place` where its files lie for a reader.
 
     `files` are those of the chart itself by their paths in it, `charts` the ones in its charts/.
@@ -62,8 +62,7 @@ class Chart:
             yield from chart.everywhere()
 
 
-@dataclass(slots=True)
-class _Room:
+class _Room(Struct):
     """How much of a chart may still be read."""
 
     name: str

@@ -1,11 +1,10 @@
 """The rendered objects of a kustomization with the places where they were written."""
 
-from dataclasses import replace
-
 from deployguard.formats.yaml import Mapping, Node, Scalar, Sequence
 from deployguard.inputs.rendering.kustomizations import text
 from deployguard.inputs.rendering.origins import Origin, Origins, Path, signatures, step
 from deployguard.model.evidence import Location
+from deployguard.model.structs import replace
 
 _Told = dict[tuple[Path, object], Location]
 

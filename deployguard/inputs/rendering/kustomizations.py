@@ -9,8 +9,9 @@ program runs; a look at what is local alone is not enough, for a folder may be c
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from deployguard import files
 from deployguard.errors import (
@@ -41,8 +42,7 @@ _PATHS = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kustomization:
+class Kustomization(Struct, frozen=True, kw_only=True):
     """One kustomization: what it names and what lies there, in the order of the file.
 
     `resources` are those of folders and the documents of files; `components` come after them.
@@ -55,8 +55,7 @@ class Kustomization:
     components: tuple["Kustomization", ...] = ()
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct):
     """How many kustomizations may still be read; the same one may be named from several places."""
 
     left: int = _KUSTOMIZATIONS

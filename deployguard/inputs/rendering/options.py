@@ -1,10 +1,9 @@
 """What decides how charts and kustomizations are rendered: the options of the command line."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderingOptions:
+class RenderingOptions(Struct, frozen=True, kw_only=True):
     """Options under the names that helm gives them.
 
     `values` are files, `sets` and `set_strings` are NAME=VALUE in helm's own syntax; of each the

@@ -7,10 +7,11 @@ in a strategic merge, and by what it is: only a place that holds the same is the
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from deployguard import files
 from deployguard.errors import InputError
@@ -24,6 +25,7 @@ from deployguard.inputs.rendering.kustomizations import (
     values,
 )
 from deployguard.model.evidence import Location
+from deployguard.model.structs import replace
 
 Step: TypeAlias = str | tuple[str, object]
 Path: TypeAlias = tuple[Step, ...]
@@ -36,8 +38,7 @@ _HASH = re.compile(r"-[0-9a-z]{10}\Z")
 _GENERATORS = {"configMapGenerator": "ConfigMap", "secretGenerator": "Secret"}
 
 
-@dataclass(slots=True)
-class Origin:
+class Origin(Struct):
     """An object on its way: its names so far, and where its parts stand.
 
     `places` are by path and, for a scalar, by value; `patches` are JSON 6902 operations, whose
@@ -59,8 +60,7 @@ class Origin:
                 self.places[path, value] = location
 
 
-@dataclass
-class Origins:
+class Origins(Struct, dict=True):
     """All objects of a kustomization, and what its image transformers set."""
 
     objects: list[Origin] = field(default_factory=list)

@@ -12,10 +12,11 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import IO
+
+from msgspec import Struct
 
 from deployguard.errors import LimitError, UnreadableError, UnsupportedError
 
@@ -34,8 +35,7 @@ _SECONDS = 60.0
 _CHUNK = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """What a program printed, and whether it succeeded."""
 
     succeeded: bool
@@ -43,8 +43,7 @@ class Output:
     messages: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How much a program may print and how long it may take."""
 
     output: int = _OUTPUT

@@ -1,9 +1,10 @@
 """What a program rendered as manifests, with the places of what it was rendered from."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
+
+from msgspec import Struct
 
 from deployguard.errors import InputError
 from deployguard.formats.yaml import Node
@@ -28,8 +29,7 @@ class Places(Protocol):
         """Return a document of the rendered text with its places."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """How manifests are read: the namespace of what names none, and where kinds keep templates."""
 
     namespace: str | None

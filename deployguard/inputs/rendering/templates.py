@@ -8,9 +8,10 @@ between its plain neighbours fits as well.
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+
+from msgspec import Struct
 
 from deployguard.inputs.rendering.charts import Chart
 
@@ -35,8 +36,7 @@ def split(text: str) -> list[str]:
     return _BREAK.split(text)
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateLine:
+class TemplateLine(Struct, frozen=True):
     """One line of a template; `pieces` is the text around its actions, one where it has none.
 
     `value` is the path of the one value that the actions speak of, as in .Values.image.tag;
@@ -73,8 +73,7 @@ class TemplateLine:
         return True
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(Struct, frozen=True, dict=True):
     """One file of templates with those of its lines that can be told from what they render to.
 
     `solid` are the numbers of the lines with anything on them, `wild` of those whose actions may
@@ -178,8 +177,7 @@ def _value(actions: Sequence[str]) -> tuple[str, ...] | None:
     return tuple(found[0].split(".")[1:])
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(Struct, frozen=True):
     """What one template rendered: the rendered lines from `start` to before `end`."""
 
     start: int

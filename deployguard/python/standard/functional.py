@@ -4,11 +4,11 @@ import ast
 import copy
 import itertools
 import operator
-from dataclasses import replace
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.evidence import Answer, Evidence
+from deployguard.model.structs import replace
 from deployguard.python import iteration, objects
 from deployguard.python.concrete import apply, cannot, none, number, text_of, unknown
 from deployguard.python.signals import RaiseSignal

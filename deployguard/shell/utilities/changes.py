@@ -3,11 +3,11 @@
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, FileKind, Stat, Unread
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 from deployguard.shell.overlay import Overlay, Written
 from deployguard.shell.redirections import place, wrote
 from deployguard.shell.run import Run

@@ -1,11 +1,13 @@
 """What utilities have in common: their options, what they read, and how they answer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content, Unread
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 from deployguard.shell.redirections import content_of, decoded
 from deployguard.shell.run import Run
 from deployguard.shell.state import FAILURE, SUCCESS, State, Status, written
@@ -13,8 +15,7 @@ from deployguard.shell.state import FAILURE, SUCCESS, State, Status, written
 Step = Callable[[Run, tuple[Word, ...], int, State], State]
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """The text that a utility reads; None where it is not seen. `absent` says a file is missing."""
 
     text: str | None

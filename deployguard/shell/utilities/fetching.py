@@ -2,10 +2,10 @@
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from deployguard.model.evidence import Traced
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 from deployguard.shell.redirections import place, wrote
 from deployguard.shell.run import Run
 from deployguard.shell.state import State

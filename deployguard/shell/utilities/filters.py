@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, Content
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 from deployguard.shell.redirections import content_of, decoded, place, wrote
 from deployguard.shell.regular import NotRegularError, Regular
 from deployguard.shell.run import Run
@@ -84,8 +86,7 @@ def _matcher(pattern: str, chosen: dict[str, str], base: str) -> Callable[[str],
     return lambda one: regular.search(one) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class _Command:
+class _Command(Struct, frozen=True):
     """A command of sed: an address (a line, "$", or an expression), and what is done there."""
 
     kind: str  # s, d, p

@@ -3,11 +3,11 @@
 import fnmatch
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from deployguard.model.evidence import Missing, Reason
 from deployguard.model.filesystem import Absent, FileKind, Filesystem, Stat, Unread
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 from deployguard.shell.redirections import place
 from deployguard.shell.run import Run
 from deployguard.shell.state import SUCCESS, Kind, State, Status

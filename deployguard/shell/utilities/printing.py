@@ -4,10 +4,10 @@ import posixpath
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 from deployguard.shell.run import Run
 from deployguard.shell.state import SUCCESS, Kind, State, Status, lookup, written
 from deployguard.shell.utilities.common import (

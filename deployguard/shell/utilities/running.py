@@ -3,11 +3,13 @@
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from deployguard.model.evidence import Missing, Reason, Traced
 from deployguard.model.filesystem import Absent, FileKind, Stat, Unread
 from deployguard.model.process import Word
+from deployguard.model.structs import replace
 from deployguard.shell.commands import external, start
 from deployguard.shell.redirections import place
 from deployguard.shell.run import Run, UnclearError
@@ -18,8 +20,7 @@ _MOST_RUNS = 100
 _RUN_PARTS = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batches:
+class Batches(Struct, frozen=True, kw_only=True):
     """How xargs makes commands of what it reads."""
 
     command: tuple[Word, ...]

@@ -3,7 +3,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +19,7 @@ from deployguard.model.action import Action
 from deployguard.model.codes import ExitCode
 from deployguard.model.filesystem import Unread
 from deployguard.model.report import Report, Status
+from deployguard.model.structs import replace
 from deployguard.pipeline import ScanOptions
 from deployguard.policy import Policy
 from deployguard.webhook import server

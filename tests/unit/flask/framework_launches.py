@@ -1,11 +1,11 @@
 """Launches of frameworks for tests: an image of files and distributions, and what is claimed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from deployguard import flask
 from deployguard.model.evidence import Traced
 from deployguard.model.facts import ProgramFacts
+from deployguard.model.structs import replace
 from tests.support.memory import FLASK_3, MemoryFiles, process, venv
 
 SITE = "/srv/venv/lib/python3.13/site-packages"

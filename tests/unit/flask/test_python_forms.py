@@ -4,7 +4,7 @@ import base64
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +15,7 @@ from deployguard.model.environment import Environment
 from deployguard.model.evidence import Answer, Missing, Reason, Traced
 from deployguard.model.facts import ProgramFacts
 from deployguard.model.filesystem import Absent, Content, Unread
+from deployguard.model.structs import replace
 from tests.support.effort import examples
 from tests.support.memory import ELF, FLASK_3, MemoryFiles, process, venv
 

@@ -1,13 +1,13 @@
 """`python app.py` and WSGI servers: what the source decides, with the environment it reads."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 
 from deployguard import flask
 from deployguard.model.evidence import Answer, Missing, Reason, Traced
 from deployguard.model.facts import ProgramFacts
+from deployguard.model.structs import replace
 from tests.support.memory import ELF, FLASK_3, FLASK_11, FLASK_22, MemoryFiles, process, venv
 
 YES, NO, UNKNOWN = Answer.YES, Answer.NO, Answer.UNKNOWN

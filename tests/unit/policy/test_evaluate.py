@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -16,6 +15,7 @@ from deployguard.model.facts import Facts, Reach, Scope
 from deployguard.model.filesystem import UnreadFilesystem
 from deployguard.model.image import Image, ImageConfig, ImageOrigin
 from deployguard.model.report import Container, Status
+from deployguard.model.structs import replace
 from deployguard.policy import Judgement, Policy
 from tests.support import reports
 from tests.support.reports import DEBUGGER, IMAGE, OPEN, SAFE, SUSPECTED, UNREAD

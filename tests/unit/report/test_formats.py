@@ -1,6 +1,5 @@
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from deployguard.model.filesystem import UnreadFilesystem
 from deployguard.model.image import Image, ImageConfig, ImageOrigin
 from deployguard.model.problem import Problem
 from deployguard.model.report import Container, Report, Status
+from deployguard.model.structs import replace
 from deployguard.report import github, json_report, sarif, text
 from tests.support import reports
 from tests.support.reports import DEBUGGER, IMAGE, SAFE, SUSPECTED, UNREAD

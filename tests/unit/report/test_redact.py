@@ -1,6 +1,5 @@
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,6 +12,7 @@ from deployguard.model.evidence import Evidence, Location, Missing, Reason, Trac
 from deployguard.model.facts import Facts, Reach, Scope
 from deployguard.model.problem import Problem
 from deployguard.model.report import Report, Status
+from deployguard.model.structs import replace
 from deployguard.report import github, json_report, redact, sarif, text
 from deployguard.report.redact import masked
 from tests.support import reports

@@ -1,10 +1,9 @@
-from dataclasses import replace
-
 import pytest
 
 from deployguard.model.evidence import no, yes
 from deployguard.model.facts import Facts, Reach, Scope
 from deployguard.model.report import Status
+from deployguard.model.structs import replace
 from deployguard.report.summary import summary
 from tests.support import reports
 from tests.support.reports import DEBUGGER, OPEN, SAFE, UNREAD

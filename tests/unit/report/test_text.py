@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 from inline_snapshot import snapshot
 
 from deployguard.model.codes import ProblemCode
@@ -7,6 +5,7 @@ from deployguard.model.evidence import Location, Missing, Reason, unknown
 from deployguard.model.facts import Facts
 from deployguard.model.problem import Problem
 from deployguard.model.report import Status
+from deployguard.model.structs import replace
 from deployguard.report import text
 from tests.support import reports
 from tests.support.reports import DEBUGGER, SAFE, SUSPECTED, UNREAD

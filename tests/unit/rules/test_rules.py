@@ -1,5 +1,3 @@
-from dataclasses import fields, replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,13 +16,14 @@ from deployguard.model.evidence import (
     yes,
 )
 from deployguard.model.facts import Facts, Reach, Scope
+from deployguard.model.structs import replace
 from tests.support import reports
 from tests.support.reports import DEBUGGER, IMAGE, OPEN, SAFE, SUSPECTED, UNREAD
 
 CLAIMS = st.sampled_from([yes(), no(), OPEN, SUSPECTED])
 FACTS = st.builds(
     Facts,
-    **{item.name: CLAIMS for item in fields(Facts) if item.name != "reachable"},
+    **{name: CLAIMS for name in Facts.__struct_fields__ if name != "reachable"},
 )
 
 

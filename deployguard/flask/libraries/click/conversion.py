@@ -1,7 +1,8 @@
 """Types of click's parameters: what a word, a variable or a default becomes (click.types)."""
 
 import posixpath
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from deployguard.flask.options import boolean, place_of
 from deployguard.flask.versions import Stack
@@ -36,8 +37,7 @@ _NUMBERS = {"int": int, "click.INT": int, "float": float, "click.FLOAT": float}
 _BOOLEANS = frozenset({"bool", "click.BOOL"})
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """Where a command is handled: the evaluator, the place, and the versions.
 
     `normalize` is the function that tokens are passed through, if there is one.

@@ -1,8 +1,9 @@
 """click.Option and click.Argument: how a parameter is declared (click.core)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from deployguard.flask.libraries.click.conversion import PLAIN, Site, guessed
 from deployguard.flask.options import split
@@ -23,8 +24,7 @@ from deployguard.python.values import derived, missing_of, truth
 SPEC = "<spec>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
+class Spec(Struct, frozen=True, kw_only=True):
     """A declared parameter.
 
     `ends` says what one does that ends the command, such as --help. `explicit` says that it names
@@ -60,8 +60,7 @@ class Spec:
 SOURCES = ("PROMPT", "COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP", "DEFAULT")
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """A parameter's value and where it comes from, by the names of click.core.ParameterSource."""
 
     value: Value

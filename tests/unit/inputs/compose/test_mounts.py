@@ -48,7 +48,7 @@ def project(folder: Path, service: str, more: str = "") -> dict[str, ContainerSp
 
 def kinds(spec: ContainerSpec) -> dict[str, str]:
     """Return what lies at each mount, in a word."""
-    words = {
+    words: dict[type, str] = {
         FolderFiles: "disk", EmptyFolder: "empty", OneFile: "file", Part: "image", Unread: "unknown",
     }  # fmt: skip
     return {mount.path: words[type(mount.content)] for mount in spec.mounts}
