@@ -26,6 +26,7 @@ from deployguard.model.process import (
 from deployguard.model.structs import replace
 
 _ELF = b"\x7fELF"
+_TEXT = bytes({*range(7, 14), 27, *range(32, 127), *range(128, 256)})  # as file(1) has it
 _STEPS = 1_000
 _DEPTH = 40
 _SHEBANG = re.compile(rb"#![ \t]*([^\s]+)[ \t]*([^\r\n]*?)[ \t]*(\r?)(?:\n|\Z)")
@@ -152,7 +153,10 @@ def _file(current: Pending, found: Executable) -> tuple[Program | Pending, ...]:
     if data.startswith(b"PK"):
         missing = Missing(Reason.PROGRAM, f"what the archive {found.path} does")
         return (_unknown(current, (missing,)),)
-    if current.from_shell and b"\0" not in data[:512]:
+    if data[:512].translate(None, _TEXT):
+        # A binary of another format: whether it runs is up to the machine (binfmt_misc of Linux).
+        return _by_name(current, wrappers.basename(found.path), found.path, None)
+    if current.from_shell:
         # A shell runs a text that execve refuses (POSIX, Command Search and Execution).
         return _shell_script(current, found.path, content)
     note = f"{found.path} is no program that can be executed, so nothing starts"

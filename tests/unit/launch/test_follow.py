@@ -208,6 +208,13 @@ def test_a_command_whose_file_was_not_read_is_taken_by_its_name() -> None:
     assert "taken for what its name says" in program.trail[-2].note
 
 
+@pytest.mark.parametrize("head", ["MZqFpD='\n\0", "\x02\x1a\x8c random"])
+def test_a_binary_of_another_format_than_elf_is_taken_by_its_name(head: str) -> None:
+    # Whether it runs is up to the machine: Linux has binfmt_misc, and Cosmopolitan's Python is no ELF.
+    files = {"/bin/sh": head, "/srv/app/app.sh": "#!/bin/sh\nexec flask run\n"}
+    assert run("./app.sh", files) == [FLASK]
+
+
 def test_the_chain_names_the_line_of_the_script() -> None:
     (program,) = programs("./e.sh", {"/srv/app/e.sh": "#!/bin/sh\n\nexec flask run\n",
                                      "/bin/sh": ELF})  # fmt: skip
