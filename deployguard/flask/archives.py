@@ -2,7 +2,6 @@
 
 import io
 import posixpath
-import zipfile
 
 from deployguard.model.evidence import Location, Missing, Reason
 from deployguard.model.filesystem import Content, Filesystem, Unread
@@ -11,16 +10,23 @@ from deployguard.python.files import Layered
 # An archive may hold no more members than this, and unpack to no more bytes in all.
 _MEMBERS = 2000
 _BYTES = 16 * 1024 * 1024
+_END = b"PK\x05\x06"  # begins the record at an archive's end
 
 
 def zipped(files: Filesystem, path: str) -> bool:
     """Say whether a file is an archive that Python runs: its end says so, not its name."""
     content = files.read(path)
-    return isinstance(content, Content) and zipfile.is_zipfile(io.BytesIO(content.data))
+    if not isinstance(content, Content) or _END not in content.data:
+        return False
+    import zipfile  # noqa: PLC0415  (most programs are no archives)
+
+    return zipfile.is_zipfile(io.BytesIO(content.data))
 
 
 def unpacked(files: Layered, path: str) -> Missing | None:
     """Lay the members of an archive over the files; return why not, None where all are there."""
+    import zipfile  # noqa: PLC0415  (likewise)
+
     content = files.read(path)
     if isinstance(content, Unread):
         return content.missing

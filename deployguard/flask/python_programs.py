@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from deployguard.flask import script, servers
 from deployguard.flask.application import Setting
 from deployguard.flask.archives import zipped
-from deployguard.flask.http_server import http_server
 from deployguard.flask.judged import Judged, agreed, open_program, other_program
 from deployguard.flask.remote import under_debugger, waiting
 from deployguard.flask.search_path import SearchPath, search_path
@@ -90,6 +89,8 @@ def _under(setting: Setting, path: SearchPath) -> Judged:
     if server is not None:
         return servers.judge(setting, server)
     if program.kind is ProgramKind.MODULE and program.name == "http.server":
+        from deployguard.flask.http_server import http_server  # noqa: PLC0415
+
         return http_server(program)
     command = _framework_command(program.name)
     if command is not None:
