@@ -83,6 +83,25 @@ def inflate_verified(archive: str) -> None:
         content.update(data)
 
 
+def inflate_indexed(archive: str) -> None:
+    """Unpack and hash every layer, and read the headers that what comes out holds."""
+    stored, content = hashlib.sha256(), hashlib.sha256()
+    names: list[bytes] = []
+    start, rest = 0, b""
+    for packed, data in _unpacked(archive):
+        stored.update(packed)
+        content.update(data)
+        held = rest + data
+        while start + _BLOCK <= len(held):
+            size = held[start + 124 : start + 135]
+            if size[0]:  # no block of zeros, as at the end of a layer
+                names.append(held[start : start + 100].partition(b"\0")[0])
+                start += -(-int(size, 8) // _BLOCK) * _BLOCK
+            start += _BLOCK
+        rest = held[start:]
+        start = max(0, start - len(held))
+
+
 def folder(root: str) -> None:
     """List a folder and those below it, and read what may be a project or a manifest."""
     for place, _, names in os.walk(root):
@@ -103,5 +122,5 @@ def _unpacked(archive: str) -> Iterator[tuple[bytes, bytes]]:
 
 
 if __name__ == "__main__":
-    _FLOORS = (config, index, verified, inflate, inflate_verified, folder)
+    _FLOORS = (config, index, verified, inflate, inflate_verified, inflate_indexed, folder)
     {floor.__name__: floor for floor in _FLOORS}[sys.argv[1]](sys.argv[2])

@@ -137,7 +137,7 @@ def _archives(folder: Path) -> Iterator[Row]:
                 ratio=2.5,
             )
     packed = corpus.write(PACKED, folder)
-    for floor in (floors.inflate, floors.inflate_verified):
+    for floor in (floors.inflate, floors.inflate_verified, floors.inflate_indexed):
         yield Row(
             name=f"OCI gzip, all layers, {floor.__name__}",
             command=_scan(packed),

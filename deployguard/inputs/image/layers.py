@@ -1,13 +1,14 @@
 """The files of a stack of layers, read from where they lie and verified before any is believed."""
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 
 from msgspec import Struct
 
 from deployguard.errors import InputError, IntegrityError, LimitError
 from deployguard.inputs.image import tar
+from deployguard.inputs.image.kept import KeptPieces
 from deployguard.inputs.image.streams import Allowance, Blob, Bytes, Plain
 from deployguard.inputs.image.tar import EntryKind
 from deployguard.inputs.image.tree import Folder, LayerTree, Leaf, Room, lay, resolve
@@ -27,10 +28,7 @@ from deployguard.model.filesystem import (
 from deployguard.model.problem import Problem
 
 _PIECE = 256 * 1024
-_KEPT_FILE = 256 * 1024
-_KEPT_TOTAL = 24 * 1024 * 1024
 _KEPT_AHEAD = 8 * 1024 * 1024
-_SNIFFED = 512
 _SHOWN = 100
 
 
@@ -159,8 +157,7 @@ class _Contents:
         self._root: Folder | None = None
         # Layers that have to be unpacked from their beginning to reach a file in them.
         self._dear: set[int] = set()
-        self._kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
-        self._kept_size = 0
+        self._kept = KeptPieces()
         self._allowance = Allowance()
 
     def root(self) -> Folder | InputError:
@@ -241,75 +238,41 @@ class _Contents:
         tree = LayerTree(index, room)
         try:
             with closing(Plain(layer.blob, allowance=self._allowance)) as source:
-                dear = source.compressed or layer.blob.packed is not None
-                if dear:
+                if source.compressed or layer.blob.packed is not None:
                     self._dear.add(index)
-                for entry in tar.entries(source):
-                    tree.place(entry)
-                    if dear:
-                        self._keep(index, entry, source)
+                    source.seen = partial(self._kept.keep, index)
+                for run in tar.index(source):
+                    tree.place(run)
                 source.finish(layer.diff_id)
         except InputError as error:
             raise _placed(error, layer.blob) from error
         return tree
 
-    def _keep(self, index: int, entry: tar.Entry, source: Plain) -> int:
-        """Keep a small text while it passes, for reaching it again is dear; return its size.
-
-        The oldest give way: what an image starts lies in its last layers.
-        """
-        size = entry.size
-        if not 0 < size <= _KEPT_FILE or entry.kind is not EntryKind.FILE:
-            return 0
-        data = source.read(size)
-        if data.find(b"\0", 0, _SNIFFED) >= 0:
-            return 0
-        self._shelve(index, entry.offset, data)
-        return size
-
-    def _shelve(self, index: int, offset: int, data: bytes) -> None:
-        place = (index, offset)
-        if place in self._kept:
-            return
-        self._kept[place] = data
-        self._kept_size += len(data)
-        while self._kept_size > _KEPT_TOTAL:
-            _, oldest = self._kept.popitem(last=False)
-            self._kept_size -= len(oldest)
-
     def _bytes(self, node: Leaf) -> bytes:
         if node.size == 0:
             return b""
-        kept = self._kept.get((node.layer, node.offset))
-        if kept is not None:
-            self._kept.move_to_end((node.layer, node.offset))
-            return kept
         if node.layer in self._dear:
-            return self._passed_again(node)
+            kept = self._kept.read(node.layer, node.offset, node.size)
+            return self._passed_again(node) if kept is None else kept
         blob = self._layers[node.layer].blob
         part = Blob(blob.path, blob.offset + node.offset, node.size, data=blob.data)
         return part.read(READ_LIMIT)
 
     def _passed_again(self, node: Leaf) -> bytes:
-        """Pass over a packed layer again up to a file, and keep small texts that follow it.
+        """Pass over a packed layer again up to a file, and keep what follows it.
 
         What is read together lies together.
         """
         blob = self._layers[node.layer].blob
-        data: bytes | None = None
-        ahead = 0
         with closing(Plain(blob, allowance=self._allowance, hashed=False)) as source:
-            for entry in tar.entries(source):
-                if entry.offset == node.offset and entry.kind is EntryKind.FILE:
-                    data = source.read(node.size)
-                    if len(data) <= _KEPT_FILE:
-                        self._shelve(node.layer, node.offset, data)
-                elif data is not None:
-                    ahead += self._keep(node.layer, entry, source)
-                    if ahead > _KEPT_AHEAD:
-                        break
-        if data is None or len(data) < node.size:
-            raise IntegrityError(f"a layer of {blob.path} changed while it was read")
+            source.seen = partial(self._kept.keep, node.layer)
+            source.skip(node.offset)
+            data = source.read(node.size)
+            if len(data) < node.size:
+                raise IntegrityError(f"a layer of {blob.path} changed while it was read")
+            end = source.position + _KEPT_AHEAD
+            while source.position < end and source.read(_PIECE):
+                pass
         return data
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -110,8 +110,10 @@ class Plain:
     """The uncompressed bytes of a blob in order: a `tar.Source` that hashes what passes.
 
     `what` names it in errors, `allowance` is shared with other streams; what is verified already,
-    or has no digest, need not be `hashed`. Raises as it goes: IntegrityError for damaged data,
-    LimitError beyond a bound, UnsupportedError for a packing that is not read, UnreadableError.
+    or has no digest, need not be `hashed`. `seen`, if set, is told of each piece and where it is,
+    but for those that are passed over as a whole. Raises as it goes: IntegrityError for damaged
+    data, LimitError beyond a bound, UnsupportedError for a packing that is not read,
+    UnreadableError.
     """
 
     def __init__(
@@ -133,6 +135,7 @@ class Plain:
         self._buffer = b""
         self._start = 0
         self.position = 0
+        self.seen: Callable[[int, bytes], None] | None = None
         self._file = blob.open()
         try:
             head = self._take(PORTION)
@@ -177,9 +180,16 @@ class Plain:
             allowance.take(read - self._counted, made, self._what)
         self._counted = read
 
-    def _fill(self) -> bool:
+    def _fill(self, passed: int = 0) -> bool:
+        """Go to the next piece, of which so many bytes will be passed over."""
         self._buffer, self._start = next(self._pieces, b""), 0
+        if self.seen is not None and len(self._buffer) > passed:
+            self.seen(self.position, self._buffer)
         return bool(self._buffer)
+
+    def at_hand(self) -> tuple[bytes, int]:
+        """Return the uncompressed bytes at hand, and where in them this stands."""
+        return self._buffer, self._start
 
     def read(self, size: int) -> bytes:
         """Return up to `size` uncompressed bytes, fewer only at the end."""
@@ -190,13 +200,12 @@ class Plain:
             self.position += size
             return data
         parts: list[bytes] = []
-        wanted = size
-        while wanted > 0 and (self._start < len(self._buffer) or self._fill()):
-            part = self._buffer[self._start : self._start + wanted]
+        while size > 0 and (self._start < len(self._buffer) or self._fill()):
+            part = self._buffer[self._start : self._start + size]
             self._start += len(part)
-            wanted -= len(part)
+            self.position += len(part)
+            size -= len(part)
             parts.append(part)
-        self.position += size - wanted
         return b"".join(parts)
 
     def skip(self, size: int) -> None:
@@ -206,7 +215,7 @@ class Plain:
             self._start = end
             self.position += size
             return
-        while size > 0 and (self._start < len(self._buffer) or self._fill()):
+        while size > 0 and (self._start < len(self._buffer) or self._fill(size)):
             passed = min(size, len(self._buffer) - self._start)
             self._start += passed
             self.position += passed
@@ -214,7 +223,7 @@ class Plain:
 
     def finish(self, diff_id: str | None) -> None:
         """Read to the end and compare both digests, if hashed. Raises IntegrityError."""
-        while self._fill():
+        for _ in self._pieces:
             pass
         if self._raw is None or self._content is None:
             return

@@ -8,10 +8,10 @@ memory that is not asked for.
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from msgspec import Struct, field
 
@@ -46,6 +46,13 @@ class Source(Protocol):
         """Pass over bytes; `position` shows whether there were as many."""
 
 
+class Buffered(Source, Protocol):
+    """A source that shows what it has at hand."""
+
+    def at_hand(self) -> tuple[bytes, int]:
+        """Return the bytes at hand, and where in them the source stands; nothing moves."""
+
+
 class Memory:
     """Bytes in memory as a source."""
 
@@ -75,7 +82,7 @@ class EntryKind(StrEnum):
     OTHER = "other"
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True, gc=False):
     """One member; `offset` is where its data begins in the source.
 
     `doubt` says why engines do not agree about it, and is empty where they do.
@@ -127,11 +134,33 @@ def entries(source: Source) -> Iterator[Entry]:
 
     Raises IntegrityError for what is no tar or ends too early, LimitError beyond a bound.
     """
+    for run in _runs(source, None):
+        yield from run
+
+
+def index(source: Buffered) -> Iterator[Sequence[Entry]]:
+    """Yield what `entries` does in runs of some, in less time; nobody else may read meanwhile."""
+    return _runs(source, source.at_hand)
+
+
+def _runs(
+    source: Source, at_hand: Callable[[], tuple[bytes, int]] | None
+) -> Iterator[Sequence[Entry]]:
     extended: _Extended | None = None
     entry: Entry | None
     count = headers = extensions = 0
-    while header := source.read(_BLOCK):
-        entry = None if extended else _usual(header, source.position)
+    while True:
+        if at_hand is not None and not extended:
+            run, end = _run(*at_hand(), source.position)
+            count += len(run)
+            if count > _ENTRIES:
+                raise _too_many()
+            yield run
+            _pass(source, end)
+        header = source.read(_BLOCK)
+        if not header:
+            return
+        entry = None if extended else _usual(header, 0, source.position)
         if entry is None:
             if _is_end(header, source):
                 return
@@ -152,14 +181,35 @@ def entries(source: Source) -> Iterator[Entry]:
             extended = None
         count += 1
         if count > _ENTRIES:
-            raise LimitError(f"the tar has more than {_ENTRIES} entries")
-        yield entry
-        end = entry.offset + entry.size
-        padded = end + (-entry.size % _BLOCK)
-        if source.position < padded:
-            source.skip(padded - source.position)
-            if source.position < end:
-                raise IntegrityError("the tar ends in the middle of a file")
+            raise _too_many()
+        yield (entry,)
+        _pass(source, entry.offset + entry.size)
+
+
+def _too_many() -> LimitError:
+    return LimitError(f"the tar has more than {_ENTRIES} entries")
+
+
+def _pass(source: Source, end: int) -> None:
+    """Pass over the rest of a member's data, which goes up to `end`, and what fills its block."""
+    source.skip(max(0, end + (-end % _BLOCK) - source.position))
+    if source.position < end:
+        raise IntegrityError("the tar ends in the middle of a file")
+
+
+def _run(buffer: bytes, start: int, position: int) -> tuple[list[Entry], int]:
+    """Read the usual headers that follow each other in a buffer, from `start` on.
+
+    Returns also where in the source the last one's data ends; `position` is that of `start`.
+    """
+    found: list[Entry] = []
+    ahead = position - start
+    end = start
+    while (entry := _usual(buffer, start, start + ahead + _BLOCK)) is not None:
+        found.append(entry)
+        end = start + _BLOCK + entry.size
+        start = end + (-entry.size % _BLOCK)
+    return found, end + ahead
 
 
 def _is_end(header: bytes, source: Source) -> bool:
@@ -172,24 +222,34 @@ def _is_end(header: bytes, source: Source) -> bool:
     return True
 
 
-# Mode, owner, group, size, time, checksum and type of a file, as Go, Python and GNU tar write them.
-_USUAL = re.compile(rb"([0-7]{7})\0[0-7]{7}\0[0-7]{7}\0([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 0")
+# Name, mode, owner, group, size, time, checksum and type of a file, as Go, Python and GNU tar write
+# them, and no prefix.
+_USUAL = re.compile(
+    rb"(?=([^\0]{1,100})).{100}"
+    rb"([0-7]{7})\0[0-7]{7}\0[0-7]{7}\0([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 0.{188}\0.{166}",
+    re.DOTALL,
+)
 
 
-def _usual(header: bytes, offset: int) -> Entry | None:
+def _usual(buffer: bytes, start: int, offset: int) -> Entry | None:
     """Read a header as most are, of a file and in ASCII, and compare its checksum: a short way.
 
-    None for any other. What is read here, `_check` and `_entry` would read to the same, in 5.1 us
-    instead of 2.5.
+    None for any other. What is read here, `_check` and `_entry` would read to the same, in three
+    times the time.
     """
-    found = _USUAL.match(header, 100)
-    if found is None or len(header) < _BLOCK or header[345] or not header.isascii():
+    found = _USUAL.match(buffer, start)
+    if found is None:
         return None
-    mode, size, checksum = found.groups()
-    if zlib.adler32(header) & 0xFFFF != _adler(checksum):
+    name, mode, size, checksum = found.groups()
+    header = found[0]
+    if not header.isascii() or zlib.adler32(header) & 0xFFFF != _adler(checksum):
         return None
-    name = header[:100].partition(b"\0")[0].decode()
-    return Entry(name, _FILE, int(size, 8), int(mode, 8) & 0o7777, "", offset)
+    return Entry(name.decode(), _FILE, int(size, 8), _permissions(mode), "", offset)
+
+
+@lru_cache(maxsize=1024)
+def _permissions(mode: bytes) -> int:
+    return int(mode, 8) & 0o7777
 
 
 @lru_cache(maxsize=4096)

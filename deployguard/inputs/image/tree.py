@@ -9,6 +9,7 @@ over it, the paths that this touches are in doubt, and nothing is said of them.
 
 import os
 import posixpath
+from collections.abc import Iterable
 
 from msgspec import Struct, field
 
@@ -33,7 +34,7 @@ _REMOVED = "its layer holds it and removes it, and engines differ"
 _NO_TARGET = "a hard link to what its layer does not hold, which most engines refuse"
 
 
-class Leaf(Struct):
+class Leaf(Struct, gc=False):
     """What is no folder: its bytes begin at `offset` of a layer's content; `doubt` as in a tar."""
 
     kind: EntryKind
@@ -114,10 +115,13 @@ class LayerTree:
         # Most entries lie in the folder of the one before.
         self._recent: tuple[str, Folder] | None = ("", self.root)
 
-    def place(self, entry: tar.Entry) -> None:
-        """Put an entry at its path. Raises LimitError."""
-        if self._beside(entry):
-            return
+    def place(self, entries: Iterable[tar.Entry]) -> None:
+        """Put entries at their paths, in their order. Raises LimitError."""
+        for entry in entries:
+            if not self._beside(entry):
+                self._place(entry)
+
+    def _place(self, entry: tar.Entry) -> None:
         path = normal(entry.name)
         self._room.take(len(path))
         if not path:
@@ -145,26 +149,25 @@ class LayerTree:
     def _beside(self, entry: tar.Entry) -> bool:
         """Put a file beside the entry before, under a new and short name, as most are: a short way.
 
-        False where nothing is put. The rest of `place` would do the same, in 2.6 us instead of 1.4.
+        False where nothing is put. `_place` would do the same, in twice the time.
         """
-        parent, _, name = entry.name.rpartition("/")
         recent = self._recent
+        if recent is None or entry.kind is not _FILE or entry.doubt:
+            return False
+        path = entry.name
+        parent, _, name = path.rpartition("/")
+        children = recent[1].children
         if (
-            entry.kind is not _FILE
+            parent != recent[0]
             or not parent
-            or recent is None
-            or parent != recent[0]
             or name[:1] in _SPECIAL
             or len(name) > _SHORT_NAME
-            or len(entry.name) > _SHORT_PATH
-            or name in recent[1].children
-            or entry.doubt
+            or len(path) > _SHORT_PATH
+            or name in children
         ):
             return False
-        self._room.take(len(entry.name))
-        recent[1].children[name] = Leaf(
-            entry.kind, entry.mode, entry.size, entry.offset, self._index
-        )
+        self._room.take(len(path))
+        children[name] = Leaf(_FILE, entry.mode, entry.size, entry.offset, self._index)
         return True
 
     def _remove(self, folder: Folder, name: str, path: str) -> None:

@@ -5,7 +5,7 @@ import io
 import random
 import tarfile
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from deployguard.errors import InputError, IntegrityError, LimitError
 from deployguard.inputs.image import tar
+from deployguard.inputs.image.kept import KeptPieces
 from deployguard.inputs.image.layers import Layer, LayeredFilesystem
 from deployguard.inputs.image.streams import Blob, Plain
 from deployguard.inputs.image.tar import EntryKind
@@ -246,6 +247,14 @@ def walked(data: bytes) -> list[tar.Entry]:
     return list(tar.entries(source))
 
 
+def in_pieces(data: bytes, cuts: list[int]) -> Plain:
+    """Return a tar that comes in pieces: each member of a gzip file is one."""
+    ends = sorted(cut % (len(data) + 1) for cut in cuts)
+    pieces = zip([0, *ends], [*ends, len(data)], strict=True)
+    packed = b"".join(gzip.compress(data[start:end], 0) for start, end in pieces)
+    return Plain(Blob("x", 0, len(packed), None, packed))
+
+
 class Endless:
     """A tar of the same blocks again and again, which counts what is taken of it."""
 
@@ -336,9 +345,9 @@ def test_any_damage_ends_in_our_error_or_in_entries(data: st.DataObject) -> None
     assert all(one.size >= 0 and one.kind in EntryKind for one in found)
 
 
-def outcome(data: bytes) -> list[tar.Entry] | tuple[type[InputError], str]:
+def outcome(found: Iterable[tar.Entry]) -> list[tar.Entry] | tuple[type[InputError], str]:
     try:
-        return walked(data)
+        return list(found)
     except InputError as error:
         return type(error), error.message
 
@@ -346,8 +355,8 @@ def outcome(data: bytes) -> list[tar.Entry] | tuple[type[InputError], str]:
 def slow(data: bytes) -> list[tar.Entry] | tuple[type[InputError], str]:
     """Walk a tar as if no header in it were as most are."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tar, "_usual", lambda header, offset: None)  # noqa: ARG005  (as called)
-        return outcome(data)
+        patched.setattr(tar, "_usual", lambda buffer, start, offset: None)  # noqa: ARG005  (as called)
+        return outcome(tar.entries(tar.Memory(data)))
 
 
 NUMBERS = [octal(0, 8), octal(0o4755, 8), b"0000644 ", b"    644\0", b"0000648\0", b"000644\0\0",
@@ -379,7 +388,59 @@ def test_the_short_way_through_a_header_finds_what_the_long_one_finds(
     headers: list[bytes], cut: int
 ) -> None:
     data = tape(*(one + padded(b"x" * 600) for one in headers))[: -cut * 700 or None]
-    assert outcome(data) == slow(data)
+    assert outcome(tar.entries(tar.Memory(data))) == slow(data)
+
+
+# Files that look like headers, where a wrong step would lead to.
+INNER = st.sampled_from([b"", header("inner", size=0) * 3, b"x" * 600, b"x" * 512])
+FILES = st.builds(lambda name, data: header(name, size=len(data)) + padded(data), NAMES, INNER)
+
+
+@settings(max_examples=examples(400, 4_000), deadline=None)
+@given(
+    st.lists(FILES | HEADERS.map(lambda one: one + padded(b"x" * 600)), min_size=1, max_size=6),
+    st.lists(st.integers(0, 6_000), max_size=6),
+)
+def test_a_tar_in_pieces_of_any_size_is_indexed_as_it_is_walked(
+    members: list[bytes], cuts: list[int]
+) -> None:
+    data = tape(*members)
+    found = (entry for run in tar.index(in_pieces(data, cuts)) for entry in run)
+    assert outcome(found) == slow(data)
+
+
+def test_the_headers_of_a_piece_come_in_one_run_wherever_it_begins() -> None:
+    data = tape(*(file(f"f{number}", "x" * number) for number in range(50)))
+    assert [len(run) for run in tar.index(in_pieces(data, [100]))] == [0, 1, 49]
+
+
+@settings(max_examples=examples(200, 2_000), deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9)), min_size=1, max_size=12),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 60), st.integers(1, 30)), max_size=12),
+    st.integers(1, 12),
+)
+def test_what_is_kept_of_a_layer_is_what_it_holds_and_bounded(
+    kept: list[tuple[int, int]], asked: list[tuple[int, int, int]], room: int
+) -> None:
+    layers = [bytes(range(60 * layer, 60 * layer + 60)) for layer in range(3)]
+    pieces = KeptPieces()
+    at = [0, 0, 0]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("deployguard.inputs.image.kept._EACH", 0)
+        patched.setattr("deployguard.inputs.image.kept._LIMIT", room)
+        for layer, size in kept:
+            piece = layers[layer][at[layer] : at[layer] + size]
+            pieces.keep(layer, at[layer], piece)
+            at[layer] = (at[layer] + size) % 60
+        held = 0
+        for layer, offset, size in asked:
+            found = pieces.read(layer, offset, size)
+            assert found in {None, layers[layer][offset : offset + size]}
+            held = max(held, len(found or b""))
+    assert held <= room
+    layer, size = kept[-1]
+    assert size > room or pieces.read(layer, (at[layer] - size) % 60, 1) is not None
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -416,8 +477,7 @@ def placed(members: list[tar.Entry], letters: int) -> tuple[object, ...]:
     made = LayerTree(0, room)
     told = ""
     try:
-        for member in members:
-            made.place(member)
+        made.place(members)
     except LimitError as error:
         told = error.message
     return made.root, made.doubts, room, told
