@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from docker import DockerClient
 from docker.errors import APIError
 
 from deployguard import pipeline
-from deployguard.model.structs import replace
 from deployguard.pipeline import ScanOptions
 from deployguard.policy import load
 from deployguard.report import json_report
