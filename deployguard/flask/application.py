@@ -2,9 +2,9 @@
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from deployguard.flask.libraries import FlaskLibrary, config
 from deployguard.flask.libraries.effects import DEBUGGED, FRAMEWORK, INNER, REMOTE, SERVE, WSGI
@@ -42,10 +42,24 @@ from deployguard.python import (
     Outcome,
     Value,
     known,
+    variables,
 )
 from deployguard.python.modules import LOCATION, add_path_file
 from deployguard.python.signals import RaiseSignal
 from deployguard.python.values import Bound, missing_of, trail_of, truth
+
+
+class Variables:
+    """What a program sees of its environment, made once for all stacks that it is judged under."""
+
+    def __init__(self) -> None:
+        self._made: tuple[Environment, Mapping[str, Value]] | None = None
+
+    def of(self, environment: Environment) -> Mapping[str, Value]:
+        """Return the values of an environment's variables."""
+        if self._made is None or self._made[0] is not environment:
+            self._made = environment, variables(environment)
+        return self._made[1]
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -61,6 +75,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     version: tuple[int, int] | None = None
     sites: tuple[str, ...] = ()
     user: bool = True
+    variables: Variables = field(default_factory=Variables)
 
 
 class Imported(Struct, frozen=True, kw_only=True):
@@ -96,6 +111,7 @@ def interpreter(setting: Setting) -> Interpreter:
         optimize=_optimize(setting),
         version=setting.version,
         executable=python.path if python is not None else None,
+        variables=setting.variables.of(setting.environment),
     )
     run.unread = setting.unread
     run.hosts = frozenset(_loaded_by(program))

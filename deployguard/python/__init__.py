@@ -5,6 +5,7 @@ or opaque, and records the calls of library functions as effects. What a library
 as models. Whatever is not understood is recorded too: nothing is passed over in silence.
 """
 
+from deployguard.python.builtins import variables
 from deployguard.python.interpreter import Interpreter
 from deployguard.python.outcome import Command, Effect, EffectKind, Ending, Outcome
 from deployguard.python.values import (
@@ -47,4 +48,5 @@ __all__ = [
     "Outcome",
     "Value",
     "known",
+    "variables",
 ]

@@ -1,6 +1,7 @@
 """Built-in names, and the attributes of every kind of value."""
 
 import builtins as python_builtins
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from deployguard.model.disclosure import quoted
@@ -43,8 +44,8 @@ def shown(name: str, value: object) -> str:
     return quoted(name, value if isinstance(value, str) else str(value))
 
 
-def environ(environment: Environment) -> Mapped:
-    """Return os.environ of a process."""
+def variables(environment: Environment) -> dict[Any, Value]:
+    """Return the values of a process's variables as a program sees them."""
     slots: dict[Any, Value] = {}
     for name, entry in environment.entries.items():
         if entry.value is None:
@@ -52,8 +53,13 @@ def environ(environment: Environment) -> Mapped:
         else:
             note = f"{name} is {quoted(name, entry.value)}"
             slots[name] = known(entry.value, Evidence(entry.location, note))
+    return slots
+
+
+def environ(environment: Environment, values: Mapping[Any, Value]) -> Mapped:
+    """Return os.environ of a process, whose `variables` have these values."""
     rest = Opaque(environment.unseen, ENVIRON, harmless=True) if environment.unseen else None
-    return Mapped(slots, rest, ENVIRON)
+    return Mapped(dict(values), rest, ENVIRON)
 
 
 def name(run: "Interpreter", identifier: str) -> Value | None:

@@ -106,7 +106,9 @@ class Interpreter:
         optimize: int | Opaque = 0,
         version: tuple[int, int] | None = None,
         executable: str | None = None,
+        variables: Mapping[Any, Value] | None = None,
     ) -> None:
+        """Take `variables` of the environment where they were made before, for another run."""
         self.files = Layered(files)
         self.version = version
         self.executable = executable
@@ -116,7 +118,9 @@ class Interpreter:
         self.optimize = known(optimize) if isinstance(optimize, int) else optimize
         # Why there may be folders or files on sys.path that were not seen.
         self.unread: Missing | None = None
-        self.environ = builtins.environ(environment)
+        self.environ = builtins.environ(
+            environment, builtins.variables(environment) if variables is None else variables
+        )
         self.argv = Items({"items": tuple(arguments)})
         self.path = Items({"items": tuple(known(entry) for entry in search_path)})
         self.modules: dict[str, Value] = {}

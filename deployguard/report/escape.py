@@ -72,7 +72,8 @@ def json_text(body: object) -> str:
     except UnicodeEncodeError:
         encoded = msgspec.json.encode(_without_halves(body))
     text = msgspec.json.format(encoded, indent=2).decode()
-    text = _NOT_ASCII.sub(lambda found: encode_basestring_ascii(found[0])[1:-1], text)
+    if not text.isascii() or "\x7f" in text:
+        text = _NOT_ASCII.sub(lambda found: encode_basestring_ascii(found[0])[1:-1], text)
     return text.replace("##[", r"#\u0023[") + "\n"
 
 

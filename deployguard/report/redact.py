@@ -7,6 +7,7 @@ that are not shown are masked.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from msgspec import Struct, field
 
@@ -40,6 +41,7 @@ _OPTION_VALUE = re.compile(
 _PATH_OR_NUMBER = re.compile(r"/[\w./:+-]*\Z|[\d.:+-]*\Z|[a-z]{2}_[A-Z]{2}[\w.-]*\Z|C\.[\w-]*\Z")
 _MIN_SECRET = 4  # what is shorter stands in every second word by chance
 _MIN_VALUE = 8
+_SHORT = 100
 # More alternatives, or longer ones, make one expression slow to build and to run.
 _ALTERNATIVES = 64
 _EXPRESSION = 65_536
@@ -47,12 +49,20 @@ _EXPRESSION = 65_536
 
 def speaks_of_secret(name: str) -> bool:
     """Return whether what is assigned to this name is likely a secret."""
+    return _remembered(name) if len(name) <= _SHORT else _speaks_of_secret(name)
+
+
+def _speaks_of_secret(name: str) -> bool:
     return name not in _NOT_SECRET and _SECRET_NAME.search(name) is not None
+
+
+# A report of many containers says the same names again and again.
+_remembered = lru_cache(maxsize=16_384)(_speaks_of_secret)
 
 
 def masked(text: str) -> str:
     """Mask user information in URLs and what is assigned to secret names."""
-    text = _USER_INFORMATION.sub(f"://{HIDDEN}@", text)
+    text = _without_user(text)
     pieces: list[str] = []
     done = 0
     for name in _NAME.finditer(text):
@@ -71,7 +81,11 @@ def masked(text: str) -> str:
 
 def named(text: str) -> str:
     """Mask a path, a reference or an address, in which a colon assigns nothing."""
-    return masked(text) if "=" in text else _USER_INFORMATION.sub(f"://{HIDDEN}@", text)
+    return masked(text) if "=" in text else _without_user(text)
+
+
+def _without_user(text: str) -> str:
+    return _USER_INFORMATION.sub(f"://{HIDDEN}@", text) if "@" in text else text
 
 
 def _same(text: str) -> str:

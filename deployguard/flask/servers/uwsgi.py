@@ -42,7 +42,15 @@ from deployguard.model.filesystem import Absent, Content, Filesystem, Unread
 from deployguard.model.process import Interpreter as PythonInterpreter
 from deployguard.model.process import Process, Program, Start, Word
 from deployguard.model.structs import replace
-from deployguard.python import UNSET, Instance, Interpreter, Mapped, Module, Native, Value
+from deployguard.python import (
+    UNSET,
+    Instance,
+    Interpreter,
+    Mapped,
+    Module,
+    Native,
+    Value,
+)
 from deployguard.python.signals import ExitSignal, RaiseSignal
 from deployguard.python.standard import absolute
 
