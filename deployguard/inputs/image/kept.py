@@ -17,6 +17,7 @@ class KeptPieces:
         self._pieces: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         # Where the pieces of each layer begin, in order; those given up go when they are many.
         self._starts: dict[int, list[int]] = {}
+        self._known = 0
         self._size = 0
 
     def keep(self, layer: int, position: int, piece: bytes) -> None:
@@ -28,14 +29,18 @@ class KeptPieces:
         self._pieces[key] = piece
         self._size += len(piece) + _EACH
         starts = self._starts.setdefault(layer, [])
-        known = bisect_right(starts, position)
-        if not known or starts[known - 1] != position:
+        before = bisect_right(starts, position)
+        if not before or starts[before - 1] != position:
             insort(starts, position)
+            self._known += 1
         while self._size > _LIMIT:
             _, oldest = self._pieces.popitem(last=False)
             self._size -= len(oldest) + _EACH
-        if len(starts) > 2 * len(self._pieces):
-            starts[:] = [start for start in starts if (layer, start) in self._pieces]
+        if self._known > 2 * len(self._pieces):
+            self._starts = {}
+            for index, start in sorted(self._pieces):
+                self._starts.setdefault(index, []).append(start)
+            self._known = len(self._pieces)
 
     def read(self, layer: int, offset: int, size: int) -> bytes | None:
         """Return a run of a layer's bytes, None where it is not kept as a whole."""
@@ -45,7 +50,8 @@ class KeptPieces:
         while size > 0 and 0 <= at < len(starts):
             key = layer, starts[at]
             piece = self._pieces.get(key, b"")
-            part = piece[offset - starts[at] :][:size]
+            begin = offset - starts[at]
+            part = piece[begin : begin + size]
             if not part:
                 return None
             self._pieces.move_to_end(key)

@@ -414,6 +414,20 @@ def test_the_headers_of_a_piece_come_in_one_run_wherever_it_begins() -> None:
     assert [len(run) for run in tar.index(in_pieces(data, [100]))] == [0, 1, 49]
 
 
+def test_pieces_of_one_byte_in_many_layers_are_kept_within_their_bound() -> None:
+    pieces = KeptPieces()
+    tracemalloc.start()
+    try:
+        for number in range(300_000):
+            pieces.keep(number // 3_000, number, bytes((number % 251,)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 32 * MIB
+    assert pieces.read(99, 299_990, 10) == bytes(number % 251 for number in range(299_990, 300_000))
+    assert pieces.read(0, 0, 10) is None
+
+
 @settings(max_examples=examples(200, 2_000), deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9)), min_size=1, max_size=12),
